@@ -1,0 +1,158 @@
+"""From a resolved recipe to built parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ebmkit.build import build as build_part
+from ebmkit.build import build_coordinates, build_dataset, build_energy, build_objectives, build_sampler, part_seed
+from ebmkit.components import BuildContext
+from ebmkit.errors import DataError, RecipeError
+from ebmkit.point import Point
+from ebmkit.recipe import Recipe, settings_of
+from ebmkit.step import Parts
+from ebmkit.view import view
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What a model needs to know of its data: enough to load a run where the data are not at hand.
+
+    Attributes:
+        event_shape: of one datum.
+        value_range: of x, None where it is unbounded.
+        n_classes: label values, 0 without labels.
+        class_names: their names, perhaps empty.
+        n_data: training data.
+    """
+
+    event_shape: tuple[int, ...]
+    value_range: tuple[float, float] | None
+    n_classes: int
+    class_names: tuple[str, ...]
+    n_data: int
+
+    @classmethod
+    def of(cls, dataset: Any) -> Facts:
+        """Returns the facts of a built data set."""
+        return cls(
+            event_shape=tuple(dataset.event_shape), value_range=dataset.value_range, n_classes=dataset.n_classes,
+            class_names=tuple(dataset.class_names), n_data=len(dataset),
+        )  # fmt: skip
+
+    @classmethod
+    def of_recipe(cls, recipe: Recipe) -> Facts:
+        """Returns the facts of a recipe's data; raises DataError where they cannot be had."""
+        return cls.of(build_dataset(recipe, BuildContext()))
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> Facts:
+        """Returns saved facts."""
+        bounds = facts["value_range"]
+        return cls(
+            event_shape=tuple(facts["event_shape"]), value_range=tuple(bounds) if bounds else None,
+            n_classes=facts["n_classes"], class_names=tuple(facts["class_names"]), n_data=facts["n_data"],
+        )  # fmt: skip
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the facts as JSON values."""
+        return {name: list(v) if isinstance(v, tuple) else v for name in self.__slots__ for v in [getattr(self, name)]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assembly:
+    """Built parts, the facts of the data and the recipe with every "auto" decided."""
+
+    parts: Parts
+    facts: Facts
+    recipe: Recipe
+    context: BuildContext
+
+    def to_data(self, point: Point) -> Tensor:
+        """Returns x in the value range of the data."""
+        x = point.x
+        for coordinate in self.parts.coordinates:
+            x = coordinate.to_data(point.replace(x=x))
+        return x
+
+
+def assemble(recipe: Recipe, *, facts: Facts | None = None, with_data: bool = True) -> Assembly:
+    """Builds every part of a resolved recipe.
+
+    Args:
+        recipe: resolved.
+        facts: of the data, where they are known.
+        with_data: build the data set and the buffer; without them nothing can be trained.
+
+    Raises:
+        CapabilityError, DataError, RecipeError: a part cannot be built here.
+    """
+    config = recipe.table("run")
+    device = choose_device(config.device)
+    dataset = build_dataset(recipe, BuildContext(device=device)) if with_data else None
+    facts = Facts.of(dataset) if dataset is not None else facts
+    if facts is None:
+        raise DataError("Without its data set, a model needs the facts of its data.")
+    context = BuildContext(
+        event_shape=facts.event_shape, value_range=facts.value_range, n_classes=facts.n_classes, n_data=facts.n_data,
+        batch_size=config.batch_size, device=device, dtype=torch.float32, temperature=config.temperature,
+        total_steps=config.steps, seed=config.seed,
+    )  # fmt: skip
+    context = build_coordinates(recipe, context)
+    energy = build_energy(recipe, context)
+    precision = config.precision if config.precision != "auto" else ("bf16" if len(facts.event_shape) == 3 else "fp32")
+    recipe = _recorded(recipe, energy, device, precision)
+    buffer = recipe.part("buffer")
+    parts = Parts(
+        dataset=dataset,  # type: ignore[arg-type]
+        coordinates=context.coordinates,
+        energy=energy,
+        sampler=build_sampler(recipe.parts["sampler"], context),
+        buffer=build_part(
+            "buffer", buffer.use, context=context.replace(seed=part_seed(config.seed, "buffer")), **buffer.settings
+        )
+        if with_data
+        else None,  # fmt: skip
+        objectives=(objectives := build_objectives(recipe, context, energy)),
+        view=view(energy, precision),
+        device=device,
+        seed=config.seed,
+        autocast=config.train_precision == "bf16",
+    )
+    owners = {name: settings_of(recipe.owner(name)) for name in parts.owners()}
+    return Assembly(parts=parts, facts=facts, recipe=_with_owners(recipe, owners, objectives), context=context)
+
+
+def choose_device(name: str) -> torch.device:
+    """Returns a device that can be used.
+
+    Raises:
+        RecipeError: it is unknown, or there is none here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        first = str(error).splitlines()[0]
+        raise RecipeError(f"Device '{name}' cannot be used here: {first} Use --device auto or cpu.") from error
+    return device
+
+
+def _recorded(recipe: Recipe, energy: Any, device: torch.device, precision: str) -> Recipe:
+    return recipe.with_table("run", device=str(device), precision=precision, engine="eager")
+
+
+def _with_owners(recipe: Recipe, owners: dict[str, Any], objectives: Mapping[str, Any]) -> Recipe:
+    from dataclasses import replace
+
+    for name in recipe.optim:
+        if name not in owners and name != "energy":
+            raise RecipeError(f"[optim.{name}] has no effect: {name} owns no parameters. Remove it.")
+    return replace(recipe, optim=owners)

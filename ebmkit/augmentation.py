@@ -1,0 +1,94 @@
+"""Random image augmentation, batched on the device, every draw from the generator that is passed in.
+
+One law for chains before Langevin moves and for contrastive views: random resized crop, mirror, colour jitter, grey
+(Chen, Kornblith, Norouzi, Hinton, A simple framework for contrastive learning, ICML 2020, appendix A). The jitters run in
+a fixed order, brightness, contrast, saturation, hue; there it is shuffled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log, pi
+
+import kornia
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Augmentation:
+    """How strongly images are changed.
+
+    Attributes:
+        crop: least area of the random crop, as a fraction; 1 for none.
+        flip: mirror half of the images.
+        jitter: half-widths of the brightness, contrast, saturation and hue factors.
+        p_jitter: probability of the jitter.
+        p_grey: probability that colour is dropped.
+    """
+
+    crop: float = 0.08
+    flip: bool = True
+    jitter: tuple[float, float, float, float] = (0.4, 0.4, 0.4, 0.1)
+    p_jitter: float = 0.8
+    p_grey: float = 0.2
+
+
+PRESETS = {
+    "strong": Augmentation(),
+    "weak": Augmentation(crop=0.7, jitter=(0.1, 0.1, 0.1, 0.02), p_grey=0.0),
+}
+
+
+def augment(
+    images: Tensor, rng: Generator, law: Augmentation, value_range: tuple[float, float] | None = None
+) -> Tensor:
+    """Returns every image changed by its own draw.
+
+    Args:
+        images: [B, 1 or 3, height, width] in `value_range`.
+        rng: on the device of the images.
+        law: how strongly.
+        value_range: of the images; None for [0, 1].
+    """
+    low, high = value_range or (0.0, 1.0)
+    x = (images - low) / (high - low)
+    x = crop_and_flip(x, rng, law)
+    x = colour(x, rng, law)
+    return x.clamp(0, 1) * (high - low) + low
+
+
+def crop_and_flip(x: Tensor, rng: Generator, law: Augmentation) -> Tensor:
+    """Returns a random crop of each image [B, C, H, W], resized to the whole, perhaps mirrored."""
+    area = _uniform(x, rng, law.crop, 1.0)
+    ratio = _uniform(x, rng, log(3 / 4), log(4 / 3)).exp()
+    width, height = (area * ratio).sqrt().clamp(max=1.0), (area / ratio).sqrt().clamp(max=1.0)
+    left = _uniform(x, rng, -1.0, 1.0) * (1 - width)
+    top = _uniform(x, rng, -1.0, 1.0) * (1 - height)
+    mirror = torch.where(_uniform(x, rng, 0.0, 1.0) < (0.5 if law.flip else 0.0), -1.0, 1.0)
+    zero = torch.zeros_like(width)
+    rows = [torch.stack([width * mirror, zero, left], dim=1), torch.stack([zero, height, top], dim=1)]
+    grid = functional.affine_grid(torch.stack(rows, dim=1), list(x.shape), align_corners=False)
+    return functional.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def colour(x: Tensor, rng: Generator, law: Augmentation) -> Tensor:
+    """Returns each image [B, C, H, W] in [0, 1] with its own brightness, contrast and, in colour, saturation and hue."""
+    brightness, contrast, saturation, hue = (_uniform(x, rng, -w, w) for w in law.jitter)
+    chosen = _uniform(x, rng, 0.0, 1.0) < law.p_jitter
+    grey = _uniform(x, rng, 0.0, 1.0) < law.p_grey
+    if any(law.jitter):
+        y = kornia.enhance.adjust_brightness_accumulative(x, 1 + brightness)
+        y = kornia.enhance.adjust_contrast_with_mean_subtraction(y, 1 + contrast)
+        if x.shape[1] == 3:
+            y = kornia.enhance.adjust_saturation_with_gray_subtraction(y, 1 + saturation)
+            y = kornia.enhance.adjust_hue(y, 2 * pi * hue)
+        x = torch.where(chosen[:, None, None, None], y, x)
+    if x.shape[1] == 3 and law.p_grey:
+        x = torch.where(grey[:, None, None, None], kornia.color.rgb_to_grayscale(x).expand_as(x), x)
+    return x
+
+
+def _uniform(x: Tensor, rng: Generator, low: float, high: float) -> Tensor:
+    return low + (high - low) * torch.rand(x.shape[0], generator=rng, device=x.device, dtype=x.dtype)

@@ -1,0 +1,1 @@
+"""Buffers: where the chains wait between training steps."""

@@ -1,0 +1,47 @@
+"""No memory: every training step starts fresh chains (short-run sampling)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Generator, Tensor
+
+from ebmkit.buffers.fresh import Fresh
+from ebmkit.components import BuildContext, NoConfig
+from ebmkit.errors import CapabilityError
+from ebmkit.point import Point
+
+
+class NoBuffer:
+    """Draws from the prior and keeps nothing."""
+
+    def __init__(self, fresh: Fresh) -> None:
+        self.fresh = fresh
+
+    def draw(self, positive: Point, rng: Generator, match: frozenset[str] = frozenset()) -> tuple[Any, Point]:
+        """Returns fresh chains, one for each row of the positive."""
+        point = self.fresh(len(positive), rng)
+        return None, point.with_aux(**{name: positive.aux[name] for name in match})
+
+    def put(self, token: Any, point: Point) -> None:
+        """Keeps nothing."""
+
+    def reference(self, k: int, rng: Generator, exclude: Any = None) -> Point:
+        """Refuses: there are no other rows."""
+        raise CapabilityError("Reference rows were asked for, but the buffer 'none' keeps none: use --buffer replay.")
+
+    def __len__(self) -> int:
+        return 0
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Returns nothing."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Takes nothing."""
+
+
+def build_none(config: NoConfig, context: BuildContext) -> NoBuffer:
+    """Builds the buffer."""
+    return NoBuffer(Fresh(context))

@@ -1,0 +1,162 @@
+"""Persistent chains: rows are drawn, moved and returned to their place, with all their coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Generator, Tensor
+
+from ebmkit.buffers.fresh import Fresh
+from ebmkit.buffers.parts import ReplayConfig
+from ebmkit.components import BuildContext
+from ebmkit.errors import CapabilityError, CheckpointError
+from ebmkit.phases import stream
+from ebmkit.point import Point
+
+
+class Replay:
+    """A ring of rows (x, coordinates); a token is the places [B] of the drawn rows, all different."""
+
+    def __init__(self, config: ReplayConfig, context: BuildContext) -> None:
+        self.config = config
+        self.fresh = Fresh(context)
+        self.value_range = context.value_range
+        self.device = torch.device(context.device)
+        start = self.fresh(config.capacity, stream(context.seed, 0, "buffer", self.device))
+        self.rows = self._stored(start)
+
+    def draw(self, positive: Point, rng: Generator, match: frozenset[str] = frozenset()) -> tuple[Tensor, Point]:
+        """Returns (places, chains): distinct rows, some restarted, with the positive's values of what is matched.
+
+        A row whose matched coordinates hold other values is never continued under them: it restarts.
+        """
+        n = len(positive)
+        if n > len(self):
+            raise CapabilityError(f"{n} chains were asked of a buffer of {len(self)} rows: raise buffer.capacity.")
+        order = torch.randperm(len(self), generator=rng, device=self.device)
+        places, foreign = self._matching(order, positive, match)
+        rows = self._loaded(self.rows.map(lambda tensor: tensor[places.to(tensor.device)]))
+        restart = (torch.rand(n, generator=rng, device=self.device) < self.config.reinit) | foreign
+        fresh = self.fresh(n, rng)
+        chains = _chosen(restart, fresh, rows)
+        return places, chains.with_aux(**{name: positive.aux[name] for name in sorted(match)})
+
+    def put(self, token: Tensor, point: Point) -> None:
+        """Returns rows to their places."""
+        stored = self._stored(point)
+        self._write(self.rows.x, token, stored.x)
+        for name, value in stored.aux.items():
+            self._write(self.rows.aux[name], token, value)
+
+    def reference(self, k: int, rng: Generator, exclude: Tensor | None = None) -> Point:
+        """Returns k distinct rows, none of them in `exclude`."""
+        free = torch.ones(len(self), dtype=torch.bool, device=self.device)
+        if exclude is not None:
+            free[exclude] = False
+        n_excluded = 0 if exclude is None else len(exclude)
+        if k > len(self) - n_excluded:
+            raise CapabilityError(
+                f"{k} reference rows were asked of a buffer of {len(self)} rows, {n_excluded} of them in use: raise "
+                "buffer.capacity or ask for fewer."
+            )
+        chance = torch.rand(len(self), generator=rng, device=self.device) + free
+        places = chance.topk(k).indices
+        return self._loaded(self.rows.map(lambda tensor: tensor[places.to(tensor.device)]))
+
+    def __len__(self) -> int:
+        return self.config.capacity
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Returns every row: "x" and "aux.NAME"."""
+        return {"x": self.rows.x, **{f"aux.{name}": value for name, value in self.rows.aux.items()}}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Takes saved rows; raises CheckpointError where they do not fit this buffer."""
+        own = self.state_dict()
+        if own.keys() != state.keys() or any(own[k].shape != state[k].shape or own[k].dtype != state[k].dtype for k in own):  # fmt: skip
+            raise CheckpointError(
+                f"The saved buffer holds {_shapes(state)}, but this run's holds {_shapes(own)}: it belongs to another recipe."
+            )
+        for name, tensor in own.items():
+            tensor.copy_(state[name])
+
+    def _matching(self, order: Tensor, positive: Point, match: frozenset[str]) -> tuple[Tensor, Tensor]:
+        """Returns places [B] in random order, and which of them hold other matched values than the positive's.
+
+        Real-valued coordinates cannot be matched: any row will do, and takes the positive's value.
+        """
+        names = [name for name in sorted(match) if not positive.aux[name].is_floating_point()]
+        if not names:
+            n = len(positive)
+            return order[:n], torch.zeros(n, dtype=torch.bool, device=self.device)
+        held = torch.stack([self.rows.aux[name].to(self.device)[order].long() for name in names])
+        wanted = torch.stack([positive.aux[name].long() for name in names])
+        place, found = assign(held, wanted)
+        return order[place], ~found
+
+    def _stored(self, point: Point) -> Point:
+        x = point.x.detach()
+        if self.config.storage == "uint8":
+            low, high = self._range()
+            x = ((x - low) / (high - low) * 255).round().clamp(0, 255).to(torch.uint8)
+        held = Point(x=x.contiguous(), aux={name: value.detach() for name, value in point.aux.items()})
+        return held.to("cpu") if self.config.place == "host" else held
+
+    def _loaded(self, stored: Point) -> Point:
+        point = stored.to(self.device)
+        if self.config.storage == "uint8":
+            low, high = self._range()
+            point = point.replace(x=point.x.float() / 255 * (high - low) + low)
+        return point
+
+    def _range(self) -> tuple[float, float]:
+        if self.value_range is None:
+            raise CapabilityError('buffer storage "uint8" needs data with a value range: set storage = "float".')
+        return self.value_range
+
+    @staticmethod
+    def _write(rows: Tensor, places: Tensor, values: Tensor) -> None:
+        rows[places.to(rows.device)] = values.to(rows.device)
+
+
+def assign(held: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """Gives each wanted value a row of its own, one that holds it while there are any.
+
+    Args:
+        held: [K, N] values of K coordinates in N rows.
+        wanted: [K, B] values to be found, B ≤ N.
+
+    Returns:
+        Rows [B], all different, and whether each holds what was wanted.
+    """
+    same = (held[:, :, None] == wanted[:, None, :]).all(dim=0)
+    alike = (wanted[:, :, None] == wanted[:, None, :]).all(dim=0)
+    rank = torch.tril(alike, diagonal=-1).sum(dim=1)  # the r-th that wants a value takes the r-th row that holds it
+    hit = same & (same.long().cumsum(dim=0) - 1 == rank)
+    found = hit.any(dim=0)
+    spare = torch.argsort(hit.any(dim=1).long(), stable=True)
+    left = (~found).long().cumsum(dim=0) - 1
+    return torch.where(found, hit.long().argmax(dim=0), spare[left.clamp(min=0)]), found
+
+
+def _chosen(first: Tensor, yes: Point, no: Point) -> Point:
+    def pick(a: Tensor, b: Tensor) -> Tensor:
+        return torch.where(first.view(-1, *[1] * (a.ndim - 1)), a, b)
+
+    return Point(x=pick(yes.x, no.x), aux={name: pick(yes.aux[name], no.aux[name]) for name in no.aux})
+
+
+def _shapes(state: Mapping[str, Tensor]) -> str:
+    return (
+        ", ".join(f"{name} {tuple(tensor.shape)} {tensor.dtype}" for name, tensor in sorted(state.items())) or "nothing"
+    )
+
+
+def build_replay(config: ReplayConfig, context: BuildContext) -> Replay:
+    """Builds the buffer, its rows drawn from the prior."""
+    if config.capacity < context.batch_size:
+        raise CapabilityError(
+            f"buffer.capacity is {config.capacity}, less than a batch of {context.batch_size} chains: raise it."
+        )
+    return Replay(config, context)

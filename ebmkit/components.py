@@ -1,0 +1,170 @@
+"""Declarations: what a part is called, what it can be given, what it needs. Imports no torch and has no effect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from ebmkit.errors import CapabilityError, PluginError
+
+if TYPE_CHECKING:
+    import torch
+
+KINDS = ("energy", "wrapper", "coordinate", "sampler", "buffer", "objective", "dataset", "metric")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NoConfig:
+    """The config of a part that has nothing to set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A capability word that some chosen part must give.
+
+    Attributes:
+        word: what is needed, `energy.latent` or `point.level`.
+        default: the part that gives it where nothing chosen does.
+        config: settings under which a chosen part, or the default, gives it.
+    """
+
+    word: str
+    default: str | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """A part that comes along, unless one of that name was chosen already.
+
+    Attributes:
+        kind: its kind.
+        name: its name.
+        config: its settings; leave empty where others include the same part.
+        before: a name or capability word: it is put before the first part that has it.
+        reason: why, for the person who reads what was added.
+    """
+
+    kind: str
+    name: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    before: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selection:
+    """What a declaration may know of the other chosen parts.
+
+    Attributes:
+        words: capability words of the chosen samplers.
+        temperature: of the run, p ∝ exp(−E/T).
+        coordinates: names of the chosen coordinates.
+        event_shape: shape of one datum where the data set is known, else None.
+    """
+
+    words: frozenset[str] = frozenset()
+    temperature: float = 1.0
+    coordinates: tuple[str, ...] = ()
+    event_shape: tuple[int, ...] | None = None
+
+
+Rule = Callable[[Any, Selection], str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Component:
+    """One part that a plugin offers.
+
+    Attributes:
+        kind: one of `KINDS`.
+        name: what the user types, unique within its kind.
+        config: frozen dataclass of its settings; every default lives there.
+        build: "package.module:callable", called as `callable(config, context)` when the part is used.
+        summary: one line.
+        cite: authors, year, title, where; empty for common knowledge.
+        needs: words it needs; a tuple of `Need` or a function of (config, selection).
+        gives: words it gives; a tuple or a function of (config, selection).
+        includes: parts that come along; a tuple of `Include` or a function of (config, selection).
+        hides: words of the energy that a wrapper takes away.
+        optim: settings of `[optim.NAME]` for a part that owns parameters (an energy's go to `[optim.energy]`).
+        skip: a function of (config, selection): the reason not to include it here, or "".
+        refuse: a function of (config, selection): the reason why it cannot work here, or "".
+    """
+
+    kind: str
+    name: str
+    build: str
+    summary: str
+    config: type = NoConfig
+    cite: str = ""
+    needs: tuple[Need, ...] | Callable[[Any, Selection], tuple[Need, ...]] = ()
+    gives: tuple[str, ...] | Callable[[Any, Selection], tuple[str, ...]] = ()
+    includes: tuple[Include, ...] | Callable[[Any, Selection], tuple[Include, ...]] = ()
+    hides: tuple[str, ...] = ()
+    optim: Mapping[str, Any] = field(default_factory=dict)
+    skip: Rule | None = None
+    refuse: Rule | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise PluginError(f"Component '{self.name}' has kind '{self.kind}'; a kind is one of {', '.join(KINDS)}.")
+        if not hasattr(self.config, "__dataclass_fields__"):
+            raise PluginError(f"Component '{self.name}': config must be a frozen dataclass, found {self.config!r}.")
+        if ":" not in self.build:
+            raise PluginError(f"Component '{self.name}': build is 'package.module:callable', found '{self.build}'.")
+
+    def ask(self, question: str, config: Any, selection: Selection) -> tuple[Any, ...]:
+        """Returns its `needs`, `gives` or `includes` for a config and selection."""
+        answer = getattr(self, question)
+        return tuple(answer(config, selection) if callable(answer) else answer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildContext:
+    """What only the run knows, handed to `build`.
+
+    Attributes:
+        event_shape: shape of one datum.
+        value_range: (lowest, highest) value of x, None where x is unbounded.
+        coordinates: the built coordinates, in order.
+        n_classes: number of label values, 0 without labels.
+        n_data: number of training data.
+        batch_size: data in a training batch.
+        device: torch device.
+        dtype: of chain states and master weights.
+        temperature: of the run.
+        total_steps: training steps of the whole run.
+        seed: for this part's initialisation, and for nothing else.
+        children: built parts of a sequence.
+        inner: for a wrapper, the energy it wraps.
+        make_inner: for a wrapper, builds another energy of an event shape (and index, for its own initialisation).
+    """
+
+    event_shape: tuple[int, ...] = (2,)
+    value_range: tuple[float, float] | None = None
+    coordinates: tuple[Any, ...] = ()
+    n_classes: int = 0
+    n_data: int = 0
+    batch_size: int = 64
+    device: torch.device | str = "cpu"
+    dtype: torch.dtype | None = None
+    temperature: float = 1.0
+    total_steps: int = 1
+    seed: int = 0
+    children: tuple[Any, ...] = ()
+    inner: Any = None
+    make_inner: Callable[..., Any] | None = None
+
+    def replace(self, **changes: Any) -> BuildContext:
+        """Returns the context with some fields changed."""
+        return replace(self, **changes)
+
+    def coordinate(self, name: str) -> Any:
+        """Returns a built coordinate by name; raises CapabilityError where the run has none of it."""
+        for coordinate in self.coordinates:
+            if coordinate.name == name:
+                return coordinate
+        have = ", ".join(c.name for c in self.coordinates) or "none"
+        raise CapabilityError(f"Coordinate '{name}' is needed; the run has: {have}. Add --coordinate {name}.")

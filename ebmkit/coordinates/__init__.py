@@ -1,0 +1,1 @@
+"""Coordinates: what a chain state holds beyond x."""

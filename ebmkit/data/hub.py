@@ -1,0 +1,88 @@
+"""Image sets of the Hugging Face hub, through its `datasets` library."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ebmkit.components import BuildContext
+from ebmkit.data.arrays import ArrayData, known_split
+from ebmkit.data.images import stack_images
+from ebmkit.data.parts import HfConfig
+from ebmkit.data.raw import Array, Raw, array_data
+from ebmkit.errors import DataError
+
+
+def build_hf(config: HfConfig, context: BuildContext) -> ArrayData:
+    """Returns a split of a hub set whose rows hold a picture and perhaps a class label.
+
+    Raises:
+        DataError: the library is not installed, the set cannot be loaded, or its columns are other ones.
+    """
+    rows = load_rows(config)
+    origin = f"{config.name} ({config.split})"
+    x = stack_images(_pictures(rows, config, origin), size=config.size, channels=config.channels, resize=config.resize)
+    class_names = _class_names(rows, config)
+    raw = Raw(origin=origin, x=x, y=_labels(rows, config), n_classes=len(class_names), class_names=class_names)
+    return array_data(raw, config, context, build_hf)
+
+
+def load_rows(config: HfConfig) -> Any:
+    """Returns the first `config.limit` rows as a `datasets.Dataset`.
+
+    Raises:
+        DataError: no name, no library, no such set or split, or a column that it does not have.
+    """
+    if not config.name:
+        raise DataError("Data set 'hf' needs the name of a set. Write --data hf:NAME.")
+    try:
+        library = importlib.import_module("datasets")
+    except ImportError as error:
+        raise DataError(
+            f"Data set 'hf' needs the library 'datasets', which cannot be imported ({error}). "
+            "Install ebmkit-core[hf], or datasets itself."
+        ) from error
+    try:
+        rows = library.load_dataset(config.name, config.subset or None, split=known_split(config.split))
+    except (OSError, ValueError, RuntimeError, library.exceptions.DatasetsError) as error:
+        raise DataError(
+            f"Split '{config.split}' of '{config.name}' cannot be loaded: {error}. Check name, subset and split."
+        ) from error
+    for column in filter(None, (config.image_column, config.label_column)):
+        if column not in rows.column_names:
+            raise DataError(
+                f"'{config.name}' has no column '{column}'; found: {', '.join(rows.column_names)}. "
+                "Set data.image_column, and data.label_column (empty for no labels)."
+            )
+    return rows.select(range(min(config.limit, len(rows)))) if config.limit else rows
+
+
+def _pictures(rows: Any, config: HfConfig, origin: str) -> Iterator[tuple[str, Image.Image]]:
+    for index, image in enumerate(_decoded(rows[config.image_column], origin)):
+        if not isinstance(image, Image.Image):
+            raise DataError(
+                f"{origin}: column '{config.image_column}' must hold pictures, found {type(image).__name__} "
+                f"in row {index}. Set data.image_column to another one."
+            )
+        yield f"{origin}, row {index}", image
+
+
+def _decoded(column: Iterable[Any], origin: str) -> Iterator[Any]:
+    # A column decodes its pictures while one walks along it.
+    try:
+        yield from column
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{origin} holds a picture that cannot be read: {error}. Leave the row out.") from error
+
+
+def _labels(rows: Any, config: HfConfig) -> Array | None:
+    return np.asarray(list(rows[config.label_column])) if config.label_column else None
+
+
+def _class_names(rows: Any, config: HfConfig) -> tuple[str, ...]:
+    feature = rows.features.get(config.label_column) if config.label_column else None
+    return tuple(getattr(feature, "names", None) or ())

@@ -1,0 +1,108 @@
+"""Densities in the plane as a data set that is drawn afresh in every batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from ebmkit.components import BuildContext
+from ebmkit.data import densities
+from ebmkit.data.arrays import known_split
+from ebmkit.data.parts import ToyConfig
+from ebmkit.errors import DataError
+from ebmkit.point import Batch
+
+DEFAULT_SD = 0.2
+DEFAULT_RINGS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Law:
+    draw: Callable[..., tuple[Tensor, Tensor]]
+    log_density: Callable[..., Tensor] | None
+    n_classes: int
+
+
+LAWS = {
+    "rings": _Law(densities.draw_rings, densities.log_density_rings, 0),
+    "moons": _Law(densities.draw_moons, None, 2),
+    "eight-gaussians": _Law(densities.draw_eight_gaussians, densities.log_density_eight_gaussians, 8),
+    "checkerboard": _Law(densities.draw_checkerboard, densities.log_density_checkerboard, 8),
+}
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class ToyData:
+    """A `Dataset` of endless fresh draws; rows are only counted, and the label is the ring, mode, cell or moon.
+
+    Attributes:
+        name: of the density.
+        n: virtual length.
+        draw: n, generator → x [n, 2] in data units, label [n].
+        log_density_of: x [B, 2] → [B] nats, or None where there is no closed form.
+        device: where batches lie.
+        n_classes: number of components.
+        event_shape: (2,).
+        value_range: None, the plane.
+        class_names: none.
+    """
+
+    name: str
+    n: int
+    draw: Callable[[int, Generator], tuple[Tensor, Tensor]]
+    log_density_of: Callable[[Tensor], Tensor] | None
+    device: torch.device | str
+    n_classes: int
+    event_shape: tuple[int, ...] = (2,)
+    value_range: tuple[float, float] | None = None
+    class_names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return self.n
+
+    def batch(self, rows: Tensor, rng: Generator) -> Batch:
+        """Returns as many fresh draws as there are rows."""
+        x, component = self.draw(len(rows), rng)
+        return Batch(x=x.to(self.device), y=component.to(self.device))
+
+    def split(self, name: str) -> ToyData:
+        """Returns this set under either name: every draw is unseen."""
+        known_split(name)
+        return self
+
+    def log_density(self, x: Tensor) -> Tensor:
+        """Returns log p [B], nats, at x [B, 2]; raises DataError where the density has no closed form."""
+        if self.log_density_of is None:
+            have = ", ".join(name for name, law in LAWS.items() if law.log_density is not None)
+            raise DataError(f"The log density of '{self.name}' was asked for, but it has no closed form. Use: {have}.")
+        return self.log_density_of(x)
+
+
+def build_toy(config: ToyConfig, context: BuildContext) -> ToyData:
+    """Returns the set of a density; raises DataError for an unknown name."""
+    if config.density not in LAWS:
+        raise DataError(f"There is no toy density '{config.density}'. Known: {', '.join(LAWS)}.")
+    law = LAWS[config.density]
+    settings = _settings(config)
+    return ToyData(
+        name=config.density,
+        n=config.n,
+        draw=partial(law.draw, **settings),
+        log_density_of=None if law.log_density is None else partial(law.log_density, **settings),
+        device=context.device,
+        n_classes=law.n_classes or settings["n_rings"],
+    )
+
+
+def _settings(config: ToyConfig) -> dict[str, Any]:
+    settings: dict[str, Any] = {"radius": config.radius}
+    if config.density != "checkerboard":
+        settings["sd"] = config.sd or DEFAULT_SD
+    if config.density == "rings":
+        settings["n_rings"] = config.n_rings or DEFAULT_RINGS
+    return settings

@@ -1,0 +1,1 @@
+"""Energies: networks, and anything callable made into one."""

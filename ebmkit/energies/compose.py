@@ -1,0 +1,81 @@
+"""Energies made of energies: products and mixtures of densities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ebmkit.errors import CapabilityError
+from ebmkit.point import Point
+
+Combine = Callable[[Tensor, Tensor], Tensor]
+
+
+def weighted_sum(energies: Tensor, weights: Tensor) -> Tensor:
+    """Returns Σ wᵢEᵢ [B] of energies [n, B] and weights [n]: p ∝ Π pᵢ^wᵢ (Hinton, 2002)."""
+    return (weights[:, None] * energies).sum(dim=0)
+
+
+def soft_minimum(energies: Tensor, log_weights: Tensor) -> Tensor:
+    """Returns −log Σ exp(aᵢ − Eᵢ) [B] of energies [n, B] and log-weights [n]: p ∝ Σ exp(aᵢ − Eᵢ)."""
+    return -torch.logsumexp(log_weights[:, None] - energies, dim=0)
+
+
+class Composition(nn.Module):
+    """A function of the energies that several parts give one point."""
+
+    weights: Tensor
+
+    def __init__(
+        self, energies: Sequence[Any], weights: Sequence[float] | None, usual: float, combine: Combine
+    ) -> None:
+        super().__init__()
+        if not energies:
+            raise CapabilityError("A composition needs at least one energy.")
+        values = [usual] * len(energies) if weights is None else list(weights)
+        if len(values) != len(energies):
+            raise CapabilityError(f"{len(energies)} energies were given {len(values)} weights: give one for each.")
+        self.parts = nn.ModuleList(e if isinstance(e, nn.Module) else _Plain(e) for e in energies)
+        self.combine = combine
+        self.register_buffer("weights", torch.tensor(values, dtype=torch.float32), persistent=False)
+
+    def forward(self, point: Point) -> Tensor:
+        return self.combine(torch.stack([part(point).float() for part in self.parts]), self.weights.float())
+
+
+class _Plain(nn.Module):
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, point: Point) -> Tensor:
+        value: Tensor = self.function(point)
+        return value
+
+
+def product(*energies: Any, weights: Sequence[float] | None = None) -> Composition:
+    """Returns the energy Σ wᵢEᵢ, "all of them"; a negative weight negates (Du, Li, Mordatch, 2020).
+
+    >>> import torch, ebmkit
+    >>> both = ebmkit.product(lambda p: p.x.sum(1), lambda p: p.x.sum(1), weights=[1, -1])
+    >>> both(ebmkit.Point(x=torch.ones(1, 2)))
+    tensor([0.])
+    """
+    return Composition(energies, weights, 1.0, weighted_sum)
+
+
+def mixture(*energies: Any, log_weights: Sequence[float] | None = None) -> Composition:
+    """Returns the energy −log Σ exp(aᵢ − Eᵢ), "any of them".
+
+    Unnormalised energies have unknown normalisers Zᵢ: component i has weight exp(aᵢ)·Zᵢ, so offsets aᵢ = −log Zᵢ give
+    equal shares.
+
+    >>> import torch, ebmkit
+    >>> either = ebmkit.mixture(lambda p: p.x.sum(1), lambda p: p.x.sum(1))
+    >>> round(float(either(ebmkit.Point(x=torch.zeros(1, 2)))), 4)
+    -0.6931
+    """
+    return Composition(energies, log_weights, 0.0, soft_minimum)

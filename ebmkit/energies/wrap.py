@@ -1,0 +1,61 @@
+"""Any module or callable as an energy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ebmkit.errors import CapabilityError
+from ebmkit.point import Point
+
+
+class ModuleEnergy(nn.Module):
+    """The energy of a module that sees only x; logits [B, K] count as −logsumexp (Grathwohl et al., 2020, eq. 6)."""
+
+    def __init__(self, module: nn.Module, output: str) -> None:
+        super().__init__()
+        self.module = module
+        self.output = output
+
+    def forward(self, point: Point) -> Tensor:
+        value: Tensor = self.module(point.x)
+        if self.output != "logits" and value.shape in ((len(point),), (len(point), 1)):
+            return value.reshape(len(point)).float()
+        if self.output != "energy" and value.ndim == 2:
+            return -torch.logsumexp(value.float(), dim=1)
+        raise CapabilityError(
+            f"{type(self.module).__name__} returned shape {tuple(value.shape)} for {len(point)} rows; an energy is "
+            "[B] or [B, 1], a classifier's logits are [B, K]."
+        )
+
+
+def energy(module: nn.Module | Callable[[Tensor], Tensor], output: Literal["auto", "energy", "logits"] = "auto") -> ModuleEnergy:  # fmt: skip
+    """Makes an energy of a module over x.
+
+    Args:
+        module: maps x [B, *event] to energies [B] or [B, 1] (nats), or to a classifier's logits [B, K].
+        output: which of the two it returns; "auto" tells by the shape, taking [B, 1] for energies.
+
+    Returns:
+        An energy; of logits, −log Σ exp(logits).
+
+    Source: Grathwohl et al., Your classifier is secretly an energy based model, ICLR 2020.
+
+    >>> import torch, ebmkit
+    >>> quadratic = ebmkit.energy(lambda x: x.square().sum(dim=1) / 2)
+    >>> quadratic(ebmkit.Point(x=torch.ones(3, 2)))
+    tensor([1., 1., 1.])
+    """
+    return ModuleEnergy(module if isinstance(module, nn.Module) else _Callable(module), output)
+
+
+class _Callable(nn.Module):
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)

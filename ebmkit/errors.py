@@ -1,0 +1,52 @@
+"""Errors that a user can cause, each one readable message: what was asked, what was found, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EbmkitError(Exception):
+    """Anything that ebmkit refuses or cannot do.
+
+    Attributes:
+        exit_status: status of the command line; 2 where the request was wrong, 1 where a run failed.
+    """
+
+    exit_status = 2
+
+
+class PluginError(EbmkitError):
+    """A plugin could not be loaded, or two parts claim one name."""
+
+
+class RecipeError(EbmkitError):
+    """A recipe, a flag or a setting is wrong."""
+
+
+class CapabilityError(EbmkitError):
+    """A part needs what the chosen parts cannot give."""
+
+
+class DataError(EbmkitError):
+    """Data are missing, empty, of another shape than asked, or not finite."""
+
+
+class CheckpointError(EbmkitError):
+    """A run directory or checkpoint is absent, damaged or made by something else."""
+
+
+class RunError(EbmkitError):
+    """A run could not go on for a reason outside the model (a full disk, say)."""
+
+    exit_status = 1
+
+
+class DivergenceError(RunError):
+    """A loss, energy, gradient or chain is no longer finite."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Returns `" Did you mean 'x'?"` for the nearest known word, or an empty string."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" Did you mean '{near[0]}'?" if near else ""

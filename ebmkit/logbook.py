@@ -1,0 +1,95 @@
+"""What a run writes down while it goes: `metrics.jsonl`, TensorBoard, `environment.json`."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, TextIO
+
+import torch
+
+from ebmkit.errors import RunError
+
+
+class Logbook:
+    """Appends one object a logged step, `step` first; on resuming, lines after the checkpoint are dropped."""
+
+    def __init__(self, directory: Path, *, tensorboard: bool, after: int = 0) -> None:
+        self.path = directory / "metrics.jsonl"
+        _keep_until(self.path, after)
+        self._file: TextIO = self.path.open("a", encoding="utf-8")
+        self._board: Any = None
+        if tensorboard:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(directory / "tensorboard"), purge_step=after + 1 if after else None)  # type: ignore[no-untyped-call]
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Writes one logged step; raises RunError where the disk refuses."""
+        try:
+            self._file.write(json.dumps({"step": step, **values}) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise RunError(f"{self.path} could not be written: {error}. Free some space and resume.") from error
+        if self._board is not None:
+            for name, value in values.items():
+                self._board.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Closes the files."""
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+
+def read_metrics(directory: Path) -> list[dict[str, Any]]:
+    """Returns the logged steps of a run."""
+    path = directory / "metrics.jsonl"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def environment(device: torch.device, seed: int) -> dict[str, Any]:
+    """Returns what a number depends on beside the recipe."""
+    packages = ("ebmkit-core", "torch", "numpy", "kornia", "pydantic", "safetensors")
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "versions": {name: found for name in packages if (found := _version(name))},
+        "device": str(device),
+        "device_name": torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "commit": _commit(),
+        "seed": seed,
+    }
+
+
+def _keep_until(path: Path, step: int) -> None:
+    if not path.exists():
+        return
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if json.loads(line)["step"] <= step]
+    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _commit() -> str:
+    try:
+        here = Path(__file__).parent
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return found.stdout.strip()

@@ -1,0 +1,26 @@
+"""Contrastive divergence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from ebmkit.components import BuildContext, NoConfig
+from ebmkit.phases import Phases
+from ebmkit.protocols import Energy, Needs
+
+
+class ContrastiveDivergence:
+    """mean E(x⁺) − mean E(x⁻), nats, whose gradient is that of the log-likelihood where x⁻ ~ p (Hinton, 2002, eq. 5)."""
+
+    requires = Needs()
+
+    def losses(self, energy: Energy, phases: Phases) -> Mapping[str, Tensor]:
+        """Returns the difference of the mean energies as "gap"."""
+        return {"gap": phases.evaluate("positive").mean() - phases.evaluate("negative").mean()}
+
+
+def build_cd(config: NoConfig, context: BuildContext) -> ContrastiveDivergence:
+    """Builds the objective."""
+    return ContrastiveDivergence()

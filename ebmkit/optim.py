@@ -1,0 +1,105 @@
+"""Optimisers by owner, their schedules, and the moving average of every owner's weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import cos, pi
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ebmkit.errors import DivergenceError
+from ebmkit.recipe import OptimConfig, RunConfig
+
+
+def schedule(config: OptimConfig, step: int, total: int) -> float:
+    """Returns the factor on the learning rate at a step (from 1): linear warm-up, then the config's schedule to zero."""
+    if config.warmup and step <= config.warmup:
+        return step / config.warmup
+    progress = (step - config.warmup) / max(1, total - config.warmup)
+    if config.schedule == "cosine":
+        return 0.5 * (1 + cos(pi * min(1.0, progress)))
+    return max(0.0, 1 - progress) if config.schedule == "linear" else 1.0
+
+
+def make_optimiser(module: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
+    """Returns the optimiser of one owner."""
+    parameters = list(module.parameters())
+    if config.use == "sgd":
+        return torch.optim.SGD(parameters, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
+    kind = torch.optim.AdamW if config.use == "adamw" else torch.optim.Adam
+    return kind(parameters, lr=config.lr, betas=config.betas, weight_decay=config.weight_decay)
+
+
+class Optimisers:
+    """One optimiser for each owner; one backward pass serves all of them."""
+
+    def __init__(self, owners: Mapping[str, nn.Module], configs: Mapping[str, OptimConfig], total: int) -> None:
+        self.owners, self.configs, self.total = dict(owners), dict(configs), total
+        self.optimisers = {name: make_optimiser(module, configs[name]) for name, module in owners.items()}
+
+    def update(self, losses: Mapping[str, Tensor], step: int) -> dict[str, Tensor]:
+        """Goes backward through the sum of the losses and moves every owner's parameters.
+
+        Returns:
+            The gradient norm of each owner, nats per unit of its parameters.
+
+        Raises:
+            DivergenceError: a gradient is not finite; nothing has moved.
+        """
+        total = torch.stack(list(losses.values())).sum()
+        total.backward()  # type: ignore[no-untyped-call]
+        norms = {
+            name: nn.utils.clip_grad_norm_(module.parameters(), self.configs[name].clip or float("inf"))
+            for name, module in self.owners.items()
+        }
+        if not bool(torch.isfinite(torch.stack(list(norms.values()))).all()):
+            found = ", ".join(f"{name}: {float(norm):g}" for name, norm in norms.items())
+            raise DivergenceError(f"Step {step}: a gradient is not finite (norms {found}). Nothing was updated.")
+        for name, optimiser in self.optimisers.items():
+            config = self.configs[name]
+            for group in optimiser.param_groups:
+                group["lr"] = config.lr * schedule(config, step, self.total)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        return {f"gradient_norm.{name}": norm.detach() for name, norm in norms.items()}
+
+
+class Averages:
+    """Exponential moving average of every owner's weights, with a half-life in images; buffers are copied."""
+
+    def __init__(self, owners: Mapping[str, nn.Module], run: RunConfig) -> None:
+        self.owners = dict(owners)
+        self.decay = 0.5 ** (run.batch_size / run.ema_half_life) if run.ema_half_life else 0.0
+        self.copy_steps = run.ema_copy_steps
+        self.values = {name: {k: v.detach().clone() for k, v in m.state_dict().items()} for name, m in owners.items()}
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Takes the weights after a step (from 1); the first `copy_steps` steps are copied."""
+        decay = 0.0 if step <= self.copy_steps else self.decay
+        for name, module in self.owners.items():
+            averaged = dict(module.named_parameters())
+            for key, value in module.state_dict(keep_vars=True).items():
+                mean = self.values[name][key]
+                if decay and key in averaged:
+                    mean.lerp_(value, 1 - decay)
+                else:
+                    mean.copy_(value)
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Returns an optimiser's state as named tensors: "INDEX.NAME"."""
+    state: dict[int, dict[str, Any]] = optimiser.state_dict()["state"]
+    return {f"{i}.{k}": torch.as_tensor(v) for i, entry in state.items() for k, v in entry.items() if v is not None}
+
+
+def load_optimiser_tensors(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Takes a saved state; the settings stay those of the recipe."""
+    saved = optimiser.state_dict()
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = tensor
+    optimiser.load_state_dict({"state": state, "param_groups": saved["param_groups"]})

@@ -1,0 +1,75 @@
+"""Pictures of points: grids of images, scatter plots of the plane."""
+
+from __future__ import annotations
+
+from math import ceil, sqrt
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ebmkit.errors import DataError
+
+
+def to_uint8(x: Tensor, value_range: tuple[float, float] | None) -> Tensor:
+    """Returns images as uint8 [B, C, H, W]; without a value range, their own extremes are black and white."""
+    x = x.detach().float().cpu()
+    low, high = value_range or (float(x.min()), float(x.max()))
+    return ((x - low) / max(high - low, 1e-12) * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+def grid(images: Tensor, columns: int | None = None, scale: int = 1, gap: int = 2) -> Image.Image:
+    """Returns one picture of uint8 images [B, 1 or 3, H, W], row by row.
+
+    Args:
+        images: what to show.
+        columns: images in a row; unset, about square.
+        scale: pixels a pixel.
+        gap: white pixels between images.
+    """
+    n, channels, height, width = images.shape
+    columns = columns or ceil(sqrt(n))
+    rows = ceil(n / columns)
+    sheet = torch.full((channels, rows * (height + gap) + gap, columns * (width + gap) + gap), 255, dtype=torch.uint8)
+    for i in range(n):
+        top, left = gap + (i // columns) * (height + gap), gap + (i % columns) * (width + gap)
+        sheet[:, top : top + height, left : left + width] = images[i]
+    array = sheet[0].numpy() if channels == 1 else sheet.permute(1, 2, 0).numpy()
+    picture = Image.fromarray(array)
+    return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
+
+
+def save_picture(x: Tensor, value_range: tuple[float, float] | None, path: Path, columns: int | None = None) -> bool:
+    """Draws points to a PNG, images as a grid and 2-D points as a scatter plot; returns False where neither fits."""
+    if x.ndim == 4 and x.shape[1] in (1, 3):
+        grid(to_uint8(x, value_range), columns, scale=2 if x.shape[-1] <= 64 else 1).save(path)
+    elif x.ndim == 2 and x.shape[1] == 2:
+        scatter(x, path)
+    else:
+        return False
+    return True
+
+
+def save_gif(frames: list[Tensor], value_range: tuple[float, float] | None, path: Path) -> None:
+    """Draws the frames of moving chains to a GIF; raises DataError where they are not images."""
+    if not frames or frames[0].ndim != 4:
+        raise DataError(f"{path}: a GIF needs images; these points have shape {tuple(frames[0].shape[1:])}. Use .npz.")
+    pictures = [grid(to_uint8(frame, value_range), scale=2) for frame in frames]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=120, loop=0)
+
+
+def scatter(x: Tensor, path: Path) -> None:
+    """Draws 2-D points to a PNG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.scatter(*x.detach().float().cpu().numpy().T, s=4, alpha=0.5)
+    axes.set_aspect("equal")
+    figure.savefig(path, dpi=120)
+
+
+def nearest(x: Tensor, data: Tensor) -> Tensor:
+    """Returns for each x [B, *event] the index [B] of the nearest of data [N, *event], in Euclidean distance."""
+    return torch.cdist(x.flatten(1).float(), data.flatten(1).float()).argmin(dim=1)

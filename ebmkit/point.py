@@ -1,0 +1,88 @@
+"""The state of a batch of chains, and the batch of data it is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+from ebmkit.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """A batch of B configurations; row b of every tensor belongs to chain b.
+
+    Attributes:
+        x: [B, *event], data units (images: in the value range of the data set).
+        aux: one [B, ...] entry for each coordinate beyond x, empty by default. Read-only.
+
+    Raises:
+        DataError: an entry has another number of rows than x.
+
+    >>> import torch
+    >>> point = Point(x=torch.zeros(2, 3), aux={"label": torch.tensor([1, 7])})
+    >>> len(point), point.aux["label"].tolist()
+    (2, [1, 7])
+    """
+
+    x: Tensor
+    aux: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.x.ndim == 0:
+            raise DataError("A point holds a batch: x needs shape [B, *event], found a scalar.")
+        for name, value in self.aux.items():
+            if value.ndim == 0 or value.shape[0] != self.x.shape[0]:
+                raise DataError(
+                    f"Coordinate '{name}' has shape {tuple(value.shape)}, but x has {self.x.shape[0]} rows."
+                )
+        object.__setattr__(self, "aux", MappingProxyType(dict(self.aux)))
+
+    def __len__(self) -> int:
+        return int(self.x.shape[0])
+
+    def map(self, f: Callable[[Tensor], Tensor]) -> Point:
+        """Returns the point with f applied to every tensor (`lambda t: t[rows]`, `torch.detach`)."""
+        return Point(x=f(self.x), aux={name: f(value) for name, value in self.aux.items()})
+
+    def replace(self, *, x: Tensor | None = None, aux: Mapping[str, Tensor] | None = None) -> Point:
+        """Returns the point with another x, another set of coordinates, or both."""
+        return Point(x=self.x if x is None else x, aux=self.aux if aux is None else aux)
+
+    def with_aux(self, **entries: Tensor) -> Point:
+        """Returns the point with these coordinates added or replaced."""
+        return Point(x=self.x, aux={**self.aux, **entries})
+
+    def without(self, *names: str) -> Point:
+        """Returns the point without these coordinates."""
+        return Point(x=self.x, aux={k: v for k, v in self.aux.items() if k not in names})
+
+    def to(self, device: torch.device | str) -> Point:
+        """Returns the point on a device."""
+        return self.map(lambda tensor: tensor.to(device))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """Clean, un-augmented training data.
+
+    Attributes:
+        x: [B, *event], data units, dequantised, in the value range of the data set.
+        y: [B] class index (int64), or None where the set has no labels.
+    """
+
+    x: Tensor
+    y: Tensor | None = None
+
+    def __len__(self) -> int:
+        return int(self.x.shape[0])
+
+
+def concatenate(first: Point, second: Point) -> Point:
+    """Returns both points as one, rows of `first` before rows of `second`; both need the same coordinates."""
+    aux = {name: torch.cat([first.aux[name], second.aux[name]]) for name in first.aux}
+    return Point(x=torch.cat([first.x, second.x]), aux=aux)

@@ -1,0 +1,1 @@
+"""Samplers: pure transitions over points."""

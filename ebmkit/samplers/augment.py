@@ -1,0 +1,49 @@
+"""Augmentation of the chains before they move. It does not leave the density invariant, and claims nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Generator
+
+from ebmkit.augmentation import PRESETS, Augmentation, augment
+from ebmkit.components import BuildContext
+from ebmkit.errors import CapabilityError
+from ebmkit.point import Point
+from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState, Tail, Tuning
+from ebmkit.samplers.parts import AugmentConfig
+
+
+class Augment:
+    """Replaces each chain, with probability p, by an augmented copy of itself (Du et al., 2021; Lee et al., 2023)."""
+
+    moves_coordinates: frozenset[str] = frozenset()
+
+    def __init__(self, law: Augmentation, p: float, value_range: tuple[float, float] | None) -> None:
+        self.law, self.p, self.value_range = law, p, value_range
+
+    def init(self, point: Point, rng: Generator, tuning: Tuning | None = None) -> SamplerState:
+        """Returns the state that starts at a point."""
+        return SamplerState(point=point, rng=rng, tuning=tuning or {})
+
+    def step(
+        self, view: EnergyView, state: SamplerState, *, tail: Tail | None = None
+    ) -> tuple[SamplerState, SamplerInfo]:
+        """Returns the state with augmented chains; the energy is not asked, and no move is counted."""
+        x = state.point.x
+        changed = augment(x, state.rng, self.law, self.value_range)
+        if self.p < 1:
+            chosen = torch.rand(len(x), generator=state.rng, device=x.device) < self.p
+            changed = torch.where(chosen[:, None, None, None], changed, x)
+        info = SamplerInfo(start=state.point, accept_rate=torch.ones(len(x), device=x.device), n_moves=0, n_gradients=0)
+        return replace(state, point=state.point.replace(x=changed)), info
+
+
+def build_augment(config: AugmentConfig, context: BuildContext) -> Augment:
+    """Builds the sampler; raises CapabilityError where the data are not images."""
+    shape = context.event_shape
+    if len(shape) != 3 or shape[0] not in (1, 3):
+        raise CapabilityError(f"augment needs grey or colour images, but a datum has shape {shape}.")
+    law = replace(PRESETS[config.preset], flip=config.flip)
+    return Augment(law if config.crop is None else replace(law, crop=config.crop), config.p, context.value_range)
