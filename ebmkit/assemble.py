@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from ebmkit.errors import DataError, RecipeError
 from ebmkit.point import Point
 from ebmkit.recipe import Recipe, settings_of
 from ebmkit.step import Parts
-from ebmkit.view import view
+from ebmkit.view import Precision, view
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,9 +41,12 @@ class Facts:
     def of(cls, dataset: Any) -> Facts:
         """Returns the facts of a built data set."""
         return cls(
-            event_shape=tuple(dataset.event_shape), value_range=dataset.value_range, n_classes=dataset.n_classes,
-            class_names=tuple(dataset.class_names), n_data=len(dataset),
-        )  # fmt: skip
+            event_shape=tuple(dataset.event_shape),
+            value_range=dataset.value_range,
+            n_classes=dataset.n_classes,
+            class_names=tuple(dataset.class_names),
+            n_data=len(dataset),
+        )
 
     @classmethod
     def of_recipe(cls, recipe: Recipe) -> Facts:
@@ -55,9 +58,12 @@ class Facts:
         """Returns saved facts."""
         bounds = facts["value_range"]
         return cls(
-            event_shape=tuple(facts["event_shape"]), value_range=tuple(bounds) if bounds else None,
-            n_classes=facts["n_classes"], class_names=tuple(facts["class_names"]), n_data=facts["n_data"],
-        )  # fmt: skip
+            event_shape=tuple(facts["event_shape"]),
+            value_range=tuple(bounds) if bounds else None,
+            n_classes=facts["n_classes"],
+            class_names=tuple(facts["class_names"]),
+            n_data=facts["n_data"],
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Returns the facts as JSON values."""
@@ -71,14 +77,14 @@ class Assembly:
     parts: Parts
     facts: Facts
     recipe: Recipe
-    context: BuildContext
 
-    def to_data(self, point: Point) -> Tensor:
-        """Returns x in the value range of the data."""
-        x = point.x
-        for coordinate in self.parts.coordinates:
-            x = coordinate.to_data(point.replace(x=x))
-        return x
+
+def in_data_range(coordinates: Iterable[Any], point: Point) -> Tensor:
+    """Returns x [B, *event] in the value range of the data, for pictures and metrics."""
+    x = point.x
+    for coordinate in coordinates:
+        x = coordinate.to_data(point.replace(x=x))
+    return x
 
 
 def assemble(recipe: Recipe, *, facts: Facts | None = None, with_data: bool = True) -> Assembly:
@@ -99,14 +105,21 @@ def assemble(recipe: Recipe, *, facts: Facts | None = None, with_data: bool = Tr
     if facts is None:
         raise DataError("Without its data set, a model needs the facts of its data.")
     context = BuildContext(
-        event_shape=facts.event_shape, value_range=facts.value_range, n_classes=facts.n_classes, n_data=facts.n_data,
-        batch_size=config.batch_size, device=device, dtype=torch.float32, temperature=config.temperature,
-        total_steps=config.steps, seed=config.seed,
-    )  # fmt: skip
+        event_shape=facts.event_shape,
+        value_range=facts.value_range,
+        n_classes=facts.n_classes,
+        n_data=facts.n_data,
+        batch_size=config.batch_size,
+        device=device,
+        dtype=torch.float32,
+        temperature=config.temperature,
+        total_steps=config.steps,
+        seed=config.seed,
+    )
     context = build_coordinates(recipe, context)
     energy = build_energy(recipe, context)
-    precision = config.precision if config.precision != "auto" else ("bf16" if len(facts.event_shape) == 3 else "fp32")
-    recipe = _recorded(recipe, energy, device, precision)
+    precision = choose_precision(config.precision, facts.event_shape)
+    recipe = recipe.with_table("run", device=str(device), precision=precision, engine="eager")
     buffer = recipe.part("buffer")
     parts = Parts(
         dataset=dataset,  # type: ignore[arg-type]
@@ -117,15 +130,22 @@ def assemble(recipe: Recipe, *, facts: Facts | None = None, with_data: bool = Tr
             "buffer", buffer.use, context=context.replace(seed=part_seed(config.seed, "buffer")), **buffer.settings
         )
         if with_data
-        else None,  # fmt: skip
-        objectives=(objectives := build_objectives(recipe, context, energy)),
+        else None,
+        objectives=build_objectives(recipe, context, energy),
         view=view(energy, precision),
         device=device,
         seed=config.seed,
         autocast=config.train_precision == "bf16",
     )
     owners = {name: settings_of(recipe.owner(name)) for name in parts.owners()}
-    return Assembly(parts=parts, facts=facts, recipe=_with_owners(recipe, owners, objectives), context=context)
+    return Assembly(parts=parts, facts=facts, recipe=_with_owners(recipe, owners))
+
+
+def choose_precision(asked: str, event_shape: tuple[int, ...]) -> Precision:
+    """Returns the precision of drifts in sampling: bf16 for images where it is left to us, else fp32."""
+    if asked == "auto":
+        return "bf16" if len(event_shape) == 3 else "fp32"
+    return "bf16" if asked == "bf16" else "fp32"
 
 
 def choose_device(name: str) -> torch.device:
@@ -145,13 +165,7 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def _recorded(recipe: Recipe, energy: Any, device: torch.device, precision: str) -> Recipe:
-    return recipe.with_table("run", device=str(device), precision=precision, engine="eager")
-
-
-def _with_owners(recipe: Recipe, owners: dict[str, Any], objectives: Mapping[str, Any]) -> Recipe:
-    from dataclasses import replace
-
+def _with_owners(recipe: Recipe, owners: dict[str, Any]) -> Recipe:
     for name in recipe.optim:
         if name not in owners and name != "energy":
             raise RecipeError(f"[optim.{name}] has no effect: {name} owns no parameters. Remove it.")

@@ -50,7 +50,9 @@ def build_coordinates(recipe: Recipe, context: BuildContext) -> BuildContext:
     """Returns the context with the recipe's coordinates, each built knowing those before it."""
     for part in recipe.parts.get("coordinate", ()):
         seeded = context.replace(seed=part_seed(context.seed, part.use))
-        context = context.replace(coordinates=(*context.coordinates, build("coordinate", part.use, context=seeded, **part.settings)))  # fmt: skip
+        context = context.replace(
+            coordinates=(*context.coordinates, build("coordinate", part.use, context=seeded, **part.settings))
+        )
     return context
 
 
@@ -77,7 +79,9 @@ def _wrapping(part: Part, make_inner: Callable[..., Any], context: BuildContext)
     def make(event_shape: tuple[int, ...] = context.event_shape, index: int = 0, inner: Any = None) -> Any:
         wrapped = make_inner(event_shape=event_shape, index=index) if inner is None else inner
         name = part.use if index == 0 else f"{part.use}.{index}"
-        own = replace(context, event_shape=event_shape, inner=wrapped, make_inner=make_inner, seed=part_seed(context.seed, name))  # fmt: skip
+        own = replace(
+            context, event_shape=event_shape, inner=wrapped, make_inner=make_inner, seed=part_seed(context.seed, name)
+        )
         return build("wrapper", part.use, context=own, **part.settings)
 
     return make
@@ -97,6 +101,6 @@ def build_objectives(recipe: Recipe, context: BuildContext, energy: Any) -> Mapp
             part.use,
             context=context.replace(inner=energy, seed=part_seed(context.seed, part.use)),
             **part.settings,
-        )  # fmt: skip
+        )
         for part in recipe.parts["objective"]
     }

@@ -1,9 +1,8 @@
-"""Checkpoints: safetensors and JSON, written beside the old one and renamed into place, so that none is ever half there."""
+"""Checkpoints: safetensors and JSON, written aside and renamed into place, so that none is ever half there."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,7 +59,7 @@ def save(directory: Path, saved: Saved, keep: int) -> Path:
         (fresh / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
         if final.exists():
             shutil.rmtree(final)
-        os.replace(fresh, final)
+        fresh.replace(final)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(fresh, ignore_errors=True)
         raise RunError(

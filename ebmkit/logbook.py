@@ -27,7 +27,7 @@ class Logbook:
         if tensorboard:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._board = SummaryWriter(str(directory / "tensorboard"), purge_step=after + 1 if after else None)  # type: ignore[no-untyped-call]
+            self._board = SummaryWriter(str(directory / "tensorboard"), purge_step=after + 1 if after else None)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Writes one logged step; raises RunError where the disk refuses."""

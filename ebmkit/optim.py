@@ -14,7 +14,7 @@ from ebmkit.recipe import OptimConfig, RunConfig
 
 
 def schedule(config: OptimConfig, step: int, total: int) -> float:
-    """Returns the factor on the learning rate at a step (from 1): linear warm-up, then the config's schedule to zero."""
+    """Returns the factor on the learning rate at a step (from 1): linear warm-up, then the schedule."""
     if config.warmup and step <= config.warmup:
         return step / config.warmup
     progress = (step - config.warmup) / max(1, total - config.warmup)

@@ -65,7 +65,8 @@ def scatter(x: Tensor, path: Path) -> None:
 
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.add_subplot()
-    axes.scatter(*x.detach().float().cpu().numpy().T, s=4, alpha=0.5)
+    first, second = x.detach().float().cpu().numpy().T
+    axes.scatter(first, second, s=4, alpha=0.5)
     axes.set_aspect("equal")
     figure.savefig(path, dpi=120)
 
