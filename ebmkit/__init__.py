@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ebmkit.build import build as build
+    from ebmkit.building import build as build
     from ebmkit.components import BuildContext as BuildContext
     from ebmkit.components import Component as Component
     from ebmkit.components import Include as Include
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ebmkit.errors import EbmkitError as EbmkitError
     from ebmkit.errors import PluginError as PluginError
     from ebmkit.errors import RecipeError as RecipeError
+    from ebmkit.generation import Generated as Generated
+    from ebmkit.generation import generate as generate
     from ebmkit.hookspecs import hookimpl as hookimpl
     from ebmkit.phases import Phases as Phases
     from ebmkit.plugins import register as register
@@ -34,28 +36,31 @@ if TYPE_CHECKING:
     from ebmkit.protocols import SamplerState as SamplerState
     from ebmkit.protocols import Tail as Tail
     from ebmkit.protocols import evaluate as evaluate
-    from ebmkit.run import load as load
-    from ebmkit.run import run as run
+    from ebmkit.runs import Run as Run
+    from ebmkit.runs import load as load
+    from ebmkit.runs import resume as resume
+    from ebmkit.runs import run as run
     from ebmkit.sampling import Samples as Samples
     from ebmkit.sampling import sample as sample
-    from ebmkit.view import view as view
+    from ebmkit.views import view as view
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "build": "build",
+    "building": "build",
     "components": "BuildContext Component Include Need Selection",
     "energies.compose": "mixture product",
     "energies.wrap": "energy",
     "errors": "CapabilityError CheckpointError DataError DivergenceError EbmkitError PluginError RecipeError",
+    "generation": "Generated generate",
     "hookspecs": "hookimpl",
     "phases": "Phases",
     "plugins": "register",
     "point": "Batch Point",
     "protocols": "EnergyView Needs SamplerInfo SamplerState Tail evaluate",
-    "run": "load run",
+    "runs": "Run load resume run",
     "sampling": "Samples sample",
-    "view": "view",
+    "views": "view",
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names.split()}
 

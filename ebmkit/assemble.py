@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ebmkit.build import build as build_part
-from ebmkit.build import build_coordinates, build_dataset, build_energy, build_objectives, build_sampler, part_seed
+from ebmkit.building import build as build_part
+from ebmkit.building import build_coordinates, build_dataset, build_energy, build_objectives, build_sampler, part_seed
 from ebmkit.components import BuildContext
 from ebmkit.errors import DataError, RecipeError
 from ebmkit.point import Point
 from ebmkit.recipe import Recipe, settings_of
 from ebmkit.step import Parts
-from ebmkit.view import Precision, view
+from ebmkit.views import Precision, view
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,8 +160,8 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        first = str(error).splitlines()[0]
-        raise RecipeError(f"Device '{name}' cannot be used here: {first} Use --device auto or cpu.") from error
+        first = str(error).splitlines()[0].rstrip(". ")
+        raise RecipeError(f"Device '{name}' cannot be used here: {first}. Use --device auto or cpu.") from error
     return device
 
 

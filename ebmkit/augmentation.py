@@ -1,8 +1,8 @@
 """Random image augmentation, batched on the device, every draw from the generator that is passed in.
 
 One law for chains before Langevin moves and for contrastive views: random resized crop, mirror, colour jitter, grey
-(Chen, Kornblith, Norouzi, Hinton, A simple framework for contrastive learning, ICML 2020, appendix A). The jitters run in
-a fixed order, brightness, contrast, saturation, hue; there it is shuffled.
+(Chen, Kornblith, Norouzi, Hinton, A simple framework for contrastive learning, ICML 2020, appendix A). The jitters run
+in a fixed order, brightness, contrast, saturation, hue; there it is shuffled.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ class Augmentation:
     """How strongly images are changed.
 
     Attributes:
-        crop: least area of the random crop, as a fraction; 1 for none.
+        crop: least area of the random crop, as a fraction; 1 for none. Its aspect is between ¾ and 4/3.
+        zoom: half-width of the factor on each side of the window, after the crop.
+        shift: largest move of the window, as a fraction of the image; what comes in from outside is the lowest value.
         flip: mirror half of the images.
         jitter: half-widths of the brightness, contrast, saturation and hue factors.
         p_jitter: probability of the jitter.
@@ -29,6 +31,8 @@ class Augmentation:
     """
 
     crop: float = 0.08
+    zoom: float = 0.0
+    shift: float = 0.0
     flip: bool = True
     jitter: tuple[float, float, float, float] = (0.4, 0.4, 0.4, 0.1)
     p_jitter: float = 0.8
@@ -38,6 +42,7 @@ class Augmentation:
 PRESETS = {
     "strong": Augmentation(),
     "weak": Augmentation(crop=0.7, jitter=(0.1, 0.1, 0.1, 0.02), p_grey=0.0),
+    "gentle": Augmentation(crop=1.0, zoom=0.05, shift=0.035, jitter=(0.0, 0.0, 0.0, 0.0), p_jitter=0.0, p_grey=0.0),
 }
 
 
@@ -48,33 +53,40 @@ def augment(
 
     Args:
         images: [B, 1 or 3, height, width] in `value_range`.
-        rng: on the device of the images.
+        rng: on the device of the images; the same number of draws for every law.
         law: how strongly.
         value_range: of the images; None for [0, 1].
+
+    Returns:
+        [B, 1 or 3, height, width] in `value_range`.
     """
     low, high = value_range or (0.0, 1.0)
     x = (images - low) / (high - low)
     x = crop_and_flip(x, rng, law)
     x = colour(x, rng, law)
-    return x.clamp(0, 1) * (high - low) + low
+    return (x * (high - low) + low).clamp(low, high)
 
 
 def crop_and_flip(x: Tensor, rng: Generator, law: Augmentation) -> Tensor:
     """Returns a random crop of each image [B, C, H, W], resized to the whole, perhaps mirrored."""
     area = _uniform(x, rng, law.crop, 1.0)
-    ratio = _uniform(x, rng, log(3 / 4), log(4 / 3)).exp()
+    widest = (-area.log()).clamp(max=log(4 / 3))  # a wider crop of this area would not lie inside the image
+    ratio = (_uniform(x, rng, -1.0, 1.0) * widest).exp()
     width, height = (area * ratio).sqrt().clamp(max=1.0), (area / ratio).sqrt().clamp(max=1.0)
-    left = _uniform(x, rng, -1.0, 1.0) * (1 - width)
-    top = _uniform(x, rng, -1.0, 1.0) * (1 - height)
+    left = _uniform(x, rng, -1.0, 1.0) * (1 - width) + 2 * _uniform(x, rng, -law.shift, law.shift)
+    top = _uniform(x, rng, -1.0, 1.0) * (1 - height) + 2 * _uniform(x, rng, -law.shift, law.shift)
+    width = width * _uniform(x, rng, 1 - law.zoom, 1 + law.zoom)
+    height = height * _uniform(x, rng, 1 - law.zoom, 1 + law.zoom)
     mirror = torch.where(_uniform(x, rng, 0.0, 1.0) < (0.5 if law.flip else 0.0), -1.0, 1.0)
     zero = torch.zeros_like(width)
     rows = [torch.stack([width * mirror, zero, left], dim=1), torch.stack([zero, height, top], dim=1)]
     grid = functional.affine_grid(torch.stack(rows, dim=1), list(x.shape), align_corners=False)
-    return functional.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    outside = "zeros" if law.shift or law.zoom else "border"
+    return functional.grid_sample(x, grid, mode="bilinear", padding_mode=outside, align_corners=False)
 
 
 def colour(x: Tensor, rng: Generator, law: Augmentation) -> Tensor:
-    """Returns each image [B, C, H, W] in [0, 1] with its own brightness, contrast and, in colour, saturation and hue."""
+    """Returns each image [B, C, H, W] in [0, 1] with its own brightness, contrast and, in colour, saturation, hue."""
     brightness, contrast, saturation, hue = (_uniform(x, rng, -w, w) for w in law.jitter)
     chosen = _uniform(x, rng, 0.0, 1.0) < law.p_jitter
     grey = _uniform(x, rng, 0.0, 1.0) < law.p_grey

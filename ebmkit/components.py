@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ebmkit.errors import CapabilityError, PluginError
+from ebmkit.errors import CapabilityError, EbmkitError, PluginError
 
 if TYPE_CHECKING:
     import torch
 
 KINDS = ("energy", "wrapper", "coordinate", "sampler", "buffer", "objective", "dataset", "metric")
+NAME = re.compile(r"(?!\d+$)[\w-]+", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,10 +25,14 @@ class NoConfig:
 class Need:
     """A capability word that some chosen part must give.
 
+    A wrapper's `energy.` words must come from inside it, a coordinate's `point.` words from before it.
+
     Attributes:
         word: what is needed, `energy.latent` or `point.level`.
-        default: the part that gives it where nothing chosen does.
-        config: settings under which a chosen part, or the default, gives it.
+        default: the part that gives it where nothing chosen does: a wrapper for `energy.`, a coordinate for `point.`,
+            a sampler for `sampler.` and `moves.`, an objective for `objective.`.
+        config: settings under which a chosen part, or the default, gives it. They are set where no chosen part gives
+            the word but one would, and never against what the user set.
     """
 
     word: str
@@ -36,7 +42,7 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """A part that comes along, unless one of that name was chosen already.
+    """A part that comes along, unless one of that name was chosen already, or its `skip` or `refuse` objects.
 
     Attributes:
         kind: its kind.
@@ -80,7 +86,9 @@ class Component:
     Attributes:
         kind: one of `KINDS`.
         name: what the user types, unique within its kind.
-        config: frozen dataclass of its settings; every default lives there.
+        config: frozen dataclass of its settings; every default lives there. Its method `settled(selection)`, if any,
+            returns the config with every unset value decided: what is asked below sees that one. A sampler's may have
+            `implied_temperature`, the T that its settings fix or None, and `usual_temperature`, T where it is free.
         build: "package.module:callable", called as `callable(config, context)` when the part is used.
         summary: one line.
         cite: authors, year, title, where; empty for common knowledge.
@@ -108,17 +116,69 @@ class Component:
     refuse: Rule | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise PluginError(f"Component '{self.name}' has kind '{self.kind}'; a kind is one of {', '.join(KINDS)}.")
-        if not hasattr(self.config, "__dataclass_fields__"):
-            raise PluginError(f"Component '{self.name}': config must be a frozen dataclass, found {self.config!r}.")
-        if ":" not in self.build:
-            raise PluginError(f"Component '{self.name}': build is 'package.module:callable', found '{self.build}'.")
+        for wrong in (self._misnamed(), self._misbuilt(), *(self._misdeclared(q, getattr(self, q)) for q in ANSWERS)):
+            if wrong:
+                raise PluginError(f"Component '{self.name}': {wrong}.")
 
     def ask(self, question: str, config: Any, selection: Selection) -> tuple[Any, ...]:
-        """Returns its `needs`, `gives` or `includes` for a config and selection."""
-        answer = getattr(self, question)
-        return tuple(answer(config, selection) if callable(answer) else answer)
+        """Returns its `needs`, `gives` or `includes` for a config and selection.
+
+        Raises:
+            PluginError: the declaration's own function fails, or answers something else.
+        """
+        declared = getattr(self, question)
+        if not callable(declared):
+            return tuple(declared)
+        answer = self._called(question, config, selection)
+        wrong = self._misdeclared(question, answer)
+        if wrong:
+            raise PluginError(f"{self.kind} '{self.name}': {wrong}.")
+        return tuple(answer)
+
+    def objection(self, rule: str, config: Any, selection: Selection) -> str:
+        """Returns the reason that its `skip` or `refuse` gives, "" where there is none."""
+        return str(self._called(rule, config, selection) or "") if getattr(self, rule) is not None else ""
+
+    def _called(self, name: str, config: Any, selection: Selection) -> Any:
+        try:
+            return getattr(self, name)(config, selection)
+        except EbmkitError:
+            raise
+        except Exception as error:  # a stranger's function: its failure is told like that of his import
+            raise PluginError(
+                f"{self.kind} '{self.name}': its {name}(config, selection) failed, {type(error).__name__}: {error}"
+            ) from error
+
+    def _misnamed(self) -> str:
+        if self.kind not in KINDS:
+            return f"its kind is '{self.kind}'; a kind is one of {', '.join(KINDS)}"
+        if not isinstance(self.name, str) or not NAME.fullmatch(self.name):
+            return f"a name is letters, digits, - and _, and not a number; found {self.name!r}"
+        return ""
+
+    def _misbuilt(self) -> str:
+        if not isinstance(self.config, type) or not is_dataclass(self.config) or not _is_frozen(self.config):
+            return f"config must be a frozen dataclass, found {self.config!r}"
+        if "use" in self.config.__dataclass_fields__:
+            return "no setting can be called 'use': in a recipe it names the part"
+        if not isinstance(self.build, str) or not all(self.build.partition(":")):
+            return f"build is 'package.module:callable', found {self.build!r}"
+        return ""
+
+    def _misdeclared(self, question: str, answer: Any) -> str:
+        if callable(answer):
+            return ""
+        kind = ANSWERS[question]
+        if isinstance(answer, (tuple, list)) and all(isinstance(item, kind) for item in answer):
+            return ""
+        return f"{question} must be a tuple of {kind.__name__}, or a function that returns one; found {answer!r}"
+
+
+ANSWERS: Mapping[str, type] = {"needs": Need, "gives": str, "includes": Include, "hides": str}
+
+
+def _is_frozen(config: type) -> bool:
+    return bool(config.__dataclass_params__.frozen)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, kw_only=True)

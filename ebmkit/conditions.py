@@ -12,11 +12,11 @@ from PIL import Image, UnidentifiedImageError
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from ebmkit.build import build_dataset
+from ebmkit.building import build_dataset
 from ebmkit.components import BuildContext
 from ebmkit.errors import CapabilityError, DataError, RecipeError
 from ebmkit.protocols import abilities_of
-from ebmkit.run import Run
+from ebmkit.runs import Run
 
 N_CLASS_IMAGES = 500
 """Training images of a class whose latents are averaged."""
@@ -53,8 +53,17 @@ def latent_direction(run: Run, text: str, strength: float | None = None) -> Tens
         )
     encoder, terms = encoder_of(run), parse_terms(text)
     direction = torch.stack([weight * _latent(run, encoder, kind, value) for kind, value, weight in terms]).sum(dim=0)
-    trained = float(getattr(run.energy, "beta", 1.0))
+    trained = trained_strength(run.energy)
     return direction * ((trained if strength is None else strength) / trained)
+
+
+def trained_strength(energy: Any) -> float:
+    """Returns β of the wrapper that gives the latent, wherever it is in the stack; 1 where none says."""
+    while energy is not None:
+        if hasattr(energy, "beta"):
+            return float(energy.beta)
+        energy = getattr(energy, "inner", None)
+    return 1.0
 
 
 def parse_terms(text: str) -> list[tuple[str, str, float]]:

@@ -53,6 +53,17 @@ def read_metrics(directory: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
+def write_text(path: Path, text: str) -> None:
+    """Replaces a file by new text, whole or not at all; raises RunError where the disk refuses."""
+    fresh = path.with_name(f".{path.name}.writing")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise RunError(f"{path} could not be written: {error}. Free some space and try again.") from error
+
+
 def environment(device: torch.device, seed: int) -> dict[str, Any]:
     """Returns what a number depends on beside the recipe."""
     packages = ("ebmkit-core", "torch", "numpy", "kornia", "pydantic", "safetensors")

@@ -17,10 +17,11 @@ def schedule(config: OptimConfig, step: int, total: int) -> float:
     """Returns the factor on the learning rate at a step (from 1): linear warm-up, then the schedule."""
     if config.warmup and step <= config.warmup:
         return step / config.warmup
-    progress = (step - config.warmup) / max(1, total - config.warmup)
+    full = config.hold * (total - config.warmup)
+    progress = min(1.0, max(0.0, (step - config.warmup - full) / max(1.0, total - config.warmup - full)))
     if config.schedule == "cosine":
-        return 0.5 * (1 + cos(pi * min(1.0, progress)))
-    return max(0.0, 1 - progress) if config.schedule == "linear" else 1.0
+        return 0.5 * (1 + cos(pi * progress))
+    return 1 - progress if config.schedule == "linear" else 1.0
 
 
 def make_optimiser(module: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:

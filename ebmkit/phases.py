@@ -12,6 +12,8 @@ from ebmkit.errors import CapabilityError
 from ebmkit.point import Batch, Point, concatenate
 from ebmkit.protocols import Energy, evaluate
 
+Named = dict[tuple[str, str], Tensor]
+
 
 def stream(seed: int, step: int, part: str, device: torch.device | str = "cpu") -> Generator:
     """Returns the random stream of (seed, step, part): independent streams, and no state to save."""
@@ -35,14 +37,19 @@ class Phases:
         reference: other rows of the buffer, or None.
     """
 
-    __slots__ = ("_abilities", "_energy", "_held", "_memo", "_rng", "_sealed", "batch", "negative", "positive",
-                 "reference", "tail")  # fmt: skip
+    __slots__ = ("_abilities", "_energy", "_held", "_memo", "_rng", "batch", "negative", "positive", "reference",
+                 "tail")  # fmt: skip
 
     batch: Batch
     positive: Point
     negative: Point | None
     tail: Point | None
     reference: Point | None
+    _abilities: frozenset[str]
+    _energy: Energy
+    _held: Energy
+    _memo: Named
+    _rng: Callable[[str], Generator]
 
     def __init__(
         self,
@@ -59,7 +66,8 @@ class Phases:
     ) -> None:
         fields = {
             "batch": batch, "positive": positive, "negative": negative, "tail": tail, "reference": reference,
-            "_energy": energy, "_abilities": abilities, "_rng": rng, "_held": held, "_memo": {}, "_sealed": True,
+            "_energy": energy, "_abilities": abilities, "_rng": rng, "_memo": {},
+            "_held": energy if held is None else held,
         }  # fmt: skip
         for name, value in fields.items():
             object.__setattr__(self, name, value)
@@ -67,7 +75,8 @@ class Phases:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Phases are read-only: '{name}' cannot be set. Objectives never move chains.")
 
-    __delattr__ = None  # type: ignore[assignment]
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"Phases are read-only: '{name}' cannot be deleted.")
 
     def evaluate(self, phase: str, ability: str = "energy") -> Tensor:
         """Returns what the energy says of a phase; "tail" is judged with the parameters held constant.
@@ -82,30 +91,27 @@ class Phases:
         key = (phase, ability)
         if key not in self._memo:
             abilities = self._abilities if ability in self._abilities else frozenset({ability})
-            self._memo.update(self._pass(phase, tuple(sorted(abilities))))
-        value: Tensor = self._memo[key]
-        return value
+            with torch.enable_grad():  # whoever asks first: the memo serves everybody
+                self._memo.update(self._pass(phase, tuple(sorted(abilities))))
+        return self._memo[key]
 
     def rng(self, part: str) -> Generator:
         """Returns this step's random stream for a part; the same name gives the same stream again."""
-        generator: Generator = self._rng(part)
-        return generator
+        return self._rng(part)
 
-    def _pass(self, phase: str, abilities: tuple[str, ...]) -> Mapping[tuple[str, str], Tensor]:
-        if phase == "tail":
-            return self._named("tail", evaluate(self._held or self._energy, self._present("tail"), *abilities))
-        if phase not in ("positive", "negative"):
-            raise CapabilityError(f"There is no phase '{phase}': a step has positive, negative and tail.")
-        if self.negative is None:
-            return self._named(phase, evaluate(self._energy, self._present(phase), *abilities))
+    def _pass(self, phase: str, abilities: tuple[str, ...]) -> Named:
+        point = self._present(phase)
+        if phase == "tail" or self.negative is None:
+            energy = self._held if phase == "tail" else self._energy
+            return _named(phase, evaluate(energy, point, *abilities))
         n = len(self.positive)
         both = evaluate(self._energy, concatenate(self.positive, self.negative), *abilities)
-        return {
-            **self._named("positive", {k: v[:n] for k, v in both.items()}),
-            **self._named("negative", {k: v[n:] for k, v in both.items()}),
-        }
+        first, second = {k: v[:n] for k, v in both.items()}, {k: v[n:] for k, v in both.items()}
+        return _named("positive", first) | _named("negative", second)
 
     def _present(self, phase: str) -> Point:
+        if phase not in ("positive", "negative", "tail"):
+            raise CapabilityError(f"There is no phase '{phase}': a step has positive, negative and tail.")
         point: Point | None = getattr(self, phase)
         if point is None:
             raise CapabilityError(
@@ -113,6 +119,6 @@ class Phases:
             )
         return point
 
-    @staticmethod
-    def _named(phase: str, values: Mapping[str, Tensor]) -> dict[tuple[str, str], Tensor]:
-        return {(phase, ability): value for ability, value in values.items()}
+
+def _named(phase: str, values: Mapping[str, Tensor]) -> Named:
+    return {(phase, ability): value for ability, value in values.items()}

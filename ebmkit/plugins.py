@@ -1,4 +1,4 @@
-"""The plugin host: finds plugins one at a time, keeps a broken one from stopping the others, and never lets two parts share a name.
+"""The plugin host: finds plugins one at a time, keeps a broken one from stopping the others, lets no two share a name.
 
 Core's own parts come through the same door, as plugin zero.
 """
@@ -6,11 +6,8 @@ Core's own parts come through the same door, as plugin zero.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
-import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -18,30 +15,16 @@ from typing import Any
 import pluggy
 
 from ebmkit import hookspecs
+from ebmkit.claims import ClashError, Key, Plugin, clash, declared
 from ebmkit.components import KINDS, BuildContext, Component
-from ebmkit.errors import EbmkitError, PluginError, RecipeError, did_you_mean
+from ebmkit.errors import PluginError, RecipeError, did_you_mean
 from ebmkit.hookspecs import hookimpl
+from ebmkit.loading import describe, distribution_of, import_file, load_build
 
 GROUP = "ebmkit"
+HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("ebmkit_"))
 
 __all__ = ["BuildContext", "Component", "Host", "Plugin", "hookimpl", "host", "load_build", "register"]
-
-
-@dataclass(kw_only=True)
-class Plugin:
-    """One plugin as it was found.
-
-    Attributes:
-        name: of the entry point.
-        distribution: package and version that declares it.
-        error: why it could not be loaded, "" where it was.
-    """
-
-    name: str
-    distribution: str
-    error: str = ""
-    components: tuple[Component, ...] = ()
-    recipes: Mapping[str, str] = field(default_factory=dict)
 
 
 class Host:
@@ -49,9 +32,9 @@ class Host:
 
     def __init__(self) -> None:
         self.plugins: list[Plugin] = []
-        self._parts: dict[tuple[str, str], tuple[Component, Plugin]] = {}
-        self._recipes: dict[str, tuple[str, Plugin]] = {}
-        self._clashes: dict[tuple[str, str], str] = {}
+        self._owners: dict[Key, Plugin] = {}
+        self._parts: dict[Key, Component] = {}
+        self._claims: dict[Key, list[str]] = {}
         self._manager = pluggy.PluginManager("ebmkit")
         self._manager.add_hookspecs(hookspecs)
 
@@ -60,62 +43,65 @@ class Host:
         """The hook caller, for `ebmkit_commands` and `ebmkit_on_step`."""
         return self._manager.hook
 
+    # --- loading
+
     def discover(self) -> None:
-        """Loads core, then every entry point of the group, each alone.
+        """Loads core, then every entry point of the group by name, each alone.
 
         `EBMKIT_PLUGINS=a,b` restricts the entry points, `EBMKIT_STRICT=1` re-raises the first failure.
         """
         self.add_plugin("core", "ebmkit-core", lambda: importlib.import_module("ebmkit.core_plugin"))
-        wanted = os.environ.get("EBMKIT_PLUGINS")
-        found = sorted(entry_points(group=GROUP), key=lambda e: e.name)
+        asked = os.environ.get("EBMKIT_PLUGINS")
+        wanted = None if asked is None else {name.strip() for name in asked.split(",")} - {""}
+        found = self._entries()
         for entry in found:
-            if wanted is None or entry.name in wanted.split(","):
-                self.add_plugin(entry.name, _distribution(entry), entry.load)
-        missing = {w for w in (wanted or "").split(",") if w} - {entry.name for entry in found}
-        for name in sorted(missing):
-            self.plugins.append(Plugin(name=name, distribution="not installed", error="EBMKIT_PLUGINS names it, but no such entry point is installed"))  # fmt: skip
+            if wanted is None or entry.name in wanted:
+                self.add_plugin(entry.name, distribution_of(entry), entry.load)
+        for name in sorted((wanted or set()) - {entry.name for entry in found}):
+            error = "EBMKIT_PLUGINS names it, but no such entry point is installed"
+            self.plugins.append(Plugin(name=name, distribution="not installed", error=error))
 
-    def add_plugin(self, name: str, distribution: str, load: Any) -> Plugin:
+    def add_plugin(self, name: str, distribution: str, load: Callable[[], Any]) -> Plugin:
         """Loads one plugin, all of its parts or none; a failure is kept in `Plugin.error`."""
         plugin = Plugin(name=name, distribution=distribution)
-        self.plugins.append(plugin)
-        registered = False
         try:
-            module = load()
-            if self._manager.get_name(module) is not None:
-                raise PluginError(f"its module is already loaded as plugin '{self._manager.get_name(module)}'")
-            self._manager.register(module, name=f"{distribution}:{name}")
-            registered = True
-            self._check_hooks(module)
-            plugin.components = tuple(self._offered(module, "ebmkit_components", ()))
-            plugin.recipes = dict(self._offered(module, "ebmkit_recipes", {}))
-            self._take(plugin)
-        except (Exception, SystemExit) as error:  # a stranger's import may raise anything; it must not stop the others
-            if registered:
-                self._manager.unregister(module)
-            plugin.components, plugin.recipes = (), {}
-            plugin.error = f"{type(error).__name__}: {error}" if not isinstance(error, EbmkitError) else str(error)
+            self._load(plugin, load)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a stranger's import may raise anything; it must not stop the others
             if os.environ.get("EBMKIT_STRICT") == "1":
                 raise
+            plugin.error = describe(error)
+            self.plugins.append(plugin)
+            for key, owner in error.owners.items() if isinstance(error, ClashError) else ():
+                self._claims.setdefault(key, [str(owner)]).append(str(plugin))
         return plugin
 
     def add_file(self, path: Path) -> None:
         """Loads an idea that is not yet a package: a file whose hooks or `COMPONENTS` name its parts.
 
         Raises:
-            PluginError: the file is absent, fails to import or clashes.
+            PluginError: the file is absent, fails to import or clashes; the host is as it was.
         """
-        if not path.is_file():
-            raise PluginError(f"--plugin {path}: there is no such file.")
-        plugin = self.add_plugin(path.stem, str(path), lambda: _import_file(path))
-        if plugin.error:
-            raise PluginError(f"--plugin {path} could not be loaded. {plugin.error}")
+        try:
+            self._load(Plugin(name=path.stem, distribution=str(path)), lambda: import_file(path))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # as above
+            if os.environ.get("EBMKIT_STRICT") == "1":
+                raise
+            raise PluginError(f"--plugin {path} could not be loaded: {describe(error)}") from error
 
     def register(self, component: Component, distribution: str = "this program") -> None:
-        """Adds one part from a running program."""
-        plugin = Plugin(name=component.name, distribution=distribution, components=(component,))
-        self._take(plugin)
-        self.plugins.append(plugin)
+        """Adds one part from a running program.
+
+        Raises:
+            PluginError: it is no Component, or its name is taken; the host is as it was.
+        """
+        name = getattr(component, "name", "register")
+        self._take(Plugin(name=name, distribution=distribution, components=(component,)))
+
+    # --- asking
 
     def get(self, kind: str, name: str) -> Component:
         """Returns the declaration of a part.
@@ -124,13 +110,12 @@ class Host:
             RecipeError: no plugin that could be loaded offers it.
             PluginError: two plugins claim the name, so that nobody can know which was meant.
         """
-        if (kind, name) in self._clashes:
-            raise PluginError(self._clashes[kind, name])
+        self._refuse_clash((kind, name))
         if (kind, name) in self._parts:
-            return self._parts[kind, name][0]
+            return self._parts[kind, name]
         known = self.names(kind)
         elsewhere = [k for k, n in self._parts if n == name]
-        hint = f" '{name}' is a kind of {elsewhere[0]}." if elsewhere else did_you_mean(name, known)
+        hint = f" '{name}' is a part of kind {elsewhere[0]}." if elsewhere else did_you_mean(name, known)
         raise RecipeError(f"There is no {kind} '{name}'.{hint} Known: {', '.join(known) or 'none'}.{self._broken()}")
 
     def names(self, kind: str) -> list[str]:
@@ -140,27 +125,33 @@ class Host:
     def all(self) -> Iterator[tuple[Component, Plugin]]:
         """Yields every part with the plugin it comes from, by kind and name."""
         for key in sorted(self._parts, key=lambda key: (KINDS.index(key[0]), key[1])):
-            yield self._parts[key]
+            yield self._parts[key], self._owners[key]
 
     def find(self, name: str) -> list[tuple[Component, Plugin]]:
         """Returns the parts of that name, of whatever kind."""
-        return [part for (_, n), part in self._parts.items() if n == name]
+        return [(part, plugin) for part, plugin in self.all() if part.name == name]
 
     def recipe(self, name: str) -> str:
-        """Returns the TOML text of a recipe that a plugin ships."""
-        if name not in self._recipes:
-            known = sorted(self._recipes)
+        """Returns the TOML text of a recipe that a plugin ships.
+
+        Raises:
+            RecipeError: no plugin that could be loaded ships it.
+            PluginError: two plugins claim the name, or its file cannot be read.
+        """
+        self._refuse_clash(("recipe", name))
+        if ("recipe", name) not in self._owners:
+            known = [name for name, _ in self.recipes()]
             raise RecipeError(
                 f"There is no recipe '{name}' and no such file.{did_you_mean(name, known)} "
                 f"Known: {', '.join(known) or 'none'}.{self._broken()}"
             )
-        text = self._recipes[name][0]
-        return Path(text).read_text(encoding="utf-8") if "\n" not in text else text
+        return self._owners["recipe", name].recipe(name)
 
     def recipes(self) -> Iterator[tuple[str, Plugin]]:
         """Yields every recipe name with the plugin it comes from."""
-        for name in sorted(self._recipes):
-            yield name, self._recipes[name][1]
+        for kind, name in sorted(self._owners):
+            if kind == "recipe":
+                yield name, self._owners[kind, name]
 
     def broken(self) -> list[Plugin]:
         """Returns the plugins that could not be loaded."""
@@ -169,38 +160,63 @@ class Host:
     def _broken(self) -> str:
         return "".join(f"\nPlugin '{p.name}' ({p.distribution}) is not loaded: {p.error}" for p in self.broken())
 
-    def _check_hooks(self, module: Any) -> None:
-        known = [name for name in vars(hookspecs) if name.startswith("ebmkit_")]
-        for name in dir(module):
-            if name.startswith("ebmkit_") and callable(getattr(module, name)) and name not in known:
-                raise PluginError(f"it implements an unknown hook '{name}'.{did_you_mean(name, known)}")
+    def _refuse_clash(self, key: Key) -> None:
+        if key in self._claims:
+            raise PluginError(clash(key, self._claims[key]))
 
-    def _offered(self, module: Any, hook: str, empty: Any) -> Any:
-        if not hasattr(module, hook):
-            return getattr(module, "COMPONENTS", empty) if hook == "ebmkit_components" else empty
-        return getattr(module, hook)() or empty
+    # --- taking
+
+    def _entries(self) -> list[EntryPoint]:
+        """Returns the entry points in an order that does not depend on the one in which they are found."""
+        try:
+            return sorted(entry_points(group=GROUP), key=lambda e: (e.name, e.value, distribution_of(e)))
+        except Exception as error:  # one damaged distribution makes the standard library give up on all
+            unread = f"the entry points cannot be read: {describe(error)}"
+            self.plugins.append(Plugin(name="?", distribution="some distribution", error=unread))
+            return []
+
+    def _load(self, plugin: Plugin, load: Callable[[], Any]) -> None:
+        module = load()
+        if module is None:
+            raise PluginError("it names nothing: an entry point names a module or object with hooks")
+        other = self._manager.get_name(module)
+        if other is not None:
+            raise PluginError(f"its module is already loaded as plugin '{other}'")
+        try:
+            self._manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
+            self._check_hooks(module)
+            plugin.components = tuple(self._offered(module, "ebmkit_components", getattr(module, "COMPONENTS", ())))
+            plugin.recipes = dict(self._offered(module, "ebmkit_recipes", {}))
+            self._take(plugin)
+        except BaseException:
+            plugin.components, plugin.recipes = (), {}
+            if self._manager.get_name(module) is not None:
+                self._manager.unregister(module)
+            raise
+
+    def _check_hooks(self, module: Any) -> None:
+        marked = {caller.name for caller in self._manager.get_hookcallers(module) or ()}
+        named = {n for n in dir(module) if n.startswith("ebmkit_") and callable(getattr(module, n))}
+        for name in sorted((marked | named) - set(HOOKS)):
+            raise PluginError(f"it implements an unknown hook '{name}'.{did_you_mean(name, HOOKS)}")
+        for name in sorted(named - marked):
+            raise PluginError(f"its function {name} is not marked as a hook: put @ebmkit.hookimpl above it")
+
+    def _offered(self, module: Any, hook: str, otherwise: Any) -> Any:
+        for implementation in getattr(self.hook, hook).get_hookimpls():
+            if implementation.plugin is module:
+                return implementation.function() or ()
+        return otherwise
 
     def _take(self, plugin: Plugin) -> None:
-        seen: set[tuple[str, str]] = set()
-        for part in plugin.components:
-            if not isinstance(part, Component):
-                raise PluginError(f"it offers {part!r}, which is not a Component")
-            key = (part.kind, part.name)
-            owner = self._parts[key][1].distribution if key in self._parts else None
-            if owner or key in seen:
-                self._clashes[key] = (
-                    f"{part.kind} '{part.name}' is declared by both {owner or plugin.distribution} and "
-                    f"{plugin.distribution}: uninstall one, or set EBMKIT_PLUGINS to the entry points you want."
-                )
-                raise PluginError(self._clashes[key])
-            seen.add(key)
-        for name in plugin.recipes:
-            if name in self._recipes:
-                raise PluginError(
-                    f"recipe '{name}' is declared by both {self._recipes[name][1].distribution} and {plugin.distribution}"
-                )
-        self._parts.update({(part.kind, part.name): (part, plugin) for part in plugin.components})
-        self._recipes.update({name: (text, plugin) for name, text in plugin.recipes.items()})
+        """Adds all that a plugin declares, or raises and adds nothing."""
+        keys = declared(plugin)
+        owners = {key: self._owners[key] for key in keys if key in self._owners}
+        if owners:
+            raise ClashError(plugin, owners)
+        self._owners.update({key: plugin for key in keys})
+        self._parts.update({(part.kind, part.name): part for part in plugin.components})
+        self.plugins.append(plugin)
 
 
 _host: Host | None = None
@@ -225,39 +241,6 @@ def register(component: Component) -> None:
     host().register(component)
 
 
-def load_build(component: Component) -> Any:
-    """Returns the callable that builds a part.
-
-    Raises:
-        PluginError: its module or name cannot be imported.
-    """
-    module_name, _, attribute = component.build.partition(":")
-    try:
-        return getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise PluginError(
-            f"{component.kind} '{component.name}' cannot be built: {component.build} — {error}"
-        ) from error
-
-
 def warnings(plugins: Iterable[Plugin]) -> list[str]:
     """Returns one line for each broken plugin."""
-    return [f"plugin '{p.name}' ({p.distribution}) is not loaded: {p.error.splitlines()[0]}" for p in plugins]
-
-
-def _distribution(entry: EntryPoint) -> str:
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
-
-
-def _import_file(path: Path) -> Any:
-    name = f"ebmkit_plugin_file_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
+    return [f"plugin '{p.name}' ({p.distribution}) is not loaded: {' '.join(p.error.split())}" for p in plugins]

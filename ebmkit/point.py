@@ -12,9 +12,9 @@ from torch import Tensor
 from ebmkit.errors import DataError
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Point:
-    """A batch of B configurations; row b of every tensor belongs to chain b.
+    """A batch of B configurations; row b of every tensor belongs to chain b. Points are equal when they are identical.
 
     Attributes:
         x: [B, *event], data units (images: in the value range of the data set).
@@ -66,23 +66,38 @@ class Point:
         return self.map(lambda tensor: tensor.to(device))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Batch:
     """Clean, un-augmented training data.
 
     Attributes:
         x: [B, *event], data units, dequantised, in the value range of the data set.
         y: [B] class index (int64), or None where the set has no labels.
+
+    Raises:
+        DataError: x and y differ in their rows.
     """
 
     x: Tensor
     y: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.x.ndim == 0 or (self.y is not None and self.y.shape != self.x.shape[:1]):
+            labels = "none" if self.y is None else tuple(self.y.shape)
+            raise DataError(f"A batch needs x [B, *event] and labels [B], found {tuple(self.x.shape)} and {labels}.")
 
     def __len__(self) -> int:
         return int(self.x.shape[0])
 
 
 def concatenate(first: Point, second: Point) -> Point:
-    """Returns both points as one, rows of `first` before rows of `second`; both need the same coordinates."""
+    """Returns both points as one with the coordinates of the first, rows of `first` before rows of `second`.
+
+    Raises:
+        DataError: the second lacks one of them.
+    """
+    missing = sorted(first.aux.keys() - second.aux.keys())
+    if missing:
+        raise DataError(f"Two points cannot be joined: the second has no coordinate {', '.join(map(repr, missing))}.")
     aux = {name: torch.cat([first.aux[name], second.aux[name]]) for name in first.aux}
     return Point(x=torch.cat([first.x, second.x]), aux=aux)

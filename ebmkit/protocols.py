@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+import torch
 from torch import Generator, Tensor
 
 from ebmkit.errors import CapabilityError
@@ -46,6 +47,11 @@ def evaluate(energy: Energy, point: Point, *abilities: str) -> Mapping[str, Tens
         values: Mapping[str, Tensor] = method(point, *abilities)
         return values
     return {name: _ability(energy, name)(point) for name in abilities}
+
+
+def at_least_fp32(values: Tensor) -> Tensor:
+    """Returns energies in fp32, or in float64 where that is what they are in: differences of nats need the digits."""
+    return values if values.dtype == torch.float64 else values.float()
 
 
 def _ability(energy: Energy, name: str) -> Callable[[Point], Tensor]:
@@ -108,7 +114,7 @@ class Coordinate(Protocol):
     name: str
 
     def lift(self, batch: Batch, point: Point, rng: Generator) -> Point:
-        """Returns the point with this coordinate drawn for each datum (and x changed where the coordinate noises it)."""
+        """Returns the point with this coordinate drawn for each datum (and x changed where it noises x)."""
         ...
 
     def prior(self, n: int, point: Point, rng: Generator, purpose: str = "buffer") -> Point:
@@ -145,7 +151,7 @@ class Tail:
     rows: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class SamplerState:
     """All that the next transition depends on.
 
@@ -160,7 +166,7 @@ class SamplerState:
     tuning: Tuning = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class SamplerInfo:
     """Diagnostics of one transition; nothing later depends on them.
 
@@ -168,7 +174,7 @@ class SamplerInfo:
         start: where the transition began.
         accept_rate: [B] in [0, 1], 1 where moves are not accepted or rejected.
         n_moves: moves made by each chain.
-        n_gradients: energy gradients spent by each chain.
+        n_gradients: energy gradients that each chain asked of the view; the graph of a tail is not counted.
         children: one info for each part of a sequence.
     """
 
@@ -184,7 +190,9 @@ class Sampler(Protocol):
     """A pure transition: the same (point, tuning, rng state) gives the same next point.
 
     Attributes:
-        moves_coordinates: the coordinates beyond x that it moves. One that lists none moves x.
+        moves_coordinates: the coordinates beyond x that it moves. One that lists none moves x, unless an attribute
+            `moves_x` says otherwise. One whose attribute `passes_tail` is true moves x without an energy gradient:
+            it keeps the graph it is handed, and a tail belongs to a part before it.
     """
 
     moves_coordinates: frozenset[str]
@@ -206,6 +214,11 @@ class Sampler(Protocol):
 def moves_x(sampler: Sampler) -> bool:
     """Returns whether a sampler moves x: its `moves_x` if it has one, else whether it lists no coordinate."""
     return bool(getattr(sampler, "moves_x", not sampler.moves_coordinates))
+
+
+def owns_tail(sampler: Sampler) -> bool:
+    """Returns whether a tail's graph can begin in a sampler: it moves x, and not just by passing a graph on."""
+    return moves_x(sampler) and not getattr(sampler, "passes_tail", False)
 
 
 @runtime_checkable
@@ -242,7 +255,7 @@ class Needs:
     Attributes:
         negatives: chains of the model.
         tail_moves: last moves whose graph is kept.
-        tail_rows: chains that keep it.
+        tail_rows: chains that keep it; 0 for all of them.
         reference: buffer rows for an entropy.
         abilities: what is asked of the energy in both phases, so that one pass serves every objective.
     """
@@ -257,10 +270,14 @@ class Needs:
         return Needs(
             negatives=self.negatives or other.negatives,
             tail_moves=max(self.tail_moves, other.tail_moves),
-            tail_rows=max(self.tail_rows, other.tail_rows),
+            tail_rows=_most_rows([needs.tail_rows for needs in (self, other) if needs.tail_moves]),
             reference=max(self.reference, other.reference),
             abilities=self.abilities | other.abilities,
         )
+
+
+def _most_rows(asked: list[int]) -> int:
+    return 0 if not all(asked) else max(asked, default=0)
 
 
 @runtime_checkable

@@ -4,139 +4,62 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
-from functools import cache
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import tomli_w
-from annotated_types import Ge, Gt, Interval, Lt
-from pydantic import TypeAdapter, ValidationError
 
 from ebmkit.errors import RecipeError, did_you_mean
+from ebmkit.settings import plain, settings_of, validated
+from ebmkit.tables import TABLES, CheckpointConfig, LogConfig, OptimConfig, RunConfig, SampleConfig, SamplesConfig
+
+__all__ = [
+    "KIND_OF",
+    "LISTS",
+    "SINGLES",
+    "TABLES",
+    "CheckpointConfig",
+    "LogConfig",
+    "OptimConfig",
+    "Part",
+    "Recipe",
+    "RunConfig",
+    "SampleConfig",
+    "SamplesConfig",
+    "from_mapping",
+    "from_toml",
+    "parse_override",
+    "read_recipe",
+    "settings_of",
+    "to_toml",
+    "validated",
+]
 
 LISTS = ("coordinate", "wrapper", "sampler", "objective")
 SINGLES = ("data", "energy", "buffer")
 KIND_OF = {"data": "dataset"}
 
-Positive = Annotated[int, Gt(0)]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunConfig:
-    """`[run]`.
-
-    Attributes:
-        steps: training steps.
-        batch_size: data, and chains, in a step.
-        seed: of everything random in the run.
-        device: any torch device, or "auto": cuda where there is one, else cpu.
-        temperature: T of p ∝ exp(−E/T); unset, the resolver decides.
-        precision: of the drift in sampling; "auto" is bf16 for images, fp32 otherwise.
-        train_precision: of the training passes; master weights stay fp32. bf16 gradients of an energy were measured
-            up to 66 % wrong where E⁺ − E⁻ cancels.
-        engine: how the sampling view runs; "auto" chooses.
-        ema_half_life: of the averaged weights, in images; 0 switches averaging off.
-        ema_copy_steps: first steps in which the average just copies the weights.
-    """
-
-    steps: Positive = 1000
-    batch_size: Positive = 64
-    seed: Annotated[int, Ge(0)] = 0
-    device: str = "auto"
-    temperature: Annotated[float, Gt(0)] | None = None
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    train_precision: Literal["fp32", "bf16"] = "fp32"
-    engine: Literal["auto", "eager"] = "auto"
-    ema_half_life: Annotated[float, Ge(0)] = 20_000.0
-    ema_copy_steps: Annotated[int, Ge(0)] = 312
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OptimConfig:
-    """`[optim.OWNER]`: one optimiser for the parameters of one part.
-
-    Attributes:
-        use: the optimiser.
-        lr: learning rate after warm-up.
-        betas: of Adam and AdamW.
-        momentum: of SGD.
-        weight_decay: as the optimiser defines it.
-        warmup: steps of linear warm-up.
-        schedule: after warm-up, until the last step.
-        clip: bound on the gradient norm of this owner; 0 for none.
-    """
-
-    use: Literal["adam", "adamw", "sgd"] = "adam"
-    lr: Annotated[float, Gt(0)] = 1e-4
-    betas: tuple[Annotated[float, Ge(0), Lt(1)], Annotated[float, Ge(0), Lt(1)]] = (0.0, 0.999)
-    momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.0
-    weight_decay: Annotated[float, Ge(0)] = 0.0
-    warmup: Annotated[int, Ge(0)] = 0
-    schedule: Literal["constant", "cosine", "linear"] = "constant"
-    clip: Annotated[float, Ge(0)] = 0.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CheckpointConfig:
-    """`[checkpoint]`: every so many steps, and at the last; only the newest `keep` stay."""
-
-    every: Positive = 500
-    keep: Positive = 2
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LogConfig:
-    """`[log]`: every so many steps, and at the last; TensorBoard beside `metrics.jsonl` if asked."""
-
-    every: Positive = 10
-    tensorboard: bool = True
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SamplesConfig:
-    """`[samples]`: a picture of the chains every so many steps, and at the last."""
-
-    every: Positive = 250
-    n: Positive = 64
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SampleConfig:
-    """`[sample]`: how fresh chains are made after training.
-
-    Attributes:
-        rounds: transitions of each chain.
-        batch_size: chains at a time.
-    """
-
-    rounds: Positive = 10
-    batch_size: Positive = 250
-
-
-TABLES: Mapping[str, type] = {
-    "run": RunConfig,
-    "checkpoint": CheckpointConfig,
-    "log": LogConfig,
-    "samples": SamplesConfig,
-    "sample": SampleConfig,
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One chosen part: its name and the settings of its config dataclass."""
+    """One chosen part: its name and the settings of its config dataclass, kept as TOML holds them."""
 
     use: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", plain(self.settings))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
     """What a run is made of. Before resolution it holds what was asked; afterwards, everything.
 
+    Settings are kept as TOML holds them (None left out, lists for tuples), so that equal recipes have equal files.
+
     Attributes:
-        parts: table name → chosen parts, in order. Tables: data, energy, buffer, coordinate, wrapper, sampler, objective.
+        parts: table name → chosen parts, in order; the tables of `SINGLES` and `LISTS`, where they are not empty.
         tables: settings of `[run]`, `[checkpoint]`, `[log]`, `[samples]`, `[sample]`.
         optim: owner → settings.
         overrides: (dotted path, value) of every `--set`.
@@ -148,6 +71,11 @@ class Recipe:
     optim: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     overrides: tuple[tuple[str, Any], ...] = ()
     resolved: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", {table: tuple(parts) for table, parts in self.parts.items() if parts})
+        for name in ("tables", "optim"):
+            object.__setattr__(self, name, {key: plain(table) for key, table in getattr(self, name).items()})
 
     def part(self, table: str) -> Part:
         """Returns the one part of a table that holds one."""
@@ -164,20 +92,15 @@ class Recipe:
 
     def with_part(self, table: str, *parts: Part) -> Recipe:
         """Returns the recipe with the parts of one table replaced."""
-        return _replace(self, parts={**self.parts, table: parts})
+        return replace(self, parts={**self.parts, table: parts})
 
     def with_table(self, name: str, **settings: Any) -> Recipe:
         """Returns the recipe with some settings of one table changed."""
-        return _replace(self, tables={**self.tables, name: {**self.tables.get(name, {}), **settings}})
+        return replace(self, tables={**self.tables, name: {**self.tables.get(name, {}), **settings}})
 
     def with_overrides(self, overrides: Iterable[tuple[str, Any]]) -> Recipe:
         """Returns the recipe with more `--set`s."""
-        return _replace(self, overrides=(*self.overrides, *overrides))
-
-
-def _replace(recipe: Recipe, **changes: Any) -> Recipe:
-    values = {f.name: getattr(recipe, f.name) for f in fields(Recipe)}
-    return Recipe(**{**values, **changes})
+        return replace(self, overrides=(*self.overrides, *overrides))
 
 
 def from_toml(text: str, origin: str = "recipe") -> Recipe:
@@ -191,34 +114,53 @@ def from_toml(text: str, origin: str = "recipe") -> Recipe:
     ('mlp', ['cd'])
     """
     try:
-        raw = tomllib.loads(text)
+        return from_mapping(tomllib.loads(text), origin)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{origin} is not valid TOML: {error}") from error
+
+
+def from_mapping(raw: Mapping[str, Any], origin: str = "recipe") -> Recipe:
+    """Returns the recipe that a mapping holds, in the shape of its TOML.
+
+    Raises:
+        RecipeError: it has a table that no recipe has, or a table is something else.
+
+    >>> from_mapping({"energy": {"use": "mlp", "widths": (8, 8)}}).part("energy")
+    Part(use='mlp', settings={'widths': [8, 8]})
+    """
     known = [*SINGLES, *LISTS, *TABLES, "optim", "resolved"]
     for key in raw:
         if key not in known:
             raise RecipeError(
                 f"{origin}: there is no table '{key}'.{did_you_mean(key, known)} Known: {', '.join(known)}."
             )
+    resolved = raw.get("resolved", False)
+    if not isinstance(resolved, bool):
+        raise RecipeError(f"{origin}: resolved is true or false, found {resolved!r}.")
     parts = {t: tuple(_part(e, t, origin) for e in _entries(raw[t], t, origin)) for t in (*SINGLES, *LISTS) if t in raw}
     tables = {name: _table(raw[name], f"[{name}]", origin) for name in TABLES if name in raw}
     optim = {k: _table(v, f"[optim.{k}]", origin) for k, v in _table(raw.get("optim", {}), "[optim]", origin).items()}
-    return Recipe(parts=parts, tables=tables, optim=optim, resolved=raw.get("resolved") is True)
+    return Recipe(parts=parts, tables=tables, optim=optim, resolved=resolved)
 
 
 def to_toml(recipe: Recipe) -> str:
-    """Returns the recipe as TOML; `from_toml` gives an equal recipe back."""
+    """Returns the recipe as TOML; `from_toml` gives an equal recipe back.
+
+    Raises:
+        RecipeError: it has overrides, which only the resolver can put where they belong.
+    """
+    if recipe.overrides:
+        raise RecipeError(f"--set {recipe.overrides[0][0]}: a recipe with overrides is written once it is resolved.")
     raw: dict[str, Any] = {"resolved": True} if recipe.resolved else {}
-    for name in TABLES:
-        if name in recipe.tables:
-            raw[name] = _plain(recipe.tables[name])
-    for table, parts in sorted(recipe.parts.items(), key=lambda item: [*SINGLES, *LISTS].index(item[0])):
-        entries = [{"use": part.use, **_plain(part.settings)} for part in parts]
-        if entries:
-            raw[table] = entries if table in LISTS else entries[0]
+    raw |= {name: recipe.tables[name] for name in TABLES if name in recipe.tables}
+    entries = {t: [{"use": part.use, **part.settings} for part in parts] for t, parts in recipe.parts.items()}
+    raw |= {table: entries[table][0] for table in SINGLES if table in entries}
+    flat = {table: entries[table] for table in LISTS if table in entries and all(map(_is_flat, entries[table]))}
+    raw |= {table: entries[table] for table in LISTS if table in entries and table not in flat}
     if recipe.optim:
-        raw["optim"] = {owner: _plain(settings) for owner, settings in recipe.optim.items()}
-    return tomli_w.dumps(raw)
+        raw["optim"] = recipe.optim
+    lists = [f"[[{table}]]\n{tomli_w.dumps(entry)}" for table in flat for entry in flat[table]]
+    return "\n".join(filter(None, [tomli_w.dumps(raw), *lists]))
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -228,40 +170,14 @@ def parse_override(text: str) -> tuple[str, Any]:
     (('sampler.moves', 60), ('data.root', '/tmp'))
     """
     path, equals, value = text.partition("=")
-    if not equals or "." not in path:
+    segments = [segment.strip() for segment in path.split(".")]
+    if not equals or len(segments) < 2 or not all(segments):
         raise RecipeError(f"--set {text}: write table.setting=value, as in sampler.moves=60.")
     try:
-        return path.strip(), tomllib.loads(f"v = {value}")["v"]
+        read = tomllib.loads(f"v = {value}")
     except tomllib.TOMLDecodeError:
-        return path.strip(), value.strip()
-
-
-def validated(config: type, settings: Mapping[str, Any], where: str) -> Any:
-    """Returns an instance of a config dataclass.
-
-    Raises:
-        RecipeError: an unknown setting, a wrong type or a value out of range, naming where and what.
-    """
-    names = [f.name for f in fields(config)]
-    for key in settings:
-        if key not in names:
-            raise RecipeError(
-                f"{where} has no setting '{key}'.{did_you_mean(key, names)} Settings: {', '.join(names) or 'none'}."
-            )
-    try:
-        return _adapter(config).validate_python(dict(settings))
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}, found {e['input']!r}" for e in error.errors()
-        )
-        raise RecipeError(f"{where}: {problems}.") from error
-    except ValueError as error:
-        raise RecipeError(f"{where}: {error}") from error
-
-
-def settings_of(config: Any) -> dict[str, Any]:
-    """Returns a config's fields as plain TOML values; unset (None) fields are left out."""
-    return _plain({f.name: getattr(config, f.name) for f in fields(config)})
+        read = {}
+    return ".".join(segments), read["v"] if read.keys() == {"v"} else value.strip()
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -272,15 +188,15 @@ def read_recipe(path: Path) -> Recipe:
         raise RecipeError(f"{path} cannot be read: {error}") from error
 
 
-@cache
-def _adapter(config: type) -> TypeAdapter[Any]:
-    return TypeAdapter(config)
+def _is_flat(entry: Mapping[str, Any]) -> bool:
+    """Whether it can be written below a `[[table]]` line of its own: tomli_w would put short tables into one line."""
+    return not any("{" in tomli_w.dumps({"": value}) or isinstance(value, Mapping) for value in entry.values())
 
 
 def _entries(value: Any, table: str, origin: str) -> list[Any]:
-    if isinstance(value, list) and table in SINGLES:
+    if isinstance(value, (list, tuple)) and table in SINGLES:
         raise RecipeError(f"{origin}: [[{table}]] is a list, but a run has one {table}: write [{table}].")
-    return value if isinstance(value, list) else [value]
+    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def _part(entry: Any, table: str, origin: str) -> Part:
@@ -292,16 +208,6 @@ def _part(entry: Any, table: str, origin: str) -> Part:
 
 
 def _table(value: Any, where: str, origin: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
+    if not isinstance(value, Mapping):
         raise RecipeError(f"{origin}: {where} must be a table, found {value!r}.")
     return value
-
-
-def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _plain_value(value) for key, value in settings.items() if value is not None}
-
-
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_plain_value(v) for v in value]
-    return _plain(value) if isinstance(value, Mapping) else value

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ebmkit.build import build
+from ebmkit.building import build
 from ebmkit.components import BuildContext
 from ebmkit.errors import CapabilityError, DivergenceError, RecipeError
 from ebmkit.phases import stream
 from ebmkit.point import Point
 from ebmkit.protocols import Energy, EnergyView, Sampler
-from ebmkit.view import view
+from ebmkit.views import view
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,14 +9,17 @@ from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.func import functional_call
 from torch.nn.utils import parametrize
 
-from ebmkit.errors import DivergenceError
+from ebmkit.errors import DivergenceError, PluginError
 from ebmkit.phases import Phases, stream
 from ebmkit.point import Batch, Point
 from ebmkit.protocols import Coordinate, Dataset, Needs, Objective, Sampler, SamplerInfo, Tail, Tuning
-from ebmkit.view import CallableView, FrozenView, iterate_parametrisations
+from ebmkit.samplers.adapt import adapted
+from ebmkit.views import CallableView, FrozenView, iterate_parametrisations
+
+Update = Callable[[Mapping[str, Tensor]], None]
+_ADVICE = "Nothing was updated. Try a smaller sampler step or learning rate, spectral norm, or a gradient clip."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +59,7 @@ class StepReport:
     tuning: Tuning
 
 
-def train_step(parts: Parts, batch: Batch, step: int, tuning: Tuning, update: Callable[[Mapping[str, Tensor]], None]) -> StepReport:  # fmt: skip
+def train_step(parts: Parts, batch: Batch, step: int, tuning: Tuning, update: Update) -> StepReport:
     """Makes one training step.
 
     Args:
@@ -67,46 +70,50 @@ def train_step(parts: Parts, batch: Batch, step: int, tuning: Tuning, update: Ca
         update: takes the losses, goes backward and moves the parameters.
 
     Raises:
-        DivergenceError: a chain or a loss is not finite; nothing has been updated.
+        DivergenceError: a chain or a loss is not finite; no parameter has changed, and no such chain was stored.
+        PluginError: an objective changed a phase in place, or returned a loss that is not a scalar.
     """
     with parametrize.cached():
-        iterate_parametrisations(parts.energy)
+        if isinstance(parts.energy, nn.Module):
+            iterate_parametrisations(parts.energy)
         parts.view.refresh()
         phases, info, tuning = run_phases(parts, batch, step, tuning)
-        before = _versions(phases)
         with torch.autocast(parts.device.type, torch.bfloat16, enabled=parts.autocast):
-            losses = {
-                f"{name}.{key}": loss
-                for name, objective in parts.objectives.items()
-                for key, loss in objective.losses(parts.energy, phases).items()
-            }
-        _check(losses, phases, step)
-        if _versions(phases) != before:
-            raise RuntimeError("An objective changed a phase in place: objectives never move chains.")
+            losses = score(parts, phases)
+        _check_losses(losses, step)
         metrics = chain_metrics(phases, info)
         update(losses)
     return StepReport(step=step, losses=_detached(losses), metrics=metrics, phases=phases, tuning=tuning)
 
 
 def run_phases(parts: Parts, batch: Batch, step: int, tuning: Tuning) -> tuple[Phases, SamplerInfo | None, Tuning]:
-    """Lifts the batch, draws, moves and returns the chains; returns the phases, diagnostics and the sampler's tuning."""
+    """Lifts the batch; draws, moves and writes back the chains.
+
+    Returns:
+        The phases, the sampler's diagnostics (None where no objective needs negatives) and its tuning.
+
+    Raises:
+        DivergenceError: a chain is not finite; the buffer is as before.
+    """
     rng = partial(stream, parts.seed, step, device=parts.device)
     positive = lift(parts.coordinates, batch, rng("lift"))
-    needs, negative, tail, reference, info = parts.needs, None, None, None, None
+    needs, negative, tail, reference, info, held = parts.needs, None, None, None, None, None
     if needs.negatives:
         match = frozenset(positive.aux) - parts.sampler.moves_coordinates
         token, start = parts.buffer.draw(positive, rng("draw"), match)
         kept = Tail(moves=needs.tail_moves, rows=min(needs.tail_rows, len(start)) or None) if needs.tail_moves else None
         state = parts.sampler.init(start, rng("chains"), tuning)
         state, info = parts.sampler.step(parts.view, state, tail=kept)
-        negative, tuning = state.point.map(torch.detach), state.tuning
-        tail = state.point.map(lambda t: t[: kept.rows]) if kept else None
+        negative, tuning = state.point.map(torch.detach), adapted(parts.sampler, state.tuning, info)
+        _check_chains(negative, step)
+        if kept:
+            tail, held = state.point.map(lambda t: t[: kept.rows]), parts.view.constant
         if needs.reference:
             reference = parts.buffer.reference(needs.reference, rng("reference"), exclude=token)
         parts.buffer.put(token, negative)
     phases = Phases(
         energy=parts.energy, batch=batch, positive=positive, negative=negative, tail=tail, reference=reference,
-        abilities=needs.abilities, rng=rng, held=partial(_held, parts.energy),
+        abilities=needs.abilities, rng=rng, held=held,
     )  # fmt: skip
     return phases, info, tuning
 
@@ -117,6 +124,20 @@ def lift(coordinates: tuple[Coordinate, ...], batch: Batch, rng: Generator) -> P
     for coordinate in coordinates:
         point = coordinate.lift(batch, point, rng)
     return point
+
+
+def score(parts: Parts, phases: Phases) -> dict[str, Tensor]:
+    """Returns every objective's losses as "OBJECTIVE.LOSS"; raises PluginError where one breaks its promise."""
+    losses: dict[str, Tensor] = {}
+    before = _versions(phases)
+    for name, objective in parts.objectives.items():
+        for key, loss in objective.losses(parts.energy, phases).items():
+            if loss.ndim:
+                raise PluginError(f"Loss '{name}.{key}' has shape {tuple(loss.shape)}: objectives return scalars.")
+            losses[f"{name}.{key}"] = loss
+        if _versions(phases) != before:
+            raise PluginError(f"Objective '{name}' changed a phase in place: objectives never move chains.")
+    return losses
 
 
 def chain_metrics(phases: Phases, info: SamplerInfo | None) -> dict[str, Tensor]:
@@ -139,36 +160,26 @@ def chain_metrics(phases: Phases, info: SamplerInfo | None) -> dict[str, Tensor]
         }
 
 
-def _held(energy: Any, point: Point) -> Tensor:
-    """Returns the energy with its parameters held constant, so that only the path through the point has a gradient."""
-    if not isinstance(energy, nn.Module):
-        value: Tensor = energy(point)
-        return value
-    constant = {name: p.detach() for name, p in energy.named_parameters()}
-    result: Tensor = functional_call(energy, constant, (point,))
-    return result
+def _check_chains(negative: Point, step: int) -> None:
+    """Looks, with one host synchronisation and before anything is stored, whether the chains are finite."""
+    if not bool(torch.isfinite(negative.x).all()):
+        raise DivergenceError(f"Step {step}: a chain is not finite after the sampler's moves. {_ADVICE}")
 
 
-def _check(losses: Mapping[str, Tensor], phases: Phases, step: int) -> None:
-    """Looks once, with one host synchronisation, whether everything is finite."""
-    for name, loss in losses.items():
-        if loss.ndim:
-            raise TypeError(f"Loss '{name}' has shape {tuple(loss.shape)}; an objective returns named scalars.")
-    values = torch.stack([loss.detach().float() for loss in losses.values()])
-    chains = torch.isfinite(phases.negative.x).all() if phases.negative is not None else values.new_ones(()).bool()
-    if bool(torch.isfinite(values).all() & chains):
-        return
-    found = ", ".join(f"{name} = {float(loss):g}" for name, loss in losses.items())
-    what = "a loss is not finite" if bool(chains) else "a chain is not finite after the sampler's moves"
-    raise DivergenceError(
-        f"Step {step}: {what} ({found}). Nothing was updated. "
-        "Try a smaller sampler step or learning rate, spectral norm, or a gradient clip."
-    )
+def _check_losses(losses: Mapping[str, Tensor], step: int) -> None:
+    """Looks, with one host synchronisation, whether the losses are finite."""
+    if not losses:
+        raise PluginError("No objective returned a loss: there is nothing to minimise.")
+    if not bool(torch.isfinite(torch.stack([loss.detach().float() for loss in losses.values()])).all()):
+        found = ", ".join(f"{name} = {float(loss.detach()):g}" for name, loss in losses.items())
+        raise DivergenceError(f"Step {step}: a loss is not finite ({found}). {_ADVICE}")
 
 
 def _versions(phases: Phases) -> list[int]:
-    points = [p for p in (phases.positive, phases.negative, phases.reference) if p is not None]
-    return [tensor._version for p in points for tensor in (p.x, *p.aux.values())] + [phases.batch.x._version]
+    points = [p for p in (phases.positive, phases.negative, phases.tail, phases.reference) if p is not None]
+    labels = [] if phases.batch.y is None else [phases.batch.y]
+    tensors = [phases.batch.x, *labels, *(t for p in points for t in (p.x, *p.aux.values()))]
+    return [tensor._version for tensor in tensors]
 
 
 def _detached(values: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -74,7 +74,9 @@ class Trainer:
                 value.copy_(saved.tensors[f"ema.{name}"][key])
             load_optimiser_tensors(self.optimisers.optimisers[name], saved.tensors[f"optim.{name}"])
         self.parts.buffer.load_state_dict(saved.tensors["buffer"])
-        self.tuning = checkpoint.unflatten(saved.tensors.get("tuning", {}))
+        self.tuning = checkpoint.unflatten(
+            {key: tensor.to(self.parts.device) for key, tensor in saved.tensors.get("tuning", {}).items()}
+        )
         self.done = self.saved_at = saved.step
 
     def train(self) -> None:
@@ -123,12 +125,21 @@ class Trainer:
 
     def _keep(self, report: StepReport) -> None:
         samples, kept = self.recipe.table("samples"), self.recipe.table("checkpoint")
-        if self._due(samples.every) and report.phases.negative is not None:
-            (self.directory / "samples").mkdir(exist_ok=True)
-            x = in_data_range(self.parts.coordinates, report.phases.negative)[: samples.n]
-            save_picture(x, self.assembly.facts.value_range, self.directory / "samples" / f"step-{self.done:08d}.png")
         if self._due(kept.every):
             self.save()
+        if self._due(samples.every) and report.phases.negative is not None:
+            self._draw(in_data_range(self.parts.coordinates, report.phases.negative)[: samples.n])
+
+    def _draw(self, x: Tensor) -> None:
+        path = self.directory / "samples" / f"step-{self.done:08d}.png"
+        try:
+            path.parent.mkdir(exist_ok=True)
+            save_picture(x, self.assembly.facts.value_range, path)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise RunError(
+                f"{path} could not be written: {error}. Free some space and go on with: ebmkit resume {self.directory}"
+            ) from error
 
     def save(self) -> Path:
         """Writes a checkpoint of everything the next step depends on."""

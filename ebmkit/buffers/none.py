@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from ebmkit.buffers.fresh import Fresh
 from ebmkit.components import BuildContext, NoConfig
-from ebmkit.errors import CapabilityError
+from ebmkit.errors import CapabilityError, CheckpointError
 from ebmkit.point import Point
 
 
@@ -20,15 +20,15 @@ class NoBuffer:
         self.fresh = fresh
 
     def draw(self, positive: Point, rng: Generator, match: frozenset[str] = frozenset()) -> tuple[Any, Point]:
-        """Returns fresh chains, one for each row of the positive."""
+        """Returns no token, and fresh chains with the positive's values of what is matched."""
         point = self.fresh(len(positive), rng)
-        return None, point.with_aux(**{name: positive.aux[name] for name in match})
+        return None, point.with_aux(**{name: positive.aux[name] for name in sorted(match)})
 
     def put(self, token: Any, point: Point) -> None:
         """Keeps nothing."""
 
     def reference(self, k: int, rng: Generator, exclude: Any = None) -> Point:
-        """Refuses: there are no other rows."""
+        """Raises CapabilityError: there are no other rows."""
         raise CapabilityError("Reference rows were asked for, but the buffer 'none' keeps none: use --buffer replay.")
 
     def __len__(self) -> int:
@@ -39,7 +39,9 @@ class NoBuffer:
         return {}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Takes nothing."""
+        """Takes nothing; raises CheckpointError where there is something."""
+        if state:
+            raise CheckpointError("The saved run had a buffer with rows, but this recipe's buffer is 'none'.")
 
 
 def build_none(config: NoConfig, context: BuildContext) -> NoBuffer:

@@ -42,8 +42,8 @@ COMPONENTS = (
         config=ReplayConfig,
         build="ebmkit.buffers.replay:build_replay",
         summary="persistent chains, each with its coordinates",
-        cite="Tieleman, Training restricted Boltzmann machines using approximations to the likelihood gradient, ICML 2008; "
-        "Du, Mordatch, Implicit generation and modeling with energy-based models, NeurIPS 2019",
+        cite="Tieleman, Training restricted Boltzmann machines using approximations to the likelihood gradient, "
+        "ICML 2008; Du, Mordatch, Implicit generation and modeling with energy-based models, NeurIPS 2019",
         refuse=_refused,
     ),
     Component(

@@ -30,6 +30,9 @@ class Replay:
         """Returns (places, chains): distinct rows, some restarted, with the positive's values of what is matched.
 
         A row whose matched coordinates hold other values is never continued under them: it restarts.
+
+        Raises:
+            CapabilityError: more chains are asked than there are rows.
         """
         n = len(positive)
         if n > len(self):
@@ -43,14 +46,23 @@ class Replay:
         return places, chains.with_aux(**{name: positive.aux[name] for name in sorted(match)})
 
     def put(self, token: Tensor, point: Point) -> None:
-        """Returns rows to their places."""
+        """Returns rows, with all their coordinates, to their places.
+
+        Raises:
+            CapabilityError: the chains have other coordinates than the buffer's rows.
+        """
         stored = self._stored(point)
+        if stored.aux.keys() != self.rows.aux.keys():
+            raise CapabilityError(
+                f"Chains with {_names(stored)} were put into a buffer whose rows have {_names(self.rows)}: a row is "
+                "stored with all its coordinates, so the run's coordinates must be those of its samplers."
+            )
         self._write(self.rows.x, token, stored.x)
         for name, value in stored.aux.items():
             self._write(self.rows.aux[name], token, value)
 
     def reference(self, k: int, rng: Generator, exclude: Tensor | None = None) -> Point:
-        """Returns k distinct rows, none of them in `exclude`."""
+        """Returns k distinct rows, none of them in `exclude`; raises CapabilityError where there are too few."""
         free = torch.ones(len(self), dtype=torch.bool, device=self.device)
         if exclude is not None:
             free[exclude] = False
@@ -74,9 +86,10 @@ class Replay:
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Takes saved rows; raises CheckpointError where they do not fit this buffer."""
         own = self.state_dict()
-        if own.keys() != state.keys() or any(own[k].shape != state[k].shape or own[k].dtype != state[k].dtype for k in own):  # fmt: skip
+        if _shapes(own) != _shapes(state):
             raise CheckpointError(
-                f"The saved buffer holds {_shapes(state)}, but this run's holds {_shapes(own)}: it belongs to another recipe."
+                f"The saved buffer holds {_shapes(state)}, but this run's holds {_shapes(own)}: it belongs to another "
+                "recipe."
             )
         for name, tensor in own.items():
             tensor.copy_(state[name])
@@ -90,8 +103,8 @@ class Replay:
         if not names:
             n = len(positive)
             return order[:n], torch.zeros(n, dtype=torch.bool, device=self.device)
-        held = torch.stack([self.rows.aux[name].to(self.device)[order].long() for name in names])
-        wanted = torch.stack([positive.aux[name].long() for name in names])
+        held = torch.cat([_columns(self.rows.aux[name].to(self.device)[order]) for name in names])
+        wanted = torch.cat([_columns(positive.aux[name]) for name in names])
         place, found = assign(held, wanted)
         return order[place], ~found
 
@@ -117,7 +130,7 @@ class Replay:
 
     @staticmethod
     def _write(rows: Tensor, places: Tensor, values: Tensor) -> None:
-        rows[places.to(rows.device)] = values.to(rows.device)
+        rows[places.to(rows.device)] = values.to(rows)
 
 
 def assign(held: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
@@ -130,14 +143,36 @@ def assign(held: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Rows [B], all different, and whether each holds what was wanted.
     """
-    same = (held[:, :, None] == wanted[:, None, :]).all(dim=0)
-    alike = (wanted[:, :, None] == wanted[:, None, :]).all(dim=0)
+    held_key, wanted_key = _keys(held, wanted)
+    in_order, rows = held_key.sort(stable=True)
+    alike = wanted_key[:, None] == wanted_key[None, :]
     rank = torch.tril(alike, diagonal=-1).sum(dim=1)  # the r-th that wants a value takes the r-th row that holds it
-    hit = same & (same.long().cumsum(dim=0) - 1 == rank)
-    found = hit.any(dim=0)
-    spare = torch.argsort(hit.any(dim=1).long(), stable=True)
+    nth = torch.searchsorted(in_order, wanted_key) + rank
+    place = nth.clamp(max=len(in_order) - 1)
+    found = (in_order[place] == wanted_key) & (nth == place)
+    taken = torch.zeros_like(held_key).index_add(0, rows[place], found.long())
+    spare = torch.argsort(taken, stable=True)
     left = (~found).long().cumsum(dim=0) - 1
-    return torch.where(found, hit.long().argmax(dim=0), spare[left.clamp(min=0)]), found
+    return torch.where(found, rows[place], spare[left.clamp(min=0)]), found
+
+
+def _keys(held: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns one number [N] and [B] for each column of K values: equal where all K are, without overflow."""
+    both = torch.cat([held, wanted], dim=1)
+    key = torch.zeros_like(both[0])
+    for value in both:
+        key = _ranks(key * both.shape[1] + _ranks(value))
+    return key[: held.shape[1]], key[held.shape[1] :]
+
+
+def _ranks(values: Tensor) -> Tensor:
+    """Returns how many values are less than each: equal values have equal ranks, all below their number."""
+    return torch.searchsorted(values.sort().values, values)
+
+
+def _columns(values: Tensor) -> Tensor:
+    """Returns a discrete coordinate [N, ...] as one row of N numbers for each of its entries."""
+    return values.long().reshape(len(values), -1).T
 
 
 def _chosen(first: Tensor, yes: Point, no: Point) -> Point:
@@ -145,6 +180,10 @@ def _chosen(first: Tensor, yes: Point, no: Point) -> Point:
         return torch.where(first.view(-1, *[1] * (a.ndim - 1)), a, b)
 
     return Point(x=pick(yes.x, no.x), aux={name: pick(yes.aux[name], no.aux[name]) for name in no.aux})
+
+
+def _names(point: Point) -> str:
+    return ", ".join(sorted(point.aux)) or "no coordinates"
 
 
 def _shapes(state: Mapping[str, Tensor]) -> str:

@@ -10,4 +10,10 @@ COMPONENTS = (
         summary="class label, stored beside each chain",
         needs=(Need("energy.labels", config={"labels": True}),),
     ),
+    Component(
+        kind="coordinate",
+        name="momentum",
+        build="ebmkit.coordinates.momentum:build_momentum",
+        summary="momentum of an underdamped sampler, stored beside each chain",
+    ),
 )

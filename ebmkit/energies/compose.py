@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
+from ebmkit.protocols import at_least_fp32
 
 Combine = Callable[[Tensor, Tensor], Tensor]
 
@@ -25,7 +26,11 @@ def soft_minimum(energies: Tensor, log_weights: Tensor) -> Tensor:
 
 
 class Composition(nn.Module):
-    """A function of the energies that several parts give one point."""
+    """A function of the energies that several parts give one point.
+
+    Raises:
+        CapabilityError: there is no energy, or another number of weights.
+    """
 
     weights: Tensor
 
@@ -43,13 +48,20 @@ class Composition(nn.Module):
         self.register_buffer("weights", torch.tensor(values, dtype=torch.float32), persistent=False)
 
     def forward(self, point: Point) -> Tensor:
-        return self.combine(torch.stack([part(point).float() for part in self.parts]), self.weights.float())
+        """Returns the energies [B], nats."""
+        energies = torch.stack([at_least_fp32(part(point)) for part in self.parts])
+        return self.combine(energies, self.weights.to(energies))
 
 
 class _Plain(nn.Module):
+    """A plain callable as a part; copying the module shares it."""
+
     def __init__(self, function: Any) -> None:
         super().__init__()
         self.function = function
+
+    def __deepcopy__(self, memo: object) -> _Plain:
+        return _Plain(self.function)
 
     def forward(self, point: Point) -> Tensor:
         value: Tensor = self.function(point)

@@ -23,7 +23,7 @@ class Mlp(nn.Module):
 
     def __init__(self, config: MlpConfig, context: BuildContext) -> None:
         super().__init__()
-        condition = config.widths[0] if config.labels else 0
+        condition = config.conditioning or (config.widths[0] if config.labels else 0)
         widths = [
             prod(context.event_shape) + condition,
             *config.widths,
@@ -52,6 +52,7 @@ class Mlp(nn.Module):
         return answers(features, lambda: self.head(features), abilities)
 
     def forward(self, point: Point) -> Tensor:
+        """Returns the energies [B], nats."""
         return self.evaluate(point, "energy")["energy"]
 
 

@@ -24,6 +24,7 @@ class MlpConfig:
         head: "linear" gives w·f + b, "half-squared-norm" gives ½‖f‖².
         activation: between layers.
         labels: whether the energy sees the class label of the point.
+        conditioning: length of the vector that joins the event; 0 for none, unless labels ask for the first width.
     """
 
     widths: Annotated[tuple[Width, ...], MinLen(1)] = (128, 128)
@@ -31,6 +32,7 @@ class MlpConfig:
     head: Head = "linear"
     activation: Activation = "silu"
     labels: bool = False
+    conditioning: Annotated[int, Ge(0)] = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +48,7 @@ class ResnetConfig:
         head: "half-squared-norm" gives ½‖f‖², "linear" gives w·act(f) + b.
         activation: before each convolution; leaky ReLU has slope 0.2.
         spectral_norm: on every convolution.
+        linear_std: s.d. of the initial weights of linear layers.
         mean: of x, per channel or for all; subtracted first.
         std: of x, per channel or for all; divided by.
         labels: whether the energy sees the class label of the point.
@@ -60,6 +63,7 @@ class ResnetConfig:
     head: Head = "linear"
     activation: Activation = "leaky-relu"
     spectral_norm: bool = True
+    linear_std: Annotated[float, Gt(0)] = 0.01
     mean: Annotated[tuple[float, ...], MinLen(1)] = (0.5,)
     std: Annotated[tuple[Annotated[float, Gt(0)], ...], MinLen(1)] = (0.5,)
     labels: bool = False

@@ -30,12 +30,14 @@ class ResidualBlock(nn.Module):
         self.activation = ACTIVATIONS[activation]
 
     def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        """Returns [B, outer, H, W] of x [B, inner, H, W] and a conditioning vector [B, C]."""
         h = self.first(self.activation(x))
         if self.modulation is not None and condition is not None:
             gain, bias = self.modulation(condition.to(h.dtype))[:, :, None, None].chunk(2, dim=1)
             h = h * (1 + gain) + bias
         h = self.second(self.activation(h))
-        return h + (x if self.shortcut is None else self.shortcut(x))
+        result: Tensor = h + (x if self.shortcut is None else self.shortcut(x))
+        return result
 
 
 class Trunk(nn.Module):
@@ -56,10 +58,11 @@ class Trunk(nn.Module):
         self.activation = ACTIVATIONS[config.activation]
 
     def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        """Returns pooled features [B, widths[-1]] of a normalised image [B, channels, H, W]."""
         h = self.stem(x)
         for i, stage in enumerate(self.stages):
             if i:
-                h = functional.avg_pool2d(h, 2)
+                h = functional.avg_pool2d(h, 2, ceil_mode=True, count_include_pad=False)  # 7 becomes 4, not 3
             for block in stage:  # type: ignore[attr-defined]
                 h = block(h, condition)
         return self.activation(h).mean(dim=(2, 3))
@@ -86,7 +89,7 @@ class Resnet(nn.Module):
         self.register_buffer("mean", torch.tensor(config.mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.std).view(1, -1, 1, 1), persistent=False)
         init_conv(self)
-        init_linear(self)
+        init_linear(self, config.linear_std)
         if config.spectral_norm:
             for layer in [m for m in self.modules() if isinstance(m, nn.Conv2d)]:
                 spectral_norm(layer)
@@ -110,6 +113,7 @@ class Resnet(nn.Module):
         )
 
     def forward(self, point: Point) -> Tensor:
+        """Returns the energies [B], nats."""
         return self.evaluate(point, "energy")["energy"]
 
 
@@ -119,10 +123,11 @@ def _channels(config: ResnetConfig, event_shape: tuple[int, ...]) -> int:
             f"resnet needs images [channels, height, width], but a datum has shape {event_shape}: use --energy mlp."
         )
     channels, smallest = event_shape[0], min(event_shape[1:])
-    if smallest >> (len(config.widths) + config.n_scales - 2) < 1:
+    halvings = len(config.widths) + config.n_scales - 2
+    if smallest >> halvings < 1:
         raise CapabilityError(
-            f"An image of {event_shape[1]}×{event_shape[2]} cannot be halved {len(config.widths) + config.n_scales - 2} "
-            f"times: use fewer than {len(config.widths)} widths or {config.n_scales} scales."
+            f"An image of {event_shape[1]}×{event_shape[2]} cannot be halved {halvings} times: use fewer than "
+            f"{len(config.widths)} widths or {config.n_scales} scales."
         )
     for name, values in (("mean", config.mean), ("std", config.std)):
         if len(values) not in (1, channels):

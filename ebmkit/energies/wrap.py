@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
+from ebmkit.protocols import at_least_fp32
 
 
 class ModuleEnergy(nn.Module):
@@ -21,18 +22,21 @@ class ModuleEnergy(nn.Module):
         self.output = output
 
     def forward(self, point: Point) -> Tensor:
+        """Returns the energies [B], nats; raises CapabilityError where the module returned another shape."""
         value: Tensor = self.module(point.x)
         if self.output != "logits" and value.shape in ((len(point),), (len(point), 1)):
-            return value.reshape(len(point)).float()
+            return at_least_fp32(value.reshape(len(point)))
         if self.output != "energy" and value.ndim == 2:
-            return -torch.logsumexp(value.float(), dim=1)
+            return -torch.logsumexp(at_least_fp32(value), dim=1)
         raise CapabilityError(
             f"{type(self.module).__name__} returned shape {tuple(value.shape)} for {len(point)} rows; an energy is "
             "[B] or [B, 1], a classifier's logits are [B, K]."
         )
 
 
-def energy(module: nn.Module | Callable[[Tensor], Tensor], output: Literal["auto", "energy", "logits"] = "auto") -> ModuleEnergy:  # fmt: skip
+def energy(
+    module: nn.Module | Callable[[Tensor], Tensor], output: Literal["auto", "energy", "logits"] = "auto"
+) -> ModuleEnergy:
     """Makes an energy of a module over x.
 
     Args:
@@ -42,6 +46,9 @@ def energy(module: nn.Module | Callable[[Tensor], Tensor], output: Literal["auto
     Returns:
         An energy; of logits, −log Σ exp(logits).
 
+    Raises:
+        CapabilityError: `output` is something else; when called, the module returned another shape.
+
     Source: Grathwohl et al., Your classifier is secretly an energy based model, ICLR 2020.
 
     >>> import torch, ebmkit
@@ -49,13 +56,20 @@ def energy(module: nn.Module | Callable[[Tensor], Tensor], output: Literal["auto
     >>> quadratic(ebmkit.Point(x=torch.ones(3, 2)))
     tensor([1., 1., 1.])
     """
+    if output not in ("auto", "energy", "logits"):
+        raise CapabilityError(f"output '{output}' is unknown: auto, energy or logits.")
     return ModuleEnergy(module if isinstance(module, nn.Module) else _Callable(module), output)
 
 
 class _Callable(nn.Module):
+    """A plain function as a module; copying the module shares it."""
+
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
         self.function = function
+
+    def __deepcopy__(self, memo: object) -> _Callable:
+        return _Callable(self.function)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.function(x)

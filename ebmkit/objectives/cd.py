@@ -12,7 +12,10 @@ from ebmkit.protocols import Energy, Needs
 
 
 class ContrastiveDivergence:
-    """mean E(x⁺) − mean E(x⁻), nats, whose gradient is that of the log-likelihood where x⁻ ~ p (Hinton, 2002, eq. 5)."""
+    """mean E(x⁺) − mean E(x⁻), nats; where x⁻ ~ p its gradient is that of −log-likelihood (Hinton, 2002, eq. 5).
+
+    At temperature T the gradient is T times that.
+    """
 
     requires = Needs()
 

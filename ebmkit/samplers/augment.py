@@ -19,6 +19,7 @@ class Augment:
     """Replaces each chain, with probability p, by an augmented copy of itself (Du et al., 2021; Lee et al., 2023)."""
 
     moves_coordinates: frozenset[str] = frozenset()
+    passes_tail = True
 
     def __init__(self, law: Augmentation, p: float, value_range: tuple[float, float] | None) -> None:
         self.law, self.p, self.value_range = law, p, value_range

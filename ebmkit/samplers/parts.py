@@ -19,7 +19,8 @@ class SgldConfig:
 
     Attributes:
         moves: moves a transition.
-        step_size: η, the drift coefficient, data units² per nat; unset: 100 where the temperature is free, .005 at T = 1.
+        step_size: η, the drift coefficient, data units² per nat; unset: from the noise and the temperature,
+            η = σ²/2T, or 100 where T is free and .005 where it is 1.
         noise: σ, data units; unset: from the temperature, σ² = 2ηT, or .001 where that is free too.
         clamp: keep x in the value range of the data after each move; "auto" does where it has one and no coordinate
             noises x.
@@ -35,21 +36,26 @@ class SgldConfig:
     @property
     def implied_temperature(self) -> float | None:
         """The temperature that both settings fix, σ²/2η; None while one of them is free."""
-        if not self.noise:
-            return None
-        return float(f"{self.noise**2 / (2 * (self.step_size or USUAL_STEP_SIZE)):.12g}")
+        return _rounded(self.noise**2 / (2 * self.step_size)) if self.noise and self.step_size else None
 
     @property
     def usual_temperature(self) -> float:
         """The temperature where nothing else decides, 5e-9 with the usual settings (Lee et al., 2023)."""
-        return float(f"{(self.noise or USUAL_NOISE) ** 2 / (2 * (self.step_size or USUAL_STEP_SIZE)):.12g}")
+        return _rounded((self.noise or USUAL_NOISE) ** 2 / (2 * (self.step_size or USUAL_STEP_SIZE)))
 
     def settled(self, selection: Selection) -> SgldConfig:
         """Returns the config with every unset value decided."""
-        warm = selection.temperature >= 1e-3
-        step_size = self.step_size or (0.005 if warm else USUAL_STEP_SIZE)
-        noise = float(f"{sqrt(2 * step_size * selection.temperature):.12g}") if self.noise is None else self.noise
+        temperature, step_size = selection.temperature, self.step_size
+        if step_size is None and self.noise:
+            step_size = _rounded(self.noise**2 / (2 * temperature))
+        elif step_size is None:
+            step_size = 0.005 if temperature >= 1e-3 else USUAL_STEP_SIZE
+        noise = _rounded(sqrt(2 * step_size * temperature)) if self.noise is None else self.noise
         return replace(self, step_size=step_size, noise=noise)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.12g}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,15 +63,15 @@ class AugmentConfig:
     """A random augmentation of every chain, as the published samplers apply before Langevin moves.
 
     Attributes:
-        preset: "strong": crops of area .08–1, flip, colour jitter .4/.4/.4/.1 with probability .8, grey with .2 (Chen et
-            al., 2020); "weak": crops of .7–1, flip, jitter .1.
+        preset: "strong": crops of area .08–1, flip, colour jitter .4/.4/.4/.1 with probability .8, grey with .2 (Chen
+            et al., 2020); "weak": crops of .7 to 1, flip, jitter .1; "gentle": zoom, shift by a few per cent, flip.
         p: probability that a chain is augmented at all.
         crop: least area of the crop; unset: of the preset.
         flip: mirror half of the images.
         inexact: allow it beside exact samplers, although it does not leave p invariant.
     """
 
-    preset: Literal["strong", "weak"] = "strong"
+    preset: Literal["strong", "weak", "gentle"] = "strong"
     p: Annotated[float, Interval(ge=0, le=1)] = 1.0
     crop: Annotated[float, Interval(gt=0, le=1)] | None = None
     flip: bool = True

@@ -10,13 +10,13 @@ from torch import Generator
 
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
-from ebmkit.protocols import EnergyView, Sampler, SamplerInfo, SamplerState, Tail, Tuning, moves_x
+from ebmkit.protocols import EnergyView, Sampler, SamplerInfo, SamplerState, Tail, Tuning, moves_x, owns_tail
 
 
 class Sequence:
     """Runs its parts in order; each has its own tuning, under its place in the order.
 
-    The graph of a tail belongs to the last part that moves x; later parts pass it on.
+    The graph of a tail belongs to the last part that moves x by the energy; later parts pass it on.
     """
 
     def __init__(self, children: SequenceOf[Sampler]) -> None:
@@ -25,6 +25,7 @@ class Sequence:
         self.children = tuple(children)
         self.moves_coordinates = frozenset().union(*(child.moves_coordinates for child in children))
         self.moves_x = any(moves_x(child) for child in children)
+        self.passes_tail = not any(owns_tail(child) for child in children)
 
     def init(self, point: Point, rng: Generator, tuning: Tuning | None = None) -> SamplerState:
         """Returns the state that starts at a point."""
@@ -36,7 +37,7 @@ class Sequence:
         self, view: EnergyView, state: SamplerState, *, tail: Tail | None = None
     ) -> tuple[SamplerState, SamplerInfo]:
         """Returns the state after every part has made its transition."""
-        last = max((i for i, child in enumerate(self.children) if moves_x(child)), default=-1)
+        last = max((i for i, child in enumerate(self.children) if owns_tail(child)), default=-1)
         point, tuning, infos = state.point, dict(state.tuning), []
         for i, child in enumerate(self.children):
             before = SamplerState(point=point, rng=state.rng, tuning=tuning.get(str(i), {}))

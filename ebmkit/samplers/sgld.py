@@ -28,7 +28,7 @@ def langevin_move(x: Tensor, drift: Tensor, noise: Tensor, step_size: float, noi
 class Sgld:
     """K Langevin moves a transition, inside the value range of the data where it is clamped.
 
-    At σ²/2η far below 1 nat this is nearly noiseless descent: with the usual η = 100 and σ = .001 the temperature is 5e-9.
+    At σ²/2η far below 1 nat this is nearly noiseless descent: with the usual η = 100, σ = .001 the temperature is 5e-9.
     """
 
     moves_coordinates: frozenset[str] = frozenset()
@@ -41,7 +41,9 @@ class Sgld:
         self.step_size, self.noise = config.step_size, config.noise
 
     def init(self, point: Point, rng: Generator, tuning: Tuning | None = None) -> SamplerState:
-        """Returns the state that starts at a point."""
+        """Returns the state that starts at a point; raises CapabilityError where x is not real-valued."""
+        if not point.x.is_floating_point():
+            raise CapabilityError(f"sgld moves real-valued x, but x is {point.x.dtype}: use a discrete sampler.")
         return SamplerState(point=point, rng=rng, tuning=tuning or {})
 
     def step(
@@ -49,14 +51,15 @@ class Sgld:
     ) -> tuple[SamplerState, SamplerInfo]:
         """Returns the state after K moves; see `Sampler.step`."""
         point, moves = state.point, self.config.moves
-        kept = 0 if tail is None else min(tail.moves, moves)
+        first_kept = moves - (0 if tail is None else tail.moves)
         for i in range(moves):
-            if i < moves - kept:
+            if tail is None or i < first_kept:
                 drift = view.drift(point)
             else:
-                point, drift = drift_with_graph(view, point, tail.rows if tail else None)
+                point, drift = drift_with_graph(view, point, tail.rows)
             noise = torch.randn(point.x.shape, generator=state.rng, device=point.x.device, dtype=point.x.dtype)
-            point = point.replace(x=self._bounded(langevin_move(point.x, self._clipped(drift), noise, self.step_size, self.noise)))  # fmt: skip
+            x = langevin_move(point.x, self._clipped(drift), noise, self.step_size, self.noise)
+            point = point.replace(x=self._bounded(x))
         info = SamplerInfo(
             start=state.point,
             accept_rate=torch.ones(len(point), device=point.x.device),
@@ -73,22 +76,21 @@ class Sgld:
 
 
 def drift_with_graph(view: EnergyView, point: Point, rows: int | None) -> tuple[Point, Tensor]:
-    """Returns the point and ∇E on it, with the parameter graph of the live energy on the first rows.
+    """Returns the point and ∇E on it, with the graph of the live energy on the first rows (None: on all).
 
-    The value is that of the view to the last bit, whatever its precision: only the gradient comes from the live energy.
+    The value is that of the view to the last bit, whatever its precision: only the gradient comes from the live energy,
+    through its parameters and through the kept rows of x. The other rows carry no graph.
     """
     drift = view.drift(point.map(torch.detach))
-    x = point.x if point.x.requires_grad else point.x.detach().requires_grad_()
-    kept = point.replace(x=x).map(lambda tensor: tensor[:rows])
-    (live,) = torch.autograd.grad(view.live(kept).sum(), kept.x, create_graph=True)
-    graph = live - live.detach()
-    if rows is not None and rows < len(point):
-        graph = torch.cat([graph, torch.zeros_like(drift[rows:])])
-    return point.replace(x=x if rows is None else _rows_with_graph(x, rows)), drift + graph
-
-
-def _rows_with_graph(x: Tensor, rows: int) -> Tensor:
-    return torch.cat([x[:rows], x[rows:].detach()])
+    with torch.enable_grad():
+        leading = point.map(lambda tensor: tensor[:rows])
+        kept = leading.x if leading.x.requires_grad else leading.x.detach().requires_grad_()
+        (live,) = torch.autograd.grad(view.live(leading.replace(x=kept)).sum(), kept, create_graph=True)
+        zero = live - live.detach()
+        if len(kept) == len(point):
+            return point.replace(x=kept), drift + zero
+        x = torch.cat([kept, point.x[rows:].detach()])
+        return point.replace(x=x), torch.cat([drift[:rows] + zero, drift[rows:]])
 
 
 def build_sgld(config: SgldConfig, context: BuildContext) -> Sgld:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tomli_w
 import torch
 
 from ebmkit import checkpoint
-from ebmkit.assemble import Assembly, Facts, assemble
+from ebmkit.assemble import Assembly, Facts, assemble, choose_device
 from ebmkit.errors import CheckpointError, RecipeError, RunError
-from ebmkit.logbook import environment
+from ebmkit.logbook import environment, write_text
 from ebmkit.plugins import host
-from ebmkit.recipe import Recipe, from_toml, read_recipe, to_toml
+from ebmkit.protocols import Tuning
+from ebmkit.recipe import Recipe, from_mapping, from_toml, read_recipe, to_toml
 from ebmkit.resolver import Resolution, resolve
+from ebmkit.samplers.adapt import settled
 from ebmkit.trainer import Progress, Trainer, Watcher
+from ebmkit.views import settle_parametrisations
 
 __all__ = ["Progress", "Run", "Watcher", "as_recipe", "load", "resolved", "resume", "run"]
 
@@ -36,6 +38,8 @@ class Run:
         coordinates: in order.
         facts: event shape, value range, classes of the data.
         step: training steps made.
+        device: where the modules are.
+        tuning: step sizes of the sampler, as training left them, adaptation ended.
     """
 
     directory: Path
@@ -47,6 +51,7 @@ class Run:
     facts: Facts
     step: int
     device: torch.device
+    tuning: Tuning = field(default_factory=dict)
 
 
 def resolved(recipe: Recipe | str | Path | Mapping[str, Any]) -> Resolution:
@@ -56,6 +61,8 @@ def resolved(recipe: Recipe | str | Path | Mapping[str, Any]) -> Resolution:
     """
     asked = as_recipe(recipe)
     first = resolve(asked, host())
+    if asked.resolved:
+        return first
     return resolve(asked, host(), Facts.of_recipe(first.recipe).event_shape)
 
 
@@ -64,7 +71,7 @@ def as_recipe(recipe: Recipe | str | Path | Mapping[str, Any]) -> Recipe:
     if isinstance(recipe, Recipe):
         return recipe
     if isinstance(recipe, Mapping):
-        return from_toml(tomli_w.dumps(dict(recipe)))
+        return from_mapping(recipe)
     if isinstance(recipe, str) and "\n" in recipe:
         return from_toml(recipe)
     path = Path(recipe)
@@ -119,7 +126,7 @@ def resume(directory: str | Path, *, steps: int | None = None, watch: Watcher | 
     assembly = assemble(recipe)
     trainer = Trainer(directory, assembly, watch)
     trainer.take(saved)
-    (directory / "recipe.toml").write_text(to_toml(assembly.recipe), encoding="utf-8")
+    write_text(directory / "recipe.toml", to_toml(assembly.recipe))
     trainer.train()
     return load(directory, device=str(assembly.parts.device))
 
@@ -138,13 +145,12 @@ def load(run_dir: str | Path, *, device: str | None = None, averaged: bool = Tru
     directory = Path(run_dir)
     recipe = _recipe_of(directory)
     saved = checkpoint.load(checkpoint.latest(directory))
-    wanted = device or recipe.table("run").device
-    recipe = recipe.with_table("run", device=wanted if _available(wanted) else "cpu")
+    recipe = recipe.with_table("run", device=device or _device_here(recipe.table("run").device))
     assembly = assemble(recipe, facts=Facts.from_json(saved.facts), with_data=False)
     parts = assembly.parts
     for name, module in parts.owners().items():
         checkpoint.take(module, saved.tensors.get(f"ema.{name}" if averaged else name, {}), name)
-        module.eval()
+        settle_parametrisations(module)
     return Run(
         directory=directory,
         recipe=recipe,
@@ -155,6 +161,7 @@ def load(run_dir: str | Path, *, device: str | None = None, averaged: bool = Tru
         facts=assembly.facts,
         step=saved.step,
         device=parts.device,
+        tuning=_on(parts.device, settled(checkpoint.unflatten(saved.tensors.get("tuning", {})))),
     )
 
 
@@ -165,18 +172,29 @@ def _recipe_of(directory: Path) -> Recipe:
 
 
 def _write_start(directory: Path, assembly: Assembly) -> None:
-    run_config = assembly.recipe.table("run")
+    facts = environment(assembly.parts.device, assembly.recipe.table("run").seed)
+    made = not directory.exists()
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        facts = environment(assembly.parts.device, run_config.seed)
-        (directory / "environment.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-        (directory / "recipe.toml").write_text(to_toml(assembly.recipe), encoding="utf-8")
-    except OSError as error:
-        raise RunError(
-            f"{directory} could not be written: {error}. Choose another --out, or free some space."
-        ) from error
+        write_text(directory / "environment.json", json.dumps(facts, indent=1) + "\n")
+        write_text(directory / "recipe.toml", to_toml(assembly.recipe))
+    except (OSError, RunError) as error:
+        (directory / "environment.json").unlink(missing_ok=True)
+        if made and directory.is_dir():
+            directory.rmdir()
+        message = f"{directory} could not be written: {error}. Choose another --out, or free some space."
+        raise RunError(message) from error
 
 
-def _available(device: str) -> bool:
-    kind = torch.device(device).type if device != "auto" else "cpu"
-    return kind == "cpu" or bool(getattr(torch, kind, None) and getattr(torch, kind).is_available())
+def _device_here(recorded: str) -> str:
+    """Returns the device that a run was trained on, or the CPU where there is none of it."""
+    try:
+        return str(choose_device(recorded))
+    except RecipeError:
+        return "cpu"
+
+
+def _on(device: torch.device, tuning: Tuning) -> Tuning:
+    return {
+        key: _on(device, value) if isinstance(value, Mapping) else value.to(device) for key, value in tuning.items()
+    }

@@ -17,8 +17,8 @@ from ebmkit.errors import DivergenceError, RecipeError
 from ebmkit.phases import stream
 from ebmkit.point import Point
 from ebmkit.protocols import EnergyView
-from ebmkit.run import Run
-from ebmkit.view import view
+from ebmkit.runs import Run
+from ebmkit.views import view
 
 Watch = Callable[[int, int, Tensor], None]
 
@@ -103,7 +103,7 @@ def _chains(
     rng = stream(0, 0, name, run.device)
     start = fresh_chains(run, n, rng)
     held = {key: value.to(run.device).expand(n, *value.shape).contiguous() for key, value in fixed.items()}
-    state = run.sampler.init(start.with_aux(**held), rng)
+    state = run.sampler.init(start.with_aux(**held), rng, run.tuning)
     gradients = 0
     for i in range(rounds):
         state, info = run.sampler.step(seen, state)

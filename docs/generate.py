@@ -1,0 +1,145 @@
+"""Writes what the documentation says of parts, settings and commands, from the declarations themselves.
+
+    python docs/generate.py            rewrite every generated region
+    python docs/generate.py --check    only say which are stale; exit status 1 where any is
+
+A region lies between `<!-- generated: NAME -->` and `<!-- end -->`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from inspect import cleandoc
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from ebmkit.cli.declaration import relations, settings_of
+from ebmkit.cli.main import make_app
+from ebmkit.components import KINDS, Component
+from ebmkit.plugins import Host
+from ebmkit.tables import TABLES, OptimConfig
+
+ROOT = Path(__file__).parent.parent
+PAGES = ("README.md", "docs/recipes.md", "docs/parts.md", "docs/data.md", "docs/cli.md")
+REGION = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+COMMANDS = ("run", "resume", "sample", "list", "show", "recipes", "plugins", "cite")
+
+Parts = list[tuple[Component, str]]
+
+
+def parts() -> Parts:
+    """Returns every part of core and of the plugins in this repository, with its distribution."""
+    host = Host()
+    host.add_plugin("core", "ebmkit-core", lambda: import_module("ebmkit.core_plugin"))
+    for file in sorted(ROOT.glob("plugins/*/pyproject.toml")):
+        project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
+        sys.path.insert(0, str(file.parent / "src"))
+        for name, module in project["entry-points"]["ebmkit"].items():
+            host.add_plugin(name, project["name"], lambda module=module: import_module(module))
+    for plugin in host.broken():
+        raise SystemExit(f"{plugin.distribution}: {plugin.error}")
+    return [(component, plugin.distribution) for component, plugin in host.all()]
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Returns a Markdown table."""
+    lines = [list(heads), ["---"] * len(list(heads)), *map(list, rows)]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def overview(found: Parts) -> str:
+    """Returns one line a part, with its citation."""
+    rows = [(c.kind, f"`{c.name}`", c.summary, c.cite.replace("; ", "<br>"), d) for c, d in found]
+    return table(("kind", "name", "what it is", "cite", "from"), rows)
+
+
+def settings_table(config: type) -> str:
+    """Returns the settings of a config dataclass."""
+    rows = [(f"`{s.name}`", s.type, f"`{s.default}`", s.meaning) for s in settings_of(config)]
+    return table(("setting", "type", "default", "meaning"), rows) if rows else "No settings.\n"
+
+
+def reference(found: Parts, kinds: Iterable[str] = KINDS) -> str:
+    """Returns a section for each part of some kinds."""
+    return "\n".join(_section(c, d) for kind in kinds for c, d in found if c.kind == kind)
+
+
+def tables() -> str:
+    """Returns a section for each table of a recipe that is not a part."""
+    sections = {**{f"[{name}]": config for name, config in TABLES.items()}, "[optim.OWNER]": OptimConfig}
+    return "\n".join(f"### `{name}`\n\n{_purpose(c)}{settings_table(c)}" for name, c in sections.items())
+
+
+def help_of(command: str = "") -> str:
+    """Returns what `--help` prints, 80 columns wide."""
+    words = [*command.split(), "--help"]
+    shown = CliRunner().invoke(make_app(), words, prog_name="ebmkit", env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
+    return "```text\n" + "\n".join(line.rstrip() for line in shown.stdout.strip().splitlines()) + "\n```\n"
+
+
+def regions() -> dict[str, Callable[[], str]]:
+    """Returns what makes the text of each region."""
+    found = parts()
+    return {
+        "parts": lambda: overview(found),
+        "reference": lambda: reference(found, [kind for kind in KINDS if kind != "dataset"]),
+        "datasets": lambda: reference(found, ["dataset"]),
+        "tables": tables,
+        "help": help_of,
+        **{f"help-{command}": lambda command=command: help_of(command) for command in COMMANDS},
+    }
+
+
+def rewritten(text: str, makers: Mapping[str, Callable[[], str]]) -> str:
+    """Returns a page with every generated region made anew."""
+    return REGION.sub(lambda match: f"{match[1]}{makers[match['name']]()}{match[3]}", text)
+
+
+def stale(write: bool = False) -> list[str]:
+    """Returns the pages whose regions are not what the declarations say; rewrites them if asked."""
+    makers, found = regions(), []
+    for page in PAGES:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        fresh = rewritten(text, makers)
+        if fresh != text:
+            found.append(page)
+            if write:
+                (ROOT / page).write_text(fresh, encoding="utf-8")
+    return found
+
+
+def _section(component: Component, distribution: str) -> str:
+    lines = [f"### {component.kind} `{component.name}`\n", f"{_sentence(component.summary)} From `{distribution}`.\n"]
+    lines += [f"- {heading}: {text}" for heading, text in relations(component)]
+    lines += [f"- cite: {work}" for work in component.cite.split("; ") if work]
+    return "\n".join([*lines, "", settings_table(component.config)])
+
+
+def _purpose(config: type) -> str:
+    first = cleandoc(config.__doc__ or "").split("\n\n")[0].partition(":")[2].strip()
+    return f"{_sentence(first)}\n\n" if first else ""
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
+
+
+def main() -> int:
+    """Rewrites or checks the pages."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    pages = stale(write=not options.check)
+    done = "stale" if options.check else "rewritten"
+    sys.stdout.write("".join(f"{done}: {page}\n" for page in pages) or "all fresh\n")
+    return 1 if pages and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The command line `ebmkit`. Nothing here is imported by the rest of the house."""

@@ -1,0 +1,110 @@
+"""From the flags of `ebmkit run` to a recipe. Imports no torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from ebmkit.errors import RecipeError
+from ebmkit.plugins import Host
+from ebmkit.recipe import LISTS, Part, Recipe, from_toml, parse_override, read_recipe
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """The flags that say what to train, as they were typed; None where one was not given."""
+
+    energy: str | None = None
+    sampler: str | None = None
+    objective: str | None = None
+    buffer: str | None = None
+    coordinate: str | None = None
+    wrapper: str | None = None
+    data: str | None = None
+    recipe: str | None = None
+    settings: tuple[str, ...] = ()
+    steps: int | None = None
+    device: str | None = None
+    seed: int | None = None
+
+    @property
+    def names_nothing(self) -> bool:
+        """Whether neither a part nor a recipe was named."""
+        return all(getattr(self, name) is None for name in (*PART_FLAGS, "data", "recipe"))
+
+
+PART_FLAGS = ("energy", "sampler", "objective", "buffer", "coordinate", "wrapper")
+
+
+def asked_recipe(asked: Asked, host: Host) -> Recipe:
+    """Returns what was asked: the recipe, then parts that replace its tables, then `--set`, then the short flags.
+
+    Raises:
+        RecipeError: a flag makes no sense.
+    """
+    recipe = named_recipe(asked.recipe, host) if asked.recipe is not None else Recipe()
+    named = dict(_named_parts(asked, host))
+    if named:
+        recipe = replace(recipe, parts={**recipe.parts, **named}, resolved=False)
+    short = {"run.steps": asked.steps, "run.device": asked.device, "run.seed": asked.seed}
+    overrides = [parse_override(text) for text in asked.settings]
+    return recipe.with_overrides([*overrides, *((k, v) for k, v in short.items() if v is not None)])
+
+
+def named_recipe(name: str, host: Host) -> Recipe:
+    """Returns the recipe of a TOML file, else the shipped one of that name."""
+    path = Path(name)
+    return read_recipe(path) if path.is_file() else from_toml(host.recipe(name), f"recipe {name}")
+
+
+def run_name(asked: Asked, resolved: Recipe) -> str:
+    """Returns what a run is called by default: its recipe's name, or its energy and the objectives that were named."""
+    if asked.recipe is None:
+        objective = asked.objective or "+".join(part.use for part in resolved.parts["objective"])
+        return f"{resolved.part('energy').use}-{objective}"
+    path = Path(asked.recipe)
+    if not path.is_file():
+        return asked.recipe
+    stem = path.resolve().parent.name if path.name == "recipe.toml" else path.stem
+    return re.sub(r"-\d{3,}$", "", stem)
+
+
+def data_part(text: str, host: Host) -> Part:
+    """Returns the part of `--data NAME:ARGUMENT`; the argument is the first setting of the data set.
+
+    >>> from ebmkit.plugins import host
+    >>> data_part("toy:moons", host())
+    Part(use='toy', settings={'density': 'moons'})
+    """
+    name, colon, argument = text.partition(":")
+    config = host.get("dataset", name).config
+    if not colon:
+        return Part(name)
+    if not fields(config):
+        raise RecipeError(f"--data {text}: data set '{name}' has no settings, so it takes no ':{argument}'.")
+    first = fields(config)[0].name
+    return Part(name, {first: _read(argument, config, first)})
+
+
+def _read(argument: str, config: type, field: str) -> Any:
+    """Returns the argument as text where the setting is text, else as the TOML value that it spells."""
+    if get_type_hints(config)[field] in (int, float, bool):
+        return parse_override(f"data.{field}={argument}")[1]
+    return argument
+
+
+def _named_parts(asked: Asked, host: Host) -> Iterator[tuple[str, tuple[Part, ...]]]:
+    for flag in PART_FLAGS:
+        text = getattr(asked, flag)
+        if text is not None:
+            names = [name.strip() for name in text.split("+")]
+            if not all(names):
+                raise RecipeError(f"--{flag} {text}: a name is missing. Write names joined by +, as in a+b.")
+            if len(names) > 1 and flag not in LISTS:
+                raise RecipeError(f"--{flag} {text}: a run has one {flag}, found {len(names)}.")
+            yield flag, tuple(Part(name) for name in names)
+    if asked.data is not None:
+        yield "data", (data_part(asked.data, host),)

@@ -1,0 +1,96 @@
+"""The entry point: assembles the commands, runs one, and turns every failure into one message and an exit status."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+import typer
+
+from ebmkit.cli import catalogue, sampling, training
+from ebmkit.cli.output import remark
+from ebmkit.cli.plugin_commands import add_plugin_commands
+from ebmkit.errors import EbmkitError
+from ebmkit.plugins import host, warnings
+
+INTERRUPTED = 130  # what newer versions of typer exit with after Ctrl-C, in silence
+
+
+def entry() -> None:
+    """Runs the command that the shell was given."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without η must not end a run
+    sys.exit(main())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit status: 0 success, 1 it failed, 2 the request was wrong.
+
+    With `EBMKIT_STRICT=1` failures are raised instead.
+    """
+    try:
+        _invoke(list(sys.argv[1:] if arguments is None else arguments))
+    except SystemExit as stop:
+        return _status(stop.code)
+    except KeyboardInterrupt:
+        return _status(INTERRUPTED)
+    except Exception as error:  # the last door: a failure of whatever kind is one message
+        if os.environ.get("EBMKIT_STRICT") == "1":
+            raise
+        return _explain(error)
+    return 0
+
+
+def make_app() -> typer.Typer:
+    """Returns the commands of core."""
+    app = typer.Typer(
+        name="ebmkit",
+        help="Energy-based models from interchangeable parts: train, sample, and see what there is to combine.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    commands: dict[str, Callable[..., None]] = {**training.COMMANDS, **sampling.COMMANDS, **catalogue.COMMANDS}
+    for name, command in commands.items():
+        app.command(name)(command)
+    return app
+
+
+def _invoke(arguments: list[str]) -> None:
+    app, found = make_app(), host()
+    add_plugin_commands(app, found)
+    if arguments[:1] != ["plugins"]:  # which lists them anyway
+        for line in warnings(found.broken()):
+            remark(line)
+    typer.main.get_command(app)(args=arguments, prog_name="ebmkit")
+
+
+def _status(code: object) -> int:
+    if code == INTERRUPTED:
+        remark("Interrupted.")
+        return 1
+    if isinstance(code, str):
+        remark(code)
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _explain(error: Exception) -> int:
+    if isinstance(error, EbmkitError):
+        remark(f"Error: {error}")
+        return error.exit_status
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: end in silence
+    elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" ({error.filename})" if error.filename else ""
+        remark(f"Error: the disk is full{where}. Free some space; what was finished before is untouched.")
+    elif isinstance(error, OSError) and error.strerror:
+        remark(f"Error: {error.filename or 'the system'}: {error.strerror}.")
+    else:
+        remark(f"Error: {type(error).__name__}: {error}\nThis was not foreseen: set EBMKIT_STRICT=1 for the traceback.")
+    return 1

@@ -1,0 +1,171 @@
+"""`run` and `resume`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ebmkit.cli.output import remark, say
+from ebmkit.errors import DataError, RecipeError
+from ebmkit.plugins import host
+
+if TYPE_CHECKING:
+    from ebmkit.cli.asked import Asked
+    from ebmkit.recipe import Recipe
+    from ebmkit.resolver import Resolution
+
+
+def option(metavar: str, text: str, *names: str, min: int | None = None) -> typer.models.OptionInfo:
+    """Returns an option that takes a value, with its help."""
+    found: typer.models.OptionInfo = typer.Option(*names, metavar=metavar, help=text, min=min)
+    return found
+
+
+Text = str | None
+Steps = Annotated[int | None, option("N", "Training steps of the whole run.", min=1)]
+PluginFiles = Annotated[
+    list[Path] | None, option("FILE.py", "Parts that are not a package yet; repeatable.", "--plugin")
+]
+
+
+def run(
+    energy: Annotated[Text, option("NAME", "The energy.")] = None,
+    sampler: Annotated[Text, option("NAME", "Samplers, a+b in this order.")] = None,
+    objective: Annotated[Text, option("NAME", "Objectives, a+b.")] = None,
+    buffer: Annotated[Text, option("NAME", "The buffer of the chains.")] = None,
+    coordinate: Annotated[Text, option("NAME", "Coordinates beside x, a+b.")] = None,
+    wrapper: Annotated[Text, option("NAME", "Wrappers of the energy, a+b, innermost first.")] = None,
+    data: Annotated[Text, option("NAME[:ARGUMENT]", "As in fashion-mini, toy:rings, npz:FILE, folder:DIR.")] = None,
+    recipe: Annotated[Text, option("NAME|FILE", "What to start from; parts named beside it replace its own.")] = None,
+    settings: Annotated[
+        list[str] | None, option("K=V", "A setting, as in sampler.moves=60; repeatable.", "--set")
+    ] = None,
+    steps: Steps = None,
+    device: Annotated[Text, option("DEVICE", "auto, cpu, cuda, or any device of torch.")] = None,
+    seed: Annotated[int | None, option("N", "Of everything random.", min=0)] = None,
+    out: Annotated[Path | None, option("DIR", "Run directory; unset, runs/NAME-NNN.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")] = False,
+    plugin: PluginFiles = None,
+    resume_if_present: Annotated[
+        bool, typer.Option("--resume-if-present", help="Go on where --out already holds this run.")
+    ] = False,
+) -> None:
+    """Trains a model. Parts that are not named are added, with the reason."""
+    files = load_files(plugin)
+    from ebmkit.cli.asked import Asked, asked_recipe
+
+    asked = Asked(
+        energy=energy, sampler=sampler, objective=objective, buffer=buffer, coordinate=coordinate, wrapper=wrapper,
+        data=data, recipe=recipe, settings=tuple(settings or ()), steps=steps, device=device, seed=seed,
+    )  # fmt: skip
+    if resume_if_present and out is None:
+        raise RecipeError("--resume-if-present needs --out DIR: which run is meant?")
+    wanted = asked_recipe(asked, host())
+    if dry_run:
+        _dry_run(wanted)
+    else:
+        _train(asked, wanted, out, files, resume_if_present)
+
+
+def resume(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A run directory.")],
+    steps: Steps = None,
+    plugin: PluginFiles = None,
+) -> None:
+    """Goes on with a run from its newest checkpoint.
+
+    The result is that of a run that had not stopped.
+    """
+    files = load_files(plugin)
+    _resume(directory, steps, files)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"run": run, "resume": resume}
+
+
+def load_files(plugin: list[Path] | None) -> tuple[Path, ...]:
+    """Loads the files of `--plugin` and returns them."""
+    for path in plugin or ():
+        host().add_file(path)
+    return tuple(plugin or ())
+
+
+def _train(asked: Asked, wanted: Recipe, out: Path | None, files: tuple[Path, ...], may_resume: bool) -> None:
+    from ebmkit.cli.asked import run_name
+    from ebmkit.cli.runs import clear_start, free_directory, is_run, refuse_other
+
+    resolution = _resolved(wanted)
+    directory = out or free_directory(run_name(asked, resolution.recipe))
+    if may_resume and is_run(directory):
+        refuse_other(directory, resolution.recipe)
+        if any((directory / "checkpoints").glob("step-*")):
+            _resume_unfinished(directory, resolution.recipe.table("run").steps, files)
+            return
+        clear_start(directory)
+    if asked.names_nothing:
+        say("Nothing was named: this is the default run. `ebmkit list` and `ebmkit recipes` show what there is.")
+    for note in resolution.notes:
+        say(note)
+    _start(resolution.recipe, directory, files)
+
+
+def _start(recipe: Recipe, directory: Path, files: tuple[Path, ...]) -> None:
+    from ebmkit.cli.progress import watching
+    from ebmkit.runs import run as train
+
+    with watching(f"Run: {directory}") as watch:
+        train(recipe, directory, watch=watch)
+    _end(directory, recipe.table("run").steps, files)
+
+
+def _resume_unfinished(directory: Path, steps: int, files: tuple[Path, ...]) -> None:
+    from ebmkit import checkpoint
+
+    done = checkpoint.read_state(checkpoint.latest(directory))["step"]
+    if done < steps:
+        _resume(directory, steps, files)
+        return
+    say(f"{directory} has made its {steps} steps already.")
+    _end(directory, steps, files)
+
+
+def _resume(directory: Path, steps: int | None, files: tuple[Path, ...]) -> None:
+    from ebmkit.cli.progress import watching
+    from ebmkit.runs import resume as go_on
+
+    with watching(f"Run: {directory}") as watch:
+        finished = go_on(directory, steps=steps, watch=watch)
+    _end(directory, finished.recipe.table("run").steps, files)
+
+
+def _end(directory: Path, steps: int, files: tuple[Path, ...]) -> None:
+    from ebmkit.cli.runs import next_lines
+
+    for line in next_lines(directory, steps, files):
+        say(line)
+
+
+def _resolved(wanted: Recipe) -> Resolution:
+    from ebmkit.resolver import resolve
+
+    resolve(wanted, host())  # a wrong request is refused before torch is imported
+    from ebmkit.runs import resolved
+
+    return resolved(wanted)
+
+
+def _dry_run(wanted: Recipe) -> None:
+    from ebmkit.recipe import to_toml
+    from ebmkit.resolver import resolve
+
+    try:
+        resolution = _resolved(wanted)
+    except DataError as error:
+        remark(f"The data cannot be had, so this recipe is resolved without their shape: {error}")
+        resolution = resolve(wanted, host())
+    for note in resolution.notes:
+        remark(note)
+    typer.echo(to_toml(resolution.recipe), nl=False)

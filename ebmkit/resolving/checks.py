@@ -1,0 +1,98 @@
+"""What must be true of every recipe before anything is built, and what to say where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ebmkit.components import Component, Need
+from ebmkit.errors import CapabilityError, EbmkitError
+from ebmkit.resolving.choices import Choice
+from ebmkit.resolving.draft import DEFAULTS, Draft
+from ebmkit.resolving.overrides import check_reached
+from ebmkit.resolving.temperature import disagreement
+from ebmkit.settings import settings_of, validated, written
+
+
+def check(draft: Draft) -> None:
+    """Raises what is wrong with a finished draft.
+
+    Raises:
+        RecipeError: an override reaches no part, or several.
+        CapabilityError: a need is not met, parts disagree, or a part cannot work here.
+    """
+    check_reached(draft.overrides, draft.choices, draft.left_out.items())
+    for problem in _problems(draft):
+        raise CapabilityError(problem)
+
+
+def _problems(draft: Draft) -> Iterator[str]:
+    for table in DEFAULTS:
+        if not draft.of(table):
+            yield f"A run needs a [{table}]; this recipe is marked as resolved and has none. Add one, or drop the mark."
+    yield from draft.problems
+    temperature, origin = draft.temperature()
+    odd = disagreement(temperature, origin, [(c.name, draft.settled(c)) for c in draft.of("sampler")])
+    if odd:
+        yield odd
+    for choice in draft.everyone():
+        reason = draft.objection("refuse", choice)
+        if reason:
+            yield f"{choice} cannot be used here{_added(choice)}: {reason}"
+    for need, by in draft.unmet():
+        yield f"{by}{_added(by)} needs {need.word}; {_found(draft, need, by)}. {_advice(draft, need, by)}"
+
+
+def _found(draft: Draft, need: Need, by: Choice) -> str:
+    kind = need.word.split(".")[0]
+    chained = draft.is_chained(need, by)
+    words = draft.words_before(by.table, by) if chained else draft.words()
+    have = ", ".join(sorted(word for word in words if word.split(".")[0] == kind))
+    return f"found{f' before {by.name}' if chained else ''}: {have or 'nothing of the kind'}"
+
+
+def _advice(draft: Draft, need: Need, by: Choice) -> str:
+    """Returns what would help: another order, a setting, or a part to add."""
+    for choice in draft.everyone():
+        if need.word in choice.component.hides:
+            return f"{choice} hides it: leave one of them out."
+    for choice in draft.everyone():
+        if choice is not by and choice.table == by.table and need.word in draft.gives(choice):
+            return f"{choice} gives it: put it before {by.name}."
+        if choice.would_give(need.word, need.config, draft.assumed.selection):
+            now = {name: value for name, value in settings_of(draft.settled(choice)).items() if name in need.config}
+            return f"{choice} gives it with {written(need.config)}, but has {written(now)}{_because(choice, need)}."
+    givers = " or ".join(givers_of(draft, need))
+    return f"Add {givers}." if givers else "No installed part gives it; see `ebmkit plugins`."
+
+
+def givers_of(draft: Draft, need: Need) -> Iterator[str]:
+    """Yields the installed parts that give a word, with the settings under which they do."""
+    for component, _ in draft.host.all():
+        name = f"{component.kind} {component.name}"
+        if need.word in _gives(draft, component, {}):
+            yield name
+        elif need.config and need.word in _gives(draft, component, dict(need.config)):
+            yield f"{name} with {written(need.config)}"
+
+
+def _gives(draft: Draft, component: Component, settings: dict[str, Any]) -> tuple[Any, ...]:
+    own = (f"point.{component.name}",) if component.kind == "coordinate" else ()
+    try:
+        config = validated(component.config, settings, component.name)
+        return *own, *component.ask("gives", config, draft.assumed.selection)
+    except EbmkitError:  # it has no such setting, or cannot do without one
+        return own
+
+
+def _because(choice: Choice, need: Need) -> str:
+    for name in need.config:
+        if name in choice.given:
+            return ", as was asked"
+        if name in choice.granted:
+            return f" ({choice.granted_by[name]})"
+    return ""
+
+
+def _added(choice: Choice) -> str:
+    return f" (added: {choice.reason})" if choice.reason else ""

@@ -1,0 +1,178 @@
+"""What Metropolis-adjusted samplers share: the target, the decision of each row, and the graph of the last moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from ebmkit.components import BuildContext
+from ebmkit.errors import CapabilityError
+from ebmkit.point import Point
+from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState, Tail
+
+
+class Chains(NamedTuple):
+    """A point with what is kept of it through the moves.
+
+    Attributes:
+        point: B chains.
+        energy: E/T [B].
+        drift: ∇E/T [B, *event], per data unit.
+    """
+
+    point: Point
+    energy: Tensor
+    drift: Tensor
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """The law p(x) ∝ exp(−E(x)/T) on the values that x may have.
+
+    Attributes:
+        temperature: T, nats.
+        bounds: (lowest, highest) value of x, None where it is unbounded.
+    """
+
+    temperature: float = 1.0
+    bounds: tuple[float, float] | None = None
+
+    def at(self, view: EnergyView, point: Point) -> Chains:
+        """Returns the point with E/T and ∇E/T: one pass where the view's precisions agree, one gradient in any case."""
+        energy, drift = view.energy_and_drift(point)
+        return Chains(point, self._reduced(energy), self._reduced(drift))
+
+    def drift(self, view: EnergyView, point: Point) -> Tensor:
+        """Returns ∇E/T [B, *event]."""
+        return self._reduced(view.drift(point))
+
+    def live_drift(self, view: EnergyView, point: Point) -> Tensor:
+        """Returns ∇E/T [B, *event] of the live energy with its graph; x must require a gradient."""
+        with torch.enable_grad():
+            (drift,) = torch.autograd.grad(view.live(point).sum(), point.x, create_graph=True)
+        return self._reduced(drift)
+
+    def allows(self, chains: Chains) -> Tensor:
+        """Returns [B] bool: finite energy, finite drift, x within bounds. What is not allowed is rejected."""
+        allowed = torch.isfinite(chains.energy) & torch.isfinite(chains.drift).flatten(1).all(dim=1)
+        if self.bounds is None:
+            return allowed
+        low, high = self.bounds
+        x = chains.point.x
+        return allowed & ((x >= low) & (x <= high)).flatten(1).all(dim=1)
+
+    def _reduced(self, value: Tensor) -> Tensor:
+        return value if self.temperature == 1.0 else value / self.temperature
+
+
+class Kernel(Protocol):
+    """One adjusted move.
+
+    Attributes:
+        target: what it leaves invariant.
+    """
+
+    target: Target
+
+    @property
+    def n_gradients(self) -> int:
+        """Gradients that one move costs."""
+        ...
+
+    def propose(self, view: EnergyView, chains: Chains, noise: Tensor, step_size: Tensor) -> tuple[Chains, Tensor]:
+        """Returns the proposal and its log acceptance ratio [B]."""
+        ...
+
+    def replay(self, view: EnergyView, point: Point, noise: Tensor, step_size: Tensor) -> Tensor:
+        """Returns the proposed x with the graph of the live energy, from a point whose x may carry a graph."""
+        ...
+
+
+def transition(
+    kernel: Kernel, view: EnergyView, state: SamplerState, *, n_moves: int, step_size: Tensor, tail: Tail | None
+) -> tuple[SamplerState, SamplerInfo]:
+    """Makes K adjusted moves, at K · n_gradients + 1 gradients of the view.
+
+    A proposal is accepted with probability min(1, r), each row by itself; a rejected row keeps x bit for bit.
+
+    Args:
+        kernel: proposes.
+        view: of the energy.
+        state: where the transition starts.
+        n_moves: K.
+        step_size: data units, broadcast against x.
+        tail: the moves and rows whose graph is kept. It follows accepted proposals with every decision held constant,
+            so a row whose tail moves were all rejected carries none. A partial gradient: the decision's own is left
+            out.
+    """
+    chains = kernel.target.at(view, state.point.map(torch.detach))
+    kept, rows = (0, None) if tail is None else (min(tail.moves, n_moves), tail.rows)
+    n_accepted = torch.zeros(len(state.point), device=chains.energy.device)
+    live: Tensor | None = None
+    for i in range(n_moves):
+        noise = normal(chains.point.x, state.rng)
+        chance = torch.rand(chains.energy.shape, generator=state.rng, device=noise.device, dtype=chains.energy.dtype)
+        proposal, log_ratio = kernel.propose(view, chains, noise, step_size)
+        accepted = kernel.target.allows(proposal) & (torch.log1p(-chance) <= log_ratio)
+        before, chains = chains.point, choose(accepted, proposal, chains)
+        if i >= n_moves - kept:
+            taken = torch.where(rows_as(accepted, noise), step_size, 0)  # a rejected row's step has length 0
+            start = before.map(lambda tensor: tensor[:rows])
+            start = start.replace(x=start.x.requires_grad_() if live is None else live)
+            live = carry(chains.point.x[:rows], kernel.replay(view, start, noise[:rows], taken[:rows]))
+        n_accepted = n_accepted + accepted
+    x = chains.point.x if live is None else torch.cat([live, chains.point.x[len(live) :]])
+    info = SamplerInfo(
+        start=state.point,
+        accept_rate=n_accepted / n_moves,
+        n_moves=n_moves,
+        n_gradients=1 + n_moves * kernel.n_gradients,
+    )
+    return SamplerState(point=state.point.replace(x=x), rng=state.rng, tuning=state.tuning), info
+
+
+def choose(accepted: Tensor, proposal: Chains, current: Chains) -> Chains:
+    """Returns the proposal in accepted rows and the current chains, bit for bit, in the others; only x was proposed."""
+    x = torch.where(rows_as(accepted, current.point.x), proposal.point.x, current.point.x)
+    drift = torch.where(rows_as(accepted, current.drift), proposal.drift, current.drift)
+    return Chains(current.point.replace(x=x), torch.where(accepted, proposal.energy, current.energy), drift)
+
+
+def carry(value: Tensor, replay: Tensor) -> Tensor:
+    """Returns the value, bit for bit, with the gradient of a replay of how it came about."""
+    return value + (replay - replay.detach())
+
+
+def rows_as(values: Tensor, like: Tensor) -> Tensor:
+    """Returns [B] values as [B, 1, …], to be broadcast against [B, *event]."""
+    return values.view(-1, *[1] * (like.ndim - 1))
+
+
+def normal(like: Tensor, rng: torch.Generator) -> Tensor:
+    """Returns standard normal noise of a tensor's shape, device and dtype."""
+    return torch.randn(like.shape, generator=rng, device=like.device, dtype=like.dtype)
+
+
+def build_target(context: BuildContext) -> Target:
+    """Returns the run's target: its temperature, and the value range of the data unless a coordinate noises x."""
+    noised = any(getattr(coordinate, "changes_x", False) for coordinate in context.coordinates)
+    return Target(temperature=context.temperature, bounds=None if noised else context.value_range)
+
+
+def build_scale(scale: tuple[float, ...], context: BuildContext) -> Tensor | None:
+    """Returns the relative step of each entry as [*event], None where all are 1.
+
+    Raises:
+        CapabilityError: there are more or fewer of them than entries.
+    """
+    if not scale:
+        return None
+    n_entries = torch.Size(context.event_shape).numel()
+    if len(scale) != n_entries:
+        raise CapabilityError(
+            f"scale has {len(scale)} entries, but a datum of shape {context.event_shape} has {n_entries}: one each."
+        )
+    return torch.tensor(scale, device=context.device, dtype=context.dtype).view(context.event_shape)

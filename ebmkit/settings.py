@@ -1,0 +1,102 @@
+"""Settings: from the plain values of a recipe to a validated config dataclass, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime, time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from ebmkit.errors import RecipeError, did_you_mean
+
+
+def validated(config: type, settings: Mapping[str, Any], where: str) -> Any:
+    """Returns an instance of a config dataclass.
+
+    Types are taken strictly, as in "60" is no number and true is not 1; only 1e3 passes for an integer.
+
+    Raises:
+        RecipeError: an unknown setting, a wrong type or a value out of range, naming where, what and what was found.
+    """
+    _check_names(config, settings, where)
+    try:
+        found = _adapter(config).validate_json(json.dumps(_whole(plain(settings)), default=str), strict=True)
+    except ValidationError as error:
+        raise RecipeError(f"{where}: {'; '.join(_problems(error))}.") from error
+    for key, value in settings.items():
+        if isinstance(value, Mapping) and is_dataclass(inner := getattr(found, key)):
+            _check_names(type(inner), value, f"{where} {key}")
+    return found
+
+
+def settings_of(config: Any) -> dict[str, Any]:
+    """Returns a config's fields as plain TOML values; unset (None) fields are left out."""
+    return plain({f.name: getattr(config, f.name) for f in fields(config)})
+
+
+def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns settings as TOML holds them: without None, with lists for tuples, tables for dataclasses, text for paths.
+
+    Raises:
+        RecipeError: a value that TOML cannot hold.
+
+    >>> plain({"widths": (32, 64), "root": Path("data"), "crop": None})
+    {'widths': [32, 64], 'root': 'data'}
+    """
+    return {str(key): _plain_value(value, str(key)) for key, value in settings.items() if value is not None}
+
+
+def written(settings: Mapping[str, Any]) -> str:
+    """Returns settings in one line, as in `head = 'linear', moves = 20`."""
+    return ", ".join(f"{key} = {value!r}" for key, value in plain(settings).items())
+
+
+def _check_names(config: type, settings: Mapping[str, Any], where: str) -> None:
+    names = [f.name for f in fields(config)]
+    for key in settings:
+        if key not in names:
+            raise RecipeError(
+                f"{where} has no setting '{key}'.{did_you_mean(key, names)} Settings: {', '.join(names) or 'none'}."
+            )
+
+
+@cache
+def _adapter(config: type) -> TypeAdapter[Any]:
+    return TypeAdapter(config)
+
+
+def _plain_value(value: Any, key: str) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_plain_value(v, key) for v in value]
+    if isinstance(value, Mapping):
+        return plain(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return settings_of(value)
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, (str, bool, int, float, datetime, date, time)):
+        return value
+    if callable(item := getattr(value, "item", None)) and getattr(value, "ndim", None) == 0:
+        return item()  # a number of numpy or torch
+    raise RecipeError(f"Setting '{key}': a recipe cannot hold {value!r}, of type {type(value).__name__}.")
+
+
+def _whole(value: Any) -> Any:
+    """Returns a plain value with integers for floats like 1e3: a float setting takes them, an integer setting too."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, list):
+        return [_whole(v) for v in value]
+    return {k: _whole(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors():
+        place = ".".join(str(p) for p in problem["loc"])
+        found = "" if problem["type"] == "missing" else f", found {problem['input']!r}"
+        yield f"{place}: {problem['msg']}{found}" if place else f"{problem['msg']}"

@@ -1,0 +1,63 @@
+"""What `make demo` does: train CLEL on 6,000 garments, then look at fresh samples beside their nearest training images.
+
+python examples/demo.py --out runs/demo
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from fashion_classes import classifier, report
+
+import ebmkit
+from ebmkit.generation import generate
+from ebmkit.pictures import grid, nearest, to_uint8
+
+COLUMNS = 10
+
+
+def free_directory(wanted: Path) -> Path:
+    """Returns the directory, or the first of wanted-2, wanted-3, … that holds nothing yet."""
+    names = [wanted, *(wanted.with_name(f"{wanted.name}-{i}") for i in range(2, 1000))]
+    return next(path for path in names if not path.exists())
+
+
+def draw(x: torch.Tensor, data: torch.Tensor, path: Path, n: int = 40) -> None:
+    """Draws samples and, below each row of them, the nearest training images."""
+    shown = x[:n]
+    beside = data[nearest(shown, data)]
+    pairs = zip(torch.split(shown, COLUMNS), torch.split(beside, COLUMNS), strict=True)
+    rows = [part for sample, neighbour in pairs for part in (sample, neighbour)]
+    grid(to_uint8(torch.cat(rows), (0.0, 1.0)), COLUMNS, scale=3).save(path)
+
+
+def main() -> None:
+    """Trains, samples, counts, draws, and names what it made."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("runs/demo"))
+    parser.add_argument("-n", type=int, default=2000, help="fresh chains")
+    parser.add_argument("--set", action="append", default=[], help="as in ebmkit run")
+    options = parser.parse_args()
+    out = free_directory(options.out)
+    command = [sys.executable, "-m", "ebmkit", "run", "--recipe", "clel-fashion", "--out", str(out)]
+    subprocess.run([*command, *(word for setting in options.set for word in ("--set", setting))], check=True)
+    print(f"\nSampling {options.n} fresh chains from uniform noise …", flush=True)
+    drawn = generate(ebmkit.load(out), options.n)
+    data = ebmkit.build("dataset", "fashion-mini")
+    training = data.batch(torch.arange(len(data)), torch.Generator().manual_seed(0)).x
+    draw(drawn.x, training, out / "demo.png")
+    print(f"{drawn.n_gradients} gradients a chain, {drawn.seconds:.0f} s")
+    report(drawn.x, *classifier(data), data.class_names)
+    print(f"\nPicture: {out / 'demo.png'} (rows of fresh samples; below each, its nearest training image)")
+    print(f"Run:     {out}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)

@@ -1,0 +1,280 @@
+"""Laws of the replay buffer: whatever its history, a row keeps its own coordinates and its own place."""
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from torch import Generator, Tensor
+
+from ebmkit.buffers.replay import Replay, assign
+from ebmkit.building import build
+from ebmkit.components import BuildContext
+from ebmkit.coordinates.label import Label
+from ebmkit.errors import CapabilityError, CheckpointError
+from ebmkit.phases import stream
+from ebmkit.point import Point
+from ebmkit.protocols import Buffer
+
+N_CLASSES = 3
+
+
+class Serial:
+    """A real-valued coordinate whose fresh values, like the first entry of fresh x, name the row."""
+
+    name = "serial"
+
+    def __init__(self) -> None:
+        self.n_made = 0
+
+    def prior(self, n: int, point: Point, rng: Generator, purpose: str = "buffer") -> Point:
+        serial = torch.arange(self.n_made, self.n_made + n).float()
+        self.n_made += n
+        x = point.x.clone()
+        x[:, 0] = serial
+        return Point(x=x, aux={**point.aux, "serial": serial})
+
+
+def replay(capacity: int = 12, reinit: float = 0.0, labels: bool = True, **config: Any) -> Replay:
+    coordinates = (Serial(), *([Label(N_CLASSES)] if labels else []))
+    context = BuildContext(event_shape=(2,), coordinates=coordinates, batch_size=1, seed=4)
+    buffer: Replay = build("buffer", "replay", context=context, capacity=capacity, reinit=reinit, **config)
+    return buffer
+
+
+def positives(labels: list[int]) -> Point:
+    n = len(labels)
+    return Point(x=torch.zeros(n, 2), aux={"label": torch.tensor(labels), "serial": torch.full((n,), -1.0)})
+
+
+def rng(seed: int) -> Generator:
+    return stream(seed, 0, "test")
+
+
+def serials(point: Point) -> list[int]:
+    return [int(s) for s in point.aux["serial"]]
+
+
+class ReplayHistory(RuleBasedStateMachine):
+    """Any history of draw, move, put, reference, save and load. Moves add to x[1]; a serial stays as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.buffer = replay(reinit=0.3)
+        self.labels = {s: int(y) for s, y in zip(serials(self.buffer.rows), self.buffer.rows.aux["label"], strict=True)}
+        self.moved = dict.fromkeys(self.labels, 0.0)
+        self.moved.update(
+            {s: float(x) for s, x in zip(serials(self.buffer.rows), self.buffer.rows.x[:, 1], strict=True)}
+        )
+        self.held: list[tuple[Tensor, Point]] = []
+
+    @precondition(lambda self: not self.held)
+    @rule(
+        labels=st.lists(st.integers(0, N_CLASSES - 1), min_size=1, max_size=12),
+        match=st.booleans(),
+        seed=st.integers(0, 99),
+    )
+    def draw(self, labels: list[int], match: bool, seed: int) -> None:
+        before = self.buffer.rows.map(torch.clone)
+        places, chains = self.buffer.draw(positives(labels), rng(seed), frozenset({"label"} if match else ()))
+        assert len(set(places.tolist())) == len(labels) == len(chains)
+        held = serials(before.map(lambda t: t[places]))
+        for b, serial in enumerate(serials(chains)):
+            label = int(chains.aux["label"][b])
+            assert not match or label == labels[b]
+            if serial == held[b]:
+                assert label == self.labels[serial], "a row is never continued under another label"
+                assert float(chains.x[b, 1]) == self.moved[serial]
+            else:
+                assert serial not in self.labels, "what is not a row of the buffer is a fresh one"
+                self.labels[serial], self.moved[serial] = label, float(chains.x[b, 1])
+        assert all(torch.equal(a, b) for a, b in zip(_tensors(before), _tensors(self.buffer.rows), strict=True))
+        self.held.append((places, chains))
+
+    @precondition(lambda self: self.held)
+    @rule(by=st.floats(-1, 1, width=32))
+    def move_and_put(self, by: float) -> None:
+        places, chains = self.held.pop()
+        x = chains.x.clone()
+        x[:, 1] += by
+        for serial, value in zip(serials(chains), x[:, 1], strict=True):
+            self.moved[serial] = float(value)
+        self.buffer.put(places, chains.replace(x=x))
+        assert serials(self.buffer.rows.map(lambda t: t[places])) == serials(chains), "rows return to their places"
+
+    @precondition(lambda self: self.held)
+    @rule(seed=st.integers(0, 99), data=st.data())
+    def reference(self, seed: int, data: st.DataObject) -> None:
+        places, _ = self.held[-1]
+        k = data.draw(st.integers(0, len(self.buffer) - len(places)))
+        found = serials(self.buffer.reference(k, rng(seed), exclude=places))
+        in_use = serials(self.buffer.rows.map(lambda t: t[places]))
+        assert len(set(found)) == k and not set(found) & set(in_use)
+
+    @rule()
+    def save_and_load(self) -> None:
+        saved = {name: tensor.clone() for name, tensor in self.buffer.state_dict().items()}
+        maker = next(c for c in self.buffer.fresh.coordinates if isinstance(c, Serial))
+        self.buffer = replay(reinit=0.3)
+        self.buffer.load_state_dict(saved)
+        next(c for c in self.buffer.fresh.coordinates if isinstance(c, Serial)).n_made = maker.n_made
+
+    @invariant()
+    def rows_stay_paired(self) -> None:
+        rows = self.buffer.rows
+        assert torch.equal(rows.x[:, 0], rows.aux["serial"])
+        assert [self.labels[s] for s in serials(rows)] == rows.aux["label"].tolist()
+        assert [self.moved[s] for s in serials(rows)] == pytest.approx(rows.x[:, 1].tolist())
+        assert len(set(serials(rows))) == len(self.buffer)
+
+
+def _tensors(point: Point) -> list[Tensor]:
+    return [point.x, *point.aux.values()]
+
+
+TestReplayHistory = ReplayHistory.TestCase
+TestReplayHistory.settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
+
+
+@settings(max_examples=60)
+@example(n=3, spare=0, keys=1, values=2, seed=0)
+@given(
+    n=st.integers(1, 6), spare=st.integers(0, 4), keys=st.integers(1, 3), values=st.integers(1, 4),
+    seed=st.integers(0, 999),
+)  # fmt: skip
+def test_every_wanted_value_finds_a_row_while_there_are_any(
+    n: int, spare: int, keys: int, values: int, seed: int
+) -> None:
+    n_rows = n + spare
+    draw = torch.Generator().manual_seed(seed)
+    held, wanted = (torch.randint(-values, values, (keys, size), generator=draw) for size in (n_rows, n))
+    rows, found = assign(held, wanted)
+    assert len(set(rows.tolist())) == n and int(rows.min()) >= 0 and int(rows.max()) < n_rows
+    assert torch.equal(found, (held[:, rows] == wanted).all(dim=0))
+    for value in {tuple(column) for column in wanted.T.tolist()}:
+        have = sum(tuple(column) == value for column in held.T.tolist())
+        want = [tuple(column) == value for column in wanted.T.tolist()]
+        assert int(found[torch.tensor(want)].sum()) == min(have, sum(want))
+
+
+def test_matching_takes_rows_at_random() -> None:
+    firsts = {int(replay().draw(positives([1]), rng(seed), frozenset({"label"}))[0]) for seed in range(20)}
+    assert len(firsts) > 1
+
+
+def test_matched_real_values_are_taken_from_the_positive() -> None:
+    _, chains = replay().draw(positives([0, 1]), rng(0), frozenset({"serial"}))
+    assert chains.aux["serial"].tolist() == [-1.0, -1.0]
+
+
+def test_a_discrete_vector_is_matched_as_a_whole() -> None:
+    buffer = replay()
+    pairs = torch.stack([buffer.rows.aux["label"], 1 - buffer.rows.aux["label"]], dim=1)
+    buffer.rows = buffer.rows.with_aux(pair=pairs)
+    buffer.fresh.coordinates = [*buffer.fresh.coordinates, _Pair()]  # type: ignore[list-item]
+    positive = positives([0, 0]).with_aux(pair=torch.tensor([[1, 0], [1, 5]]))
+    _, chains = buffer.draw(positive, rng(0), frozenset({"pair"}))
+    assert serials(chains)[0] < 12 <= serials(chains)[1], "[1, 5] is held by no row: it starts afresh"
+    assert torch.equal(chains.aux["pair"], positive.aux["pair"])
+
+
+class _Pair:
+    name = "pair"
+
+    def prior(self, n: int, point: Point, rng: Generator, purpose: str = "buffer") -> Point:
+        return point.with_aux(pair=torch.zeros(n, 2, dtype=torch.long))
+
+
+@pytest.mark.parametrize("reinit", [0.0, 0.2, 1.0])
+def test_chains_restart_at_the_rate_that_was_asked(reinit: float) -> None:
+    buffer, restarted, n = replay(capacity=50, reinit=reinit), 0, 0
+    for seed in range(60):
+        _, chains = buffer.draw(positives([0] * 50), rng(seed))
+        restarted, n = restarted + sum(s >= 50 for s in serials(chains)), n + 50
+    assert abs(restarted - n * reinit) <= 4 * (n * reinit * (1 - reinit)) ** 0.5
+
+
+def test_without_enough_rows_it_says_so() -> None:
+    buffer = replay()
+    with pytest.raises(CapabilityError, match="capacity"):
+        buffer.draw(positives([0] * 13), rng(0))
+    places, _ = buffer.draw(positives([0] * 8), rng(0))
+    with pytest.raises(CapabilityError, match="8 of them in use"):
+        buffer.reference(5, rng(0), exclude=places)
+    assert len(buffer.reference(12, rng(0))) == 12
+    with pytest.raises(CapabilityError, match="batch of 64"):
+        build("buffer", "replay", context=BuildContext(batch_size=64), capacity=10)
+
+
+def test_a_row_cannot_lose_or_gain_a_coordinate() -> None:
+    buffer = replay()
+    places, chains = buffer.draw(positives([0]), rng(0))
+    for wrong in (chains.without("label"), chains.with_aux(momentum=torch.zeros(1))):
+        with pytest.raises(CapabilityError, match="label"):
+            buffer.put(places, wrong)
+
+
+def test_chains_of_another_precision_can_come_back() -> None:
+    buffer = replay()
+    places, chains = buffer.draw(positives([0, 1]), rng(0))
+    buffer.put(places, chains.replace(x=chains.x.double()))
+    assert buffer.rows.x.dtype == torch.float32
+
+
+def images(
+    place: str = "device", storage: str = "uint8", value_range: tuple[float, float] | None = (-1.0, 1.0)
+) -> Replay:
+    context = BuildContext(event_shape=(1, 4, 4), value_range=value_range, batch_size=4)
+    buffer: Replay = build("buffer", "replay", context=context, capacity=8, reinit=0.0, storage=storage, place=place)
+    return buffer
+
+
+@pytest.mark.parametrize("place", ["device", "host"])
+def test_uint8_rows_come_back_within_half_a_step(place: str) -> None:
+    buffer, positive = images(place), Point(x=torch.zeros(4, 1, 4, 4))
+    assert buffer.rows.x.dtype == torch.uint8 and buffer.rows.x.device.type == "cpu"
+    places, chains = buffer.draw(positive, rng(0))
+    x = torch.linspace(-1, 1, 64).view(4, 1, 4, 4)
+    buffer.put(places, chains.replace(x=x))
+    back = buffer._loaded(buffer.rows.map(lambda tensor: tensor[places])).x
+    assert (back - x).abs().max() <= 1 / 255 + 1e-6 and back.min() >= -1 and back.max() <= 1
+    buffer.put(places, chains.replace(x=back))
+    assert torch.equal(buffer._loaded(buffer.rows.map(lambda tensor: tensor[places])).x, back), "rounding happens once"
+
+
+def test_uint8_needs_a_value_range() -> None:
+    with pytest.raises(CapabilityError, match="value range"):
+        images(value_range=None)
+
+
+def test_fresh_rows_fill_the_value_range() -> None:
+    x = images(storage="float").rows.x
+    assert x.min() >= -1 and x.max() <= 1 and x.std() > 0.4
+    assert images(storage="float", value_range=None).rows.x.abs().max() > 1
+
+
+def test_a_foreign_checkpoint_is_refused() -> None:
+    buffer = replay()
+    saved = {name: tensor.clone() for name, tensor in buffer.state_dict().items()}
+    assert set(saved) == {"x", "aux.label", "aux.serial"}
+    wrong = [
+        {k: v for k, v in saved.items() if k != "aux.label"},
+        {**saved, "aux.level": torch.zeros(12)},
+        {**saved, "x": saved["x"][:6]},
+        {**saved, "x": saved["x"].double()},
+    ]
+    for state in wrong:
+        with pytest.raises(CheckpointError, match="another recipe"):
+            buffer.load_state_dict(state)
+    assert torch.equal(buffer.rows.x, saved["x"])
+
+
+def test_the_same_seed_makes_the_same_buffer_and_the_global_stream_stays() -> None:
+    before = torch.get_rng_state()
+    a, b = replay(), replay()
+    assert all(torch.equal(s, t) for s, t in zip(_tensors(a.rows), _tensors(b.rows), strict=True))
+    drawn = [buffer.draw(positives([0, 1, 2]), rng(1), frozenset({"label"})) for buffer in (a, b)]
+    assert torch.equal(drawn[0][0], drawn[1][0]) and torch.equal(drawn[0][1].x, drawn[1][1].x)
+    assert torch.equal(torch.get_rng_state(), before) and isinstance(a, Buffer)

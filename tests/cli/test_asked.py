@@ -1,0 +1,60 @@
+"""From flags to a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ebmkit.cli.asked import Asked, asked_recipe, data_part, run_name
+from ebmkit.errors import RecipeError
+from ebmkit.plugins import host
+from ebmkit.recipe import Part
+from ebmkit.resolver import resolve
+
+
+def test_plus_keeps_the_order() -> None:
+    recipe = asked_recipe(Asked(sampler="augment+sgld", objective="energy-l2+cd"), host())
+    assert [p.use for p in recipe.parts["sampler"]] == ["augment", "sgld"]
+    assert [p.use for p in recipe.parts["objective"]] == ["energy-l2", "cd"]
+
+
+@pytest.mark.parametrize("flags", [{"energy": "mlp+mlp"}, {"buffer": "a+b"}, {"sampler": "a++b"}, {"objective": ""}])
+def test_names_that_make_no_sense(flags: dict[str, str]) -> None:
+    with pytest.raises(RecipeError, match=f"--{next(iter(flags))}"):
+        asked_recipe(Asked(**flags), host())
+
+
+def test_the_argument_of_data_is_its_first_setting() -> None:
+    assert data_part("npz:a+b:c.npz", host()) == Part("npz", {"path": "a+b:c.npz"})
+    assert data_part("folder:123", host()) == Part("folder", {"path": "123"})
+    assert data_part("fashion-mini", host()) == Part("fashion-mini")
+    with pytest.raises(RecipeError, match="no dataset 'nop'"):
+        data_part("nop:x", host())
+
+
+def test_recipe_then_parts_then_settings_then_short_flags() -> None:
+    Path("r.toml").write_text('resolved = true\n[energy]\nuse = "resnet"\nblocks = 2\n[run]\nsteps = 5\nseed = 3\n')
+    asked = Asked(recipe="r.toml", energy="mlp", data="toy", settings=("run.steps=6", "run.batch_size=4"), steps=7)
+    recipe = asked_recipe(asked, host())
+    assert not recipe.resolved
+    assert recipe.part("energy") == Part("mlp")
+    run = resolve(recipe, host()).recipe.table("run")
+    assert (run.steps, run.batch_size, run.seed) == (7, 4, 3)
+
+
+def test_a_resolved_recipe_stays_resolved_without_other_parts() -> None:
+    Path("r.toml").write_text("resolved = true\n")
+    assert asked_recipe(Asked(recipe="r.toml", seed=4, settings=("run.steps=6",)), host()).resolved
+
+
+def test_run_names() -> None:
+    made = resolve(asked_recipe(Asked(energy="mlp"), host()), host()).recipe
+    assert run_name(Asked(energy="mlp"), made) == "mlp-cd"
+    assert run_name(Asked(energy="mlp", objective="energy-l2+cd"), made) == "mlp-energy-l2+cd"
+    assert run_name(Asked(recipe="shipped", energy="mlp"), made) == "shipped"
+    Path("mine.toml").touch()
+    assert run_name(Asked(recipe="mine.toml"), made) == "mine"
+    Path("runs/mlp-cd-007").mkdir(parents=True)
+    Path("runs/mlp-cd-007/recipe.toml").touch()
+    assert run_name(Asked(recipe="runs/mlp-cd-007/recipe.toml"), made) == "mlp-cd"

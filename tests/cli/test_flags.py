@@ -1,0 +1,31 @@
+"""The command line is fixed: a flag comes or goes with a change of the design, not by accident."""
+
+from __future__ import annotations
+
+import typer
+
+from ebmkit.cli.main import make_app
+
+FLAGS = {
+    "run": "--energy --sampler --objective --buffer --coordinate --wrapper --data --recipe --set --steps --device "
+    "--seed --out --dry-run --plugin --resume-if-present",
+    "resume": "directory --steps --plugin",
+    "sample": "directory --out -n --given --given-strength --rounds --seed --device --plugin",
+    "list": "kind",
+    "show": "name",
+    "recipes": "",
+    "plugins": "",
+    "cite": "name",
+}
+
+
+def test_flags_are_frozen() -> None:
+    commands = typer.main.get_command(make_app()).commands  # type: ignore[attr-defined]
+    found = {name: [p.opts[0] for p in command.params if p.name != "help"] for name, command in commands.items()}
+    assert found == {name: flags.split() for name, flags in FLAGS.items()}
+
+
+def test_every_flag_and_command_says_what_it_is() -> None:
+    for command in typer.main.get_command(make_app()).commands.values():  # type: ignore[attr-defined]
+        assert command.help
+        assert all(p.help for p in command.params)

@@ -1,0 +1,152 @@
+"""Laws of the residual energy: shapes, heads, conditions, and an initialisation that is its own."""
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from ebmkit.building import build
+from ebmkit.components import BuildContext
+from ebmkit.errors import CapabilityError, RecipeError
+from ebmkit.point import Point
+from ebmkit.protocols import abilities_of, evaluate
+
+TINY = {"widths": (4, 6), "hidden": 8, "features": 5}
+
+
+def resnet(shape: tuple[int, ...] = (1, 12, 12), *, seed: int = 1, n_classes: int = 0, **config: Any) -> Any:
+    context = BuildContext(event_shape=shape, seed=seed, n_classes=n_classes)
+    return build("energy", "resnet", context=context, **{**TINY, **config})
+
+
+def randomised(module: nn.Module) -> nn.Module:
+    with torch.no_grad():
+        for layer in module.modules():
+            if isinstance(layer, nn.Linear):
+                layer.weight.normal_(0, layer.in_features**-0.5, generator=torch.Generator().manual_seed(0))
+    return module.eval()
+
+
+def point(shape: tuple[int, ...], n: int = 3, **aux: torch.Tensor) -> Point:
+    return Point(x=torch.rand(n, *shape, generator=torch.Generator().manual_seed(0)), aux=aux)
+
+
+@settings(max_examples=15)
+@given(
+    channels=st.sampled_from([1, 3]), height=st.sampled_from([28, 32, 64, 128]), width=st.sampled_from([28, 32, 37]),
+    n=st.integers(1, 3), head=st.sampled_from(["linear", "half-squared-norm"]), blocks=st.integers(1, 2),
+    activation=st.sampled_from(["silu", "leaky-relu"]), scales=st.integers(1, 3), normed=st.booleans(),
+)  # fmt: skip
+def test_images_of_many_sizes_get_one_energy_a_row(
+    channels: int, height: int, width: int, n: int, head: str, blocks: int, activation: str, scales: int, normed: bool
+) -> None:
+    shape = (channels, height, width)
+    energy = resnet(shape, head=head, blocks=blocks, activation=activation, n_scales=scales, spectral_norm=normed)
+    values = evaluate(randomised(energy), point(shape, n), "energy", "features")
+    assert values["energy"].shape == (n,) and values["features"].shape == (n, 5)
+    assert values["energy"].isfinite().all() and (head == "linear" or (values["energy"] >= 0).all())
+
+
+def test_heads_are_functions_of_the_features() -> None:
+    squared, linear = (randomised(resnet(head=head)) for head in ("half-squared-norm", "linear"))
+    for energy in (squared, linear):
+        values = evaluate(energy, point((1, 12, 12)), "energy", "features")
+        f, e = values["features"], values["energy"]
+        wanted = f.square().sum(dim=1) / 2 if energy is squared else energy.head.linear(energy.activation(f))[:, 0]
+        torch.testing.assert_close(e, wanted)
+        assert e.dtype == torch.float32 and torch.equal(e, energy(point((1, 12, 12))))
+    assert abilities_of(squared) == {"energy", "features"}
+
+
+def test_the_image_is_normalised_channel_by_channel() -> None:
+    plain, moved = (
+        randomised(resnet((3, 12, 12), mean=m, std=s))
+        for m, s in (((0.0,), (1.0,)), ((0.1, 0.2, 0.3), (0.5, 1.0, 2.0)))
+    )
+    at = point((3, 12, 12))
+    normed = (at.x - torch.tensor([0.1, 0.2, 0.3]).view(3, 1, 1)) / torch.tensor([0.5, 1.0, 2.0]).view(3, 1, 1)
+    torch.testing.assert_close(moved(at), plain(Point(x=normed)))
+
+
+def test_spectral_norm_bounds_every_convolution() -> None:
+    energy = resnet(spectral_norm=True).train()
+    with torch.no_grad():
+        for layer in [m for m in energy.modules() if isinstance(m, nn.Conv2d)]:
+            layer.parametrizations.weight.original.mul_(30)
+        for _ in range(60):
+            energy(point((1, 12, 12)))
+        energy.eval()
+        sizes = [torch.linalg.matrix_norm(m.weight.flatten(1), 2) for m in energy.modules() if isinstance(m, nn.Conv2d)]
+    torch.testing.assert_close(torch.stack(sizes), torch.ones(len(sizes)), atol=0.02, rtol=0)
+
+
+def test_the_label_changes_the_energy() -> None:
+    energy = randomised(resnet(labels=True, n_classes=4))
+    same = point((1, 12, 12), 1).x.expand(4, 1, 12, 12)
+    values = energy(Point(x=same, aux={"label": torch.arange(4)}))
+    assert len(set(values.tolist())) == 4
+    torch.testing.assert_close(values[[2]], energy(Point(x=same[:1], aux={"label": torch.tensor([2])})))
+    with pytest.raises(CapabilityError, match="coordinate label"):
+        energy(Point(x=same))
+
+
+def test_a_wrapper_conditions_every_block() -> None:
+    energy = randomised(resnet(conditioning=3))
+    at = point((1, 12, 12))
+    conditions = [torch.full((3, 3), value, requires_grad=True) for value in (0.0, 1.0)]
+    energies = [energy(at.with_aux(condition=c)) for c in conditions]
+    assert not torch.equal(*energies)
+    assert (torch.autograd.grad(energies[1].sum(), conditions[1])[0] != 0).all()
+    both = randomised(resnet(conditioning=3, labels=True, n_classes=2))
+    labelled = at.with_aux(label=torch.tensor([0, 1, 0]))
+    assert not torch.equal(both(labelled), both(labelled.with_aux(condition=conditions[1])))
+
+
+def test_a_condition_is_never_ignored() -> None:
+    at = point((1, 12, 12))
+    with pytest.raises(CapabilityError, match="conditioning"):
+        resnet(conditioning=3)(at)
+    for energy in (resnet(), resnet(conditioning=4)):
+        with pytest.raises(CapabilityError, match="conditioning"):
+            energy(at.with_aux(condition=torch.zeros(3, 3)))
+
+
+@pytest.mark.parametrize("head", ["linear", "half-squared-norm"])
+def test_the_initialisation_depends_on_the_seed_alone(head: str) -> None:
+    before = torch.get_rng_state()
+    first, torch_seeded = resnet(head=head, seed=5), torch.manual_seed(99)
+    again, other = resnet(head=head, seed=5), resnet(head=head, seed=6)
+    assert torch_seeded is torch.default_generator
+    pairs = zip(first.state_dict().values(), again.state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    assert not torch.equal(first.project.weight, other.project.weight)
+    torch.set_rng_state(before)
+    resnet(seed=7)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("shape", "config", "found"),
+    [
+        ((12,), {}, "mlp"), ((1, 3, 40), {"widths": (4, 4, 4)}, "halved"), ((1, 12, 12), {"n_scales": 5}, "halved"),
+        ((1, 12, 12), {"mean": (0.5, 0.5)}, "mean"), ((3, 12, 12), {"std": (1.0, 1.0)}, "std"),
+        ((1, 12, 12), {"labels": True}, "labels"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_built_says_why(shape: tuple[int, ...], config: dict[str, Any], found: str) -> None:
+    with pytest.raises(CapabilityError, match=found):
+        resnet(shape, **config)
+
+
+@pytest.mark.parametrize("config", [{"std": (0.0,)}, {"widths": ()}, {"blocks": 0}, {"head": "cubic"}, {"depth": 3}])
+def test_settings_are_validated(config: dict[str, Any]) -> None:
+    with pytest.raises(RecipeError):
+        resnet(**config)
+
+
+def test_other_abilities_are_refused() -> None:
+    with pytest.raises(CapabilityError, match="latent"):
+        evaluate(resnet(), point((1, 12, 12)), "latent")

@@ -1,0 +1,111 @@
+"""Broken doubles, each of which the laws must refuse, and views that mislead or count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor
+
+from ebmkit import Point
+from ebmkit.samplers import hmc, mala
+
+_mala_ratio, _hmc_ratio, _leapfrog = mala.log_accept_ratio, hmc.log_accept_ratio, hmc.leapfrog
+
+
+def published_ratio(
+    energy: Tensor, energy_new: Tensor, drift: Tensor, drift_new: Tensor, noise: Tensor, step_size: Tensor
+) -> Tensor:
+    """The defect of the published DA-EBM sampler: s²/2 where the ratio has s/2."""
+    pull = step_size**2 / 2 * (drift + drift_new)
+    squares = (noise.square() - (pull - noise).square()) / 2
+    return energy - energy_new + squares.flatten(1).sum(dim=1)
+
+
+def two_drifts(
+    energy: Tensor, energy_new: Tensor, drift: Tensor, drift_new: Tensor, noise: Tensor, step_size: Tensor
+) -> Tensor:
+    """The way back is judged with another drift than the one that would have proposed it."""
+    return _mala_ratio(energy, energy_new, drift, 1.3 * drift_new, noise, step_size)
+
+
+def energies_alone(
+    energy: Tensor, energy_new: Tensor, drift: Tensor, drift_new: Tensor, noise: Tensor, step_size: Tensor
+) -> Tensor:
+    """Metropolis without Hastings: the drift of the proposal is forgotten."""
+    return energy - energy_new
+
+
+def kinetic_sign(energy: Tensor, energy_new: Tensor, momentum: Tensor, momentum_new: Tensor) -> Tensor:
+    """The kinetic energy enters with the wrong sign."""
+    return _hmc_ratio(energy, energy_new, momentum_new, momentum)
+
+
+def momentum_sign(*arguments: Any) -> tuple[Tensor, Tensor]:
+    """The momentum is turned before its closing half kick, so that the move is not its own way back."""
+    x, momentum = _leapfrog(*arguments)
+    return x, -momentum
+
+
+def shrinking(*arguments: Any) -> tuple[Tensor, Tensor]:
+    """The trajectory loses volume, and the ratio does not know."""
+    x, momentum = _leapfrog(*arguments)
+    return 0.97 * x, momentum
+
+
+DOUBLES = {
+    "published ratio": ("mala", "log_accept_ratio", published_ratio),
+    "two drifts": ("mala", "log_accept_ratio", two_drifts),
+    "energies alone": ("mala", "log_accept_ratio", energies_alone),
+    "kinetic sign": ("hmc", "log_accept_ratio", kinetic_sign),
+    "momentum sign": ("hmc", "leapfrog", momentum_sign),
+    "shrinking": ("hmc", "leapfrog", shrinking),
+}
+
+
+@contextmanager
+def broken(name: str) -> Iterator[str]:
+    """Breaks a sampler for a while; gives its name."""
+    sampler, function, wrong = DOUBLES[name]
+    with mock.patch(f"ebmkit.samplers.{sampler}.{function}", wrong):
+        yield sampler
+
+
+class Counting:
+    """A view that counts the gradients it is asked for."""
+
+    def __init__(self, view: Any) -> None:
+        self.view, self.n_gradients = view, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.view, name)
+
+    def drift(self, point: Point) -> Tensor:
+        self.n_gradients += 1
+        drift: Tensor = self.view.drift(point)
+        return drift
+
+    def energy_and_drift(self, point: Point) -> tuple[Tensor, Tensor]:
+        self.n_gradients += 1
+        both: tuple[Tensor, Tensor] = self.view.energy_and_drift(point)
+        return both
+
+
+class WrongDrift:
+    """A view whose drift is not the gradient, but a function of x all the same: coarse, weak and shifted."""
+
+    def __init__(self, view: Any) -> None:
+        self.view = view
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.view, name)
+
+    def drift(self, point: Point) -> Tensor:
+        drift: Tensor = 0.6 * self.view.drift(point).to(torch.bfloat16).to(point.x.dtype) + 0.4
+        return drift
+
+    def energy_and_drift(self, point: Point) -> tuple[Tensor, Tensor]:
+        return self.view.energy(point), self.drift(point)

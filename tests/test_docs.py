@@ -1,0 +1,167 @@
+"""What the documents say is true: their Python runs, their commands resolve, their plugin works, nothing is stale."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ebmkit.cli.main import main
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+FENCE = re.compile(r"^```(?P<language>\w*)(?: title=\"(?P<title>.+?)\")?\n(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\((?!https?:)(?P<path>[^)#\s]*)(?:#(?P<anchor>[^)\s]*))?\)")
+PICTURES_TO_COME = {ROOT / "docs" / "images" / "demo.png"}
+
+
+def blocks(page: Path) -> Iterator[re.Match[str]]:
+    return FENCE.finditer(page.read_text(encoding="utf-8"))
+
+
+def python_of(page: Path) -> str:
+    """Returns the untitled Python blocks of a page, one after the other."""
+    return "\n".join(b["code"] for b in blocks(page) if b["language"] == "python" and not b["title"])
+
+
+def commands(program: str) -> list[str]:
+    """Returns every command line of a program in a shell block, once."""
+    lines = [line for page in PAGES for b in blocks(page) if b["language"] == "sh" for line in b["code"].splitlines()]
+    return sorted({line for line in lines if line.startswith(program)})
+
+
+def environment(*paths: Path) -> dict[str, str]:
+    """Returns an environment in which a subprocess finds this repository, and these paths first."""
+    found = [*map(str, paths), str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(found)}
+
+
+def run(command: list[str], cwd: Path, env: dict[str, str]) -> str:
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def ebmkit(words: str, cwd: Path, env: dict[str, str]) -> str:
+    return run([sys.executable, "-m", "ebmkit", *words.split()], cwd, env)
+
+
+LOOK_UPS = [command for word in ("list", "show", "cite", "recipes") for command in commands(f"ebmkit {word}")]
+
+
+@pytest.fixture
+def fresh_host(monkeypatch):
+    """Plugins are discovered anew, and what the test loads is forgotten."""
+    monkeypatch.setattr("ebmkit.plugins._host", None)
+
+
+def test_generated_regions_are_fresh():
+    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    assert generate.stale() == [], "run: python docs/generate.py"
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if python_of(p)], ids=lambda page: page.name)
+def test_python_of_a_page_runs(page, tmp_path):
+    script = tmp_path / "page.py"
+    script.write_text(python_of(page), encoding="utf-8")
+    run([sys.executable, str(script)], tmp_path, environment())
+
+
+@pytest.mark.parametrize("command", commands("ebmkit run"))
+def test_every_run_that_is_shown_resolves(command, fresh_host, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    words = shlex.split(command)[1:]
+    assert main([*words, *(["--dry-run"] if "--dry-run" not in words else [])]) == 0
+    assert "resolved = true" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", LOOK_UPS)
+def test_every_look_up_that_is_shown_finds_something(command, fresh_host, capsys):
+    assert main(shlex.split(command)[1:]) == 0
+    assert capsys.readouterr().out.strip()
+
+
+def test_options_of_every_shown_sample_exist():
+    known = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    for command in commands("ebmkit sample"):
+        for word in shlex.split(command):
+            assert not word.startswith("-") or f"{word} " in known, command
+
+
+def test_the_recipe_that_is_shown_is_a_recipe(fresh_host, tmp_path, capsys):
+    first = next(b["code"] for b in blocks(ROOT / "docs" / "recipes.md") if b["language"] == "toml")
+    (tmp_path / "mine.toml").write_text(first, encoding="utf-8")
+    assert main(["run", "--recipe", str(tmp_path / "mine.toml"), "--dry-run"]) == 0
+    assert "temperature = 1.0" in capsys.readouterr().out
+
+
+def test_links_lead_somewhere():
+    for page in PAGES:
+        for link in LINK.finditer(FENCE.sub("", page.read_text(encoding="utf-8"))):
+            target = (page.parent / link["path"]).resolve() if link["path"] else page
+            assert target.exists() or target in PICTURES_TO_COME, f"{page.name}: {link[0]}"
+            if link["anchor"]:
+                assert link["anchor"] in anchors(target), f"{page.name}: {link[0]}"
+
+
+def anchors(page: Path) -> set[str]:
+    heads = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def test_public_names_stay_what_they_are_whatever_is_imported_first(tmp_path):
+    program = (
+        "import ebmkit, ebmkit.generate\n"
+        "names = [n for n in ebmkit.__all__ if n[0].islower()]\n"
+        "wrong = [n for n in [*names, *reversed(names)] if not callable(getattr(ebmkit, n))]\n"
+        "assert not wrong, wrong"
+    )
+    run([sys.executable, "-c", program], tmp_path, environment())
+
+
+def plugin_files() -> dict[str, str]:
+    return {b["title"]: b["code"] for b in blocks(ROOT / "docs" / "plugins.md") if b["title"]}
+
+
+def install(package: Path, site: Path) -> None:
+    """Installs a package into a folder: with pip where its build backend is there, else as pip would leave it."""
+    project = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    if importlib.util.find_spec("hatchling") and importlib.util.find_spec("pip"):
+        offline = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet"]
+        pip = [sys.executable, "-m", "pip", "install"]
+        run([*pip, *offline, "--target", str(site), str(package)], package, dict(os.environ))
+        return
+    facts = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    facts.mkdir(parents=True)
+    (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    points = "\n".join(f"{name} = {value}" for name, value in project["entry-points"]["ebmkit"].items())
+    (facts / "entry_points.txt").write_text(f"[ebmkit]\n{points}\n")
+    for folder in (package / "src").iterdir():
+        folder.rename(site / folder.name)
+
+
+def test_the_plugin_of_the_walk_through_installs_passes_its_tests_and_runs_by_name(tmp_path):
+    package, site = tmp_path / "ebmkit-tamed", tmp_path / "site"
+    for name, code in plugin_files().items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(code, encoding="utf-8")
+    install(package, site)
+    env = environment(site)
+    assert "tamed-langevin" in ebmkit("list sampler", tmp_path, env)
+    assert "bounded" in ebmkit("show tamed-langevin", tmp_path, env)
+    assert "ebmkit-tamed 0.1.0" in ebmkit("plugins", tmp_path, env)
+    shown = "run --energy mlp --data toy:rings --sampler tamed-langevin"
+    assert "Run:" in ebmkit(f"{shown} --steps 2 --out run", tmp_path, env)
+    assert 'use = "tamed-langevin"' in (tmp_path / "run" / "recipe.toml").read_text(encoding="utf-8")
+    assert "steps = 500" in ebmkit("run --recipe tamed-rings --dry-run", tmp_path, env)
+    run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(package / "tests")], package, env)
