@@ -4,7 +4,6 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
 DEMO ?= runs/demo
-export OMP_WAIT_POLICY ?= passive
 
 .PHONY: help setup demo test lint format clean
 

@@ -113,9 +113,11 @@ def _train(asked: Asked, wanted: Recipe, out: Path | None, files: tuple[Path, ..
 
 
 def _start(recipe: Recipe, directory: Path, files: tuple[Path, ...]) -> None:
+    from ebmkit.allocator import keep_freed_memory
     from ebmkit.cli.progress import watching
     from ebmkit.runs import run as train
 
+    keep_freed_memory()
     with watching(f"Run: {directory}") as watch:
         train(recipe, directory, watch=watch)
     _end(directory, recipe.table("run").steps, files)
@@ -133,9 +135,11 @@ def _resume_unfinished(directory: Path, steps: int, files: tuple[Path, ...]) -> 
 
 
 def _resume(directory: Path, steps: int | None, files: tuple[Path, ...]) -> None:
+    from ebmkit.allocator import keep_freed_memory
     from ebmkit.cli.progress import watching
     from ebmkit.runs import resume as go_on
 
+    keep_freed_memory()
     with watching(f"Run: {directory}") as watch:
         finished = go_on(directory, steps=steps, watch=watch)
     _end(directory, finished.recipe.table("run").steps, files)
