@@ -17,8 +17,8 @@ def schedule(config: OptimConfig, step: int, total: int) -> float:
     """Returns the factor on the learning rate at a step (from 1): linear warm-up, then the schedule."""
     if config.warmup and step <= config.warmup:
         return step / config.warmup
-    full = config.hold * (total - config.warmup)
-    progress = min(1.0, max(0.0, (step - config.warmup - full) / max(1.0, total - config.warmup - full)))
+    begin = config.warmup + config.hold * (total - config.warmup)
+    progress = min(1.0, max(0.0, (step - begin) / max(1e-9, total - begin)))
     if config.schedule == "cosine":
         return 0.5 * (1 + cos(pi * progress))
     return 1 - progress if config.schedule == "linear" else 1.0
