@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from ebmkit.components import Include as Include
     from ebmkit.components import Need as Need
     from ebmkit.components import Selection as Selection
+    from ebmkit.diagnostics import ess_bulk as ess_bulk
+    from ebmkit.diagnostics import ess_tail as ess_tail
+    from ebmkit.diagnostics import r_hat as r_hat
     from ebmkit.energies.compose import mixture as mixture
     from ebmkit.energies.compose import product as product
     from ebmkit.energies.wrap import energy as energy
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from ebmkit.runs import run as run
     from ebmkit.sampling import Samples as Samples
     from ebmkit.sampling import sample as sample
+    from ebmkit.summary import Diagnostics as Diagnostics
     from ebmkit.views import view as view
 
 __version__ = "0.1.0"
@@ -53,6 +57,7 @@ _HOME = {
     "energies.wrap": "energy",
     "errors": "CapabilityError CheckpointError DataError DivergenceError EbmkitError PluginError RecipeError",
     "generation": "Generated generate",
+    "diagnostics": "ess_bulk ess_tail r_hat",
     "hookspecs": "hookimpl",
     "phases": "Phases",
     "plugins": "register",
@@ -60,6 +65,7 @@ _HOME = {
     "protocols": "EnergyView Needs SamplerInfo SamplerState Tail evaluate",
     "runs": "Run load resume run",
     "sampling": "Samples sample",
+    "summary": "Diagnostics",
     "views": "view",
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names.split()}

@@ -11,9 +11,9 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from malloc.h of glibc
 def keep_freed_memory() -> bool:
     """Asks glibc to keep freed blocks of up to 1 GiB; returns whether it agreed. Does nothing elsewhere.
 
-    A Langevin move allocates and frees the same activations each time. Handed back to the system, their pages are faulted
-    in anew: measured, about 6,000 faults a move and 15 % of a training step on two cores. The setting is process-wide, so
-    it belongs to programs, such as our command line, and never to an import.
+    A Langevin move allocates and frees the same activations each time. Handed back to the system, their pages are
+    faulted in anew: measured, about 6,000 faults a move and 15 % of a training step on two cores. The setting is
+    process-wide, so it belongs to programs, such as our command line, and never to an import.
     """
     if not sys.platform.startswith("linux"):
         return False

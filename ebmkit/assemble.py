@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from pydantic import TypeAdapter, ValidationError
+from torch import Tensor, nn
 
 from ebmkit.building import build as build_part
 from ebmkit.building import build_coordinates, build_dataset, build_energy, build_objectives, build_sampler, part_seed
 from ebmkit.components import BuildContext
-from ebmkit.errors import DataError, RecipeError
+from ebmkit.errors import CapabilityError, CheckpointError, DataError, RecipeError
 from ebmkit.point import Point
-from ebmkit.recipe import Recipe, settings_of
+from ebmkit.recipe import Recipe, RunConfig, settings_of
 from ebmkit.step import Parts
 from ebmkit.views import Precision, view
 
@@ -55,15 +57,14 @@ class Facts:
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Facts:
-        """Returns saved facts."""
-        bounds = facts["value_range"]
-        return cls(
-            event_shape=tuple(facts["event_shape"]),
-            value_range=tuple(bounds) if bounds else None,
-            n_classes=facts["n_classes"],
-            class_names=tuple(facts["class_names"]),
-            n_data=facts["n_data"],
-        )
+        """Returns saved facts; raises CheckpointError where they are not those of a data set."""
+        try:
+            return TypeAdapter(cls).validate_json(json.dumps(facts), strict=True)
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise CheckpointError(
+                f"The checkpoint's facts of the data are damaged: {wrong}. Remove it to use the one before."
+            ) from error
 
     def as_json(self) -> dict[str, Any]:
         """Returns the facts as JSON values."""
@@ -87,36 +88,33 @@ def in_data_range(coordinates: Iterable[Any], point: Point) -> Tensor:
     return x
 
 
-def assemble(recipe: Recipe, *, facts: Facts | None = None, with_data: bool = True) -> Assembly:
+def build_data(recipe: Recipe) -> Any:
+    """Returns the data set of a recipe, built for the device of its run."""
+    return build_dataset(recipe, BuildContext(device=choose_device(recipe.table("run").device)))
+
+
+def assemble(
+    recipe: Recipe, *, facts: Facts | None = None, with_data: bool = True, dataset: Any | None = None
+) -> Assembly:
     """Builds every part of a resolved recipe.
 
     Args:
         recipe: resolved.
         facts: of the data, where they are known.
         with_data: build the data set and the buffer; without them nothing can be trained.
+        dataset: the recipe's, where it has been built already.
 
     Raises:
-        CapabilityError, DataError, RecipeError: a part cannot be built here.
+        CapabilityError, DataError, RecipeError: a part cannot be built here, or nothing of it can be trained.
     """
     config = recipe.table("run")
     device = choose_device(config.device)
-    dataset = build_dataset(recipe, BuildContext(device=device)) if with_data else None
+    if with_data and dataset is None:
+        dataset = build_data(recipe)
     facts = Facts.of(dataset) if dataset is not None else facts
     if facts is None:
         raise DataError("Without its data set, a model needs the facts of its data.")
-    context = BuildContext(
-        event_shape=facts.event_shape,
-        value_range=facts.value_range,
-        n_classes=facts.n_classes,
-        n_data=facts.n_data,
-        batch_size=config.batch_size,
-        device=device,
-        dtype=torch.float32,
-        temperature=config.temperature,
-        total_steps=config.steps,
-        seed=config.seed,
-    )
-    context = build_coordinates(recipe, context)
+    context = build_coordinates(recipe, _context(config, facts, device))
     energy = build_energy(recipe, context)
     precision = choose_precision(config.precision, facts.event_shape)
     recipe = recipe.with_table("run", device=str(device), precision=precision, engine="eager")
@@ -137,6 +135,8 @@ def assemble(recipe: Recipe, *, facts: Facts | None = None, with_data: bool = Tr
         seed=config.seed,
         autocast=config.train_precision == "bf16",
     )
+    if with_data:
+        _check_trainable(recipe, parts.owners())
     owners = {name: settings_of(recipe.owner(name)) for name in parts.owners()}
     return Assembly(parts=parts, facts=facts, recipe=_with_owners(recipe, owners))
 
@@ -158,11 +158,43 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        first = str(error).splitlines()[0].rstrip(". ")
+        (torch.ones(1, device=device) + 1).tolist()  # some devices compute nothing, or give nothing back
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(". ")
         raise RecipeError(f"Device '{name}' cannot be used here: {first}. Use --device auto or cpu.") from error
     return device
+
+
+def _context(config: RunConfig, facts: Facts, device: torch.device) -> BuildContext:
+    return BuildContext(
+        event_shape=facts.event_shape,
+        value_range=facts.value_range,
+        n_classes=facts.n_classes,
+        n_data=facts.n_data,
+        batch_size=config.batch_size,
+        device=device,
+        dtype=torch.float32,
+        temperature=_temperature(config),
+        total_steps=config.steps,
+        seed=config.seed,
+    )
+
+
+def _temperature(config: RunConfig) -> float:
+    if config.temperature is None:
+        raise RecipeError("A resolved recipe has run.temperature; this one has none. Set it, or resolve it anew.")
+    return config.temperature
+
+
+def _check_trainable(recipe: Recipe, owners: Mapping[str, nn.Module]) -> None:
+    """Raises CapabilityError where training could change nothing."""
+    if any(p.requires_grad for module in owners.values() for p in module.parameters()):
+        return
+    names = ", ".join(part.use for part in recipe.parts["objective"])
+    raise CapabilityError(
+        f"Nothing here can be trained: neither energy {recipe.part('energy').use} nor objective {names} owns a "
+        "parameter. Use ebmkit.sample to draw from such an energy."
+    )
 
 
 def _with_owners(recipe: Recipe, owners: dict[str, Any]) -> Recipe:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,8 @@ def latest(run_directory: Path) -> Path:
     found = checkpoints(run_directory / "checkpoints")
     if not found:
         raise CheckpointError(
-            f"{run_directory} has no finished checkpoint (looked in {run_directory / 'checkpoints'})."
+            f"{run_directory} has no finished checkpoint (looked in {run_directory / 'checkpoints'}). "
+            f"`ebmkit resume {run_directory}` starts the run over."
         )
     return found[-1]
 
@@ -94,7 +95,7 @@ def load(path: Path) -> Saved:
     """
     state = read_state(path)
     return Saved(
-        step=int(state["step"]),
+        step=state["step"],
         tensors={name: _tensors(path / f"{name}.safetensors") for name in state["files"]},
         facts=state["facts"],
     )
@@ -105,19 +106,37 @@ def read_state(path: Path) -> dict[str, Any]:
     try:
         state = json.loads((path / "state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path / 'state.json'} cannot be read: {error}.") from error
+        raise CheckpointError(f"{path / 'state.json'} cannot be read: {error}. {_instead(path)}") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT or not {"step", "files", "facts"} <= state.keys():
-        raise CheckpointError(f"{path} is not a checkpoint of ebmkit.")
+        raise CheckpointError(f"{path} is not a checkpoint of ebmkit. {_instead(path)}")
     if state.get("version") != VERSION:
         raise CheckpointError(f"{path} has version {state.get('version')}; this ebmkit reads version {VERSION}.")
+    for wrong in _damage(state):
+        raise CheckpointError(f"{path / 'state.json'} is damaged: {wrong}. {_instead(path)}")
     return state
+
+
+def _damage(state: Mapping[str, Any]) -> Iterator[str]:
+    step, files, facts = state["step"], state["files"], state["facts"]
+    if type(step) is not int or step < 0:
+        yield f"step must be a number of steps, found {step!r}"
+    if not isinstance(files, list) or not all(isinstance(name, str) for name in files):
+        yield f"files must be a list of names, found {files!r}"
+    elif "buffer" not in files:
+        yield f"files must name the buffer, found {', '.join(files) or 'none'}"
+    if not isinstance(facts, dict):
+        yield f"facts must be a table, found {facts!r}"
+
+
+def _instead(path: Path) -> str:
+    return f"Remove {path} to use the one before."
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path} is damaged or missing: {error}. Resume from an older checkpoint.") from error
+        raise CheckpointError(f"{path} is damaged or missing: {error}. {_instead(path.parent)}") from error
 
 
 def take(module: torch.nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
@@ -129,6 +148,18 @@ def take(module: torch.nn.Module, tensors: Mapping[str, Tensor], name: str) -> N
         raise CheckpointError(f"The saved weights of '{name}' do not fit this recipe: {first.strip()}") from error
 
 
+def take_tensors(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], name: str) -> None:
+    """Copies saved tensors into a run's own; raises CheckpointError where names or shapes differ."""
+    differing = sorted(
+        key for key in own.keys() | tensors.keys()
+        if key not in own or key not in tensors or own[key].shape != tensors[key].shape
+    )  # fmt: skip
+    if differing:
+        raise CheckpointError(f"The saved '{name}' does not fit this recipe: {', '.join(differing[:3])}.")
+    for key, value in own.items():
+        value.copy_(tensors[key])
+
+
 def flatten(tuning: Mapping[str, Any], prefix: str = "") -> dict[str, Tensor]:
     """Returns nested tensors under dotted names."""
     flat: dict[str, Tensor] = {}
@@ -138,12 +169,14 @@ def flatten(tuning: Mapping[str, Any], prefix: str = "") -> dict[str, Tensor]:
 
 
 def unflatten(flat: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Returns the nested mapping of dotted names."""
+    """Returns the nested mapping of dotted names; raises CheckpointError where one is both value and mapping."""
     nested: dict[str, Any] = {}
     for key, value in flat.items():
         *path, last = key.split(".")
         node = nested
         for part in path:
             node = node.setdefault(part, {})
+            if not isinstance(node, dict):
+                raise CheckpointError(f"The saved tuning holds '{key}' below a value: it is not ours.")
         node[last] = value
     return nested

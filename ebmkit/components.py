@@ -154,6 +154,8 @@ class Component:
             return f"its kind is '{self.kind}'; a kind is one of {', '.join(KINDS)}"
         if not isinstance(self.name, str) or not NAME.fullmatch(self.name):
             return f"a name is letters, digits, - and _, and not a number; found {self.name!r}"
+        if self.kind == "objective" and self.name in ("energy", "buffer", "tuning"):
+            return f"no objective can be called '{self.name}': a checkpoint keeps something else under that name"
         return ""
 
     def _misbuilt(self) -> str:

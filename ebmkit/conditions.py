@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,15 @@ from torch.nn import functional
 from ebmkit.building import build_dataset
 from ebmkit.components import BuildContext
 from ebmkit.errors import CapabilityError, DataError, RecipeError
+from ebmkit.plugins import host
 from ebmkit.protocols import abilities_of
 from ebmkit.runs import Run
 
 N_CLASS_IMAGES = 500
 """Training images of a class whose latents are averaged."""
+
+LARGEST = 1e30
+"""Bound of weights and strengths: sums of them stay finite in fp32."""
 
 
 def condition(run: Run, given: Mapping[str, str], strength: float | None) -> dict[str, Tensor]:
@@ -28,17 +33,22 @@ def condition(run: Run, given: Mapping[str, str], strength: float | None) -> dic
     Raises:
         RecipeError: a name or value makes no sense for this run.
     """
-    names = [coordinate.name for coordinate in run.coordinates]
     fixed: dict[str, Tensor] = {}
-    for name, text in given.items():
-        if name == "latent":
-            fixed[name] = latent_direction(run, text, strength)
-        elif name in names:
-            fixed[name] = _value(run, name, text)
-        else:
-            known = ", ".join([*names, *(["latent"] if "latent" in abilities_of(run.energy) else [])]) or "nothing"
-            raise RecipeError(f"--given {name}={text}: this run can be given {known}.")
+    for name, value in given.items():
+        text = str(value)
+        fixed[name] = latent_direction(run, text, strength) if name == "latent" else _value(run, name, text)
     return fixed
+
+
+def givable(run: Run) -> list[str]:
+    """Returns the names that samples of a run can be given: its discrete coordinates, and a latent."""
+    has_latent = "latent" in abilities_of(run.energy) and any(hasattr(o, "encode") for o in run.objectives.values())
+    return [*(c.name for c in run.coordinates if n_values(c)), *(["latent"] if has_latent else [])]
+
+
+def n_values(coordinate: Any) -> int:
+    """Returns how many values a discrete coordinate has, 0 for one that is not discrete."""
+    return int(getattr(coordinate, "n_values", None) or getattr(coordinate, "n_classes", None) or 0)
 
 
 def latent_direction(run: Run, text: str, strength: float | None = None) -> Tensor:
@@ -46,24 +56,35 @@ def latent_direction(run: Run, text: str, strength: float | None = None) -> Tens
 
     Several conditions β·Σ wᵢ⟨g, zᵢ⟩ are one condition along s, so they cost what one costs; a negative weight negates.
     z of a class is the normalised mean of the encoder's latents of its training images, z of an image its own latent.
+
+    Raises:
+        RecipeError: a term cannot be read, or a weight or the strength is not finite.
+        CapabilityError: the energy has no latent, or no objective an encoder.
     """
+    if strength is not None and not abs(strength) < LARGEST:
+        raise RecipeError(f"--given-strength {strength}: a finite number of nats is needed, below {LARGEST:g} in size.")
     if "latent" not in abilities_of(run.energy):
-        raise CapabilityError(
-            "--given latent=…: the energy of this run has no latent. Train with --objective clel, say."
-        )
+        advice = " and ".join(map(_parts_that_give, ("energy.latent", "objective.encoder")))
+        raise CapabilityError(f"--given latent={text}: the energy of this run has no latent. Train with {advice}.")
     encoder, terms = encoder_of(run), parse_terms(text)
     direction = torch.stack([weight * _latent(run, encoder, kind, value) for kind, value, weight in terms]).sum(dim=0)
-    trained = trained_strength(run.energy)
-    return direction * ((trained if strength is None else strength) / trained)
+    return direction if strength is None else direction * (strength / trained_strength(run.energy))
 
 
 def trained_strength(energy: Any) -> float:
-    """Returns β of the wrapper that gives the latent, wherever it is in the stack; 1 where none says."""
+    """Returns β of the wrapper that adds the latent, wherever it is in the stack; 1 where it does not say."""
     while energy is not None:
-        if hasattr(energy, "beta"):
-            return float(energy.beta)
-        energy = getattr(energy, "inner", None)
+        inner = getattr(energy, "inner", None)
+        if "latent" in abilities_of(energy) and "latent" not in abilities_of(inner):
+            return float(getattr(energy, "beta", 1.0))
+        energy = inner
     return 1.0
+
+
+def _parts_that_give(word: str) -> str:
+    """Returns the flags of the installed parts that always give a capability word."""
+    parts = [part for part, _ in host().all() if not callable(part.gives) and word in part.gives]
+    return " or ".join(f"--{p.kind} {p.name}" for p in parts) or f"a part that gives '{word}' (none is installed)"
 
 
 def parse_terms(text: str) -> list[tuple[str, str, float]]:
@@ -84,6 +105,10 @@ def _term(term: str, text: str) -> tuple[str, str, float]:
         value, number, star = rest, 1.0, ""  # a file name may hold a star
     if kind not in ("class", "image") or not (value if star else rest):
         raise RecipeError(f"--given latent={text}: '{term}' is not class:K, image:FILE or one of them times a weight.")
+    if not isfinite(number) or abs(number) >= LARGEST:
+        raise RecipeError(
+            f"--given latent={text}: the weight of '{term}' is {number}. Write a finite one, below {LARGEST:g} in size."
+        )
     return kind, value if star else rest, number
 
 
@@ -92,7 +117,10 @@ def encoder_of(run: Run) -> Any:
     for objective in run.objectives.values():
         if hasattr(objective, "encode"):
             return objective
-    raise CapabilityError("No objective of this run has an encoder (objective.encoder), so a latent cannot be given.")
+    raise CapabilityError(
+        "--given latent=…: no objective of this run has an encoder to say what a latent is. "
+        f"Train with {_parts_that_give('objective.encoder')}."
+    )
 
 
 def _latent(run: Run, encoder: Any, kind: str, value: str) -> Tensor:
@@ -105,19 +133,27 @@ def _encoded(encoder: Any, images: Tensor) -> Tensor:
 
 
 def class_images(run: Run, text: str) -> Tensor:
-    """Returns training images [n, C, H, W] of a class, named by index or by name."""
-    names = list(run.facts.class_names)
-    if not text.isdigit() and text not in names:
-        raise RecipeError(f"class:{text} is unknown; classes: {_listed(names, run.facts.n_classes)}.")
-    index = int(text) if text.isdigit() else names.index(text)
-    if index >= run.facts.n_classes:
-        raise RecipeError(f"class:{text} is unknown; classes: {_listed(names, run.facts.n_classes)}.")
+    """Returns training images [n, C, H, W] of a class, named as `class_index` reads it."""
+    index = class_index(run, text, f"class:{text}")
     dataset = build_dataset(run.recipe, BuildContext(device=run.device))
     rng = torch.Generator(device=run.device).manual_seed(0)
     kept = list(_of_class(dataset, index, rng))
     if not kept:
         raise DataError(f"class:{text}: the data set of this run holds no image of it.")
     return torch.cat(kept)[:N_CLASS_IMAGES]
+
+
+def class_index(run: Run, text: str, asked: str) -> int:
+    """Returns the index of a class: the one of that name, else the one of that number, which may be another's name.
+
+    Raises:
+        RecipeError: the data have no such class; `asked` is what was typed.
+    """
+    names, n = list(run.facts.class_names), run.facts.n_classes
+    index = names.index(text) if text in names else _whole(text)
+    if not 0 <= index < n:
+        raise RecipeError(f"{asked} is unknown; classes: {_listed(names, n)}.")
+    return index
 
 
 def _of_class(dataset: Any, index: int, rng: Generator) -> Iterable[Tensor]:
@@ -151,17 +187,25 @@ def read_image(run: Run, path: Path) -> Tensor:
 
 
 def _value(run: Run, name: str, text: str) -> Tensor:
-    try:
-        value = int(text)
-    except ValueError as error:
-        names = list(run.facts.class_names)
-        if name != "label" or text not in names:
-            raise RecipeError(f"--given {name}={text}: an integer is needed.") from error
-        value = names.index(text)
-    if name == "label" and not 0 <= value < run.facts.n_classes:
-        raise RecipeError(f"--given label={text}: labels are 0 to {run.facts.n_classes - 1}.")
+    asked = f"--given {name}={text}"
+    n = next((n_values(c) for c in run.coordinates if c.name == name), None)
+    if not n:
+        why = "" if n is None else f"'{name}' has no values to choose from, and "
+        raise RecipeError(f"{asked}: {why}this run can be given {', '.join(givable(run)) or 'nothing'}.")
+    if name == "label":
+        return torch.tensor(class_index(run, text, asked))
+    value = _whole(text)
+    if not 0 <= value < n:
+        raise RecipeError(f"{asked}: {name} is a whole number from 0 to {n - 1}.")
     return torch.tensor(value)
 
 
+def _whole(text: str) -> int:
+    """Returns the number that some digits spell, −1 where they are none, or more than an index can have."""
+    return int(text) if text.isdecimal() and len(text) < 19 else -1
+
+
 def _listed(names: list[str], n: int) -> str:
-    return ", ".join(f"{i} {name}" for i, name in enumerate(names)) if names else f"0 to {n - 1}"
+    if not names:
+        return f"0 to {n - 1}" if n else "none, the data have no labels"
+    return ", ".join(f"{i} {name}" for i, name in enumerate(names))

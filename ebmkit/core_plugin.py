@@ -11,12 +11,12 @@ from ebmkit.data import parts as data
 from ebmkit.energies import parts as energies
 from ebmkit.hookspecs import hookimpl
 from ebmkit.objectives import parts as objectives
-from ebmkit.samplers import exact_parts
+from ebmkit.samplers import exact_parts, more_parts
 from ebmkit.samplers import parts as samplers
 
 
 @hookimpl
 def ebmkit_components() -> Iterable[Component]:
     """Returns every part of core."""
-    for package in (energies, coordinates, samplers, exact_parts, buffers, objectives, data):
+    for package in (energies, coordinates, samplers, exact_parts, more_parts, buffers, objectives, data):
         yield from package.COMPONENTS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -13,11 +13,12 @@ from ebmkit.assemble import in_data_range
 from ebmkit.buffers.fresh import Fresh
 from ebmkit.components import BuildContext
 from ebmkit.conditions import condition
-from ebmkit.errors import DivergenceError, RecipeError
+from ebmkit.errors import CapabilityError, DivergenceError, RecipeError
 from ebmkit.phases import stream
 from ebmkit.point import Point
-from ebmkit.protocols import EnergyView
+from ebmkit.protocols import EnergyView, Sampler, Tuning, moves_x
 from ebmkit.runs import Run
+from ebmkit.samplers.sequence import Sequence
 from ebmkit.views import view
 
 Watch = Callable[[int, int, Tensor], None]
@@ -57,7 +58,8 @@ def generate(
     Args:
         run: as `ebmkit.load` returns it.
         n: number of chains.
-        given: coordinate → value (`{"label": "3"}`), or `{"latent": "class:3*1,class:7*-0.5"}`.
+        given: coordinate → value (`{"label": "3"}`), or `{"latent": "class:3*1,class:7*-0.5"}`. Parts of the sampler
+            that move nothing else are left out.
         strength: of a given latent, β in nats; unset: that of training.
         rounds: transitions; unset: `[sample] rounds` of the recipe.
         seed: of the chains; unset: that of the recipe.
@@ -65,6 +67,7 @@ def generate(
 
     Raises:
         RecipeError: n or rounds is not positive, or a given value makes no sense.
+        CapabilityError: the run has no latent that was given, or its sampler cannot hold what was given.
         DivergenceError: a chain is not finite.
     """
     config = run.recipe.table("sample")
@@ -74,6 +77,7 @@ def generate(
     if strength is not None and "latent" not in (given or {}):
         raise RecipeError("--given-strength weighs a given latent: add --given latent=….")
     fixed = condition(run, given or {}, strength)
+    run = holding(run, frozenset(fixed))
     seed = run.recipe.table("run").seed if seed is None else seed
     seen = view(run.energy, run.recipe.table("run").precision)
     begun, done, gradients = time.monotonic(), [], 0
@@ -95,6 +99,39 @@ def fresh_chains(run: Run, n: int, rng: torch.Generator) -> Point:
         device=run.device,
     )
     return Fresh(context)(n, rng, "generation")
+
+
+def holding(run: Run, names: frozenset[str]) -> Run:
+    """Returns the run with a sampler that leaves some coordinates alone.
+
+    Raises:
+        CapabilityError: a part moves one of them together with something else, or nothing else is moved.
+    """
+    kept = _without_movers(run.sampler, run.tuning, names)
+    if kept is None:
+        given = ", ".join(sorted(names))
+        raise CapabilityError(
+            f"--given {given}: the sampler of this run moves nothing else. Train with one that moves x."
+        )
+    return replace(run, sampler=kept[0], tuning=kept[1])
+
+
+def _without_movers(sampler: Sampler, tuning: Tuning, names: frozenset[str]) -> tuple[Sampler, Tuning] | None:
+    """Returns a sampler without its parts that move nothing but these coordinates, and their places in the tuning."""
+    if not sampler.moves_coordinates & names:
+        return sampler, tuning
+    if isinstance(sampler, Sequence):
+        parts = [_without_movers(c, tuning.get(str(i), {}), names) for i, c in enumerate(sampler.children)]
+        kept = [part for part in parts if part is not None]
+        return (Sequence([c for c, _ in kept]), {str(i): t for i, (_, t) in enumerate(kept)}) if kept else None
+    others = sorted(sampler.moves_coordinates - names)
+    if others or moves_x(sampler):
+        given = ", ".join(sorted(sampler.moves_coordinates & names))
+        raise CapabilityError(
+            f"--given {given}: {type(sampler).__name__} moves it together with {', '.join(others) or 'x'}, so it "
+            "cannot be held. Train with a sampler that moves it by itself, as gibbs does."
+        )
+    return None
 
 
 def _chains(

@@ -22,7 +22,9 @@ def load_build(component: Component) -> Any:
     module_name, _, attribute = component.build.partition(":")
     try:
         found = getattr(importlib.import_module(module_name), attribute)
-    except Exception as error:  # a stranger's import may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a stranger's import may raise anything, SystemExit(0) too
         raise PluginError(
             f"{component.kind} '{component.name}' cannot be built: {component.build}: {describe(error)}"
         ) from error

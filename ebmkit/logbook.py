@@ -6,7 +6,8 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TextIO
@@ -17,7 +18,10 @@ from ebmkit.errors import RunError
 
 
 class Logbook:
-    """Appends one object a logged step, `step` first; on resuming, lines after the checkpoint are dropped."""
+    """Appends one object a logged step, `step` first; on resuming, lines after the checkpoint are dropped.
+
+    Lines that are no logged step are dropped with them, such as the half line of a process that was killed.
+    """
 
     def __init__(self, directory: Path, *, tensorboard: bool, after: int = 0) -> None:
         self.path = directory / "metrics.jsonl"
@@ -48,9 +52,8 @@ class Logbook:
 
 
 def read_metrics(directory: Path) -> list[dict[str, Any]]:
-    """Returns the logged steps of a run."""
-    path = directory / "metrics.jsonl"
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    """Returns the logged steps of a run; a line that is none is left out."""
+    return [entry for _, entry in _logged(directory / "metrics.jsonl")]
 
 
 def write_text(path: Path, text: str) -> None:
@@ -60,7 +63,8 @@ def write_text(path: Path, text: str) -> None:
         fresh.write_text(text, encoding="utf-8")
         fresh.replace(path)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):  # where it could not be made, it cannot always be removed
+            fresh.unlink(missing_ok=True)
         raise RunError(f"{path} could not be written: {error}. Free some space and try again.") from error
 
 
@@ -84,8 +88,16 @@ def environment(device: torch.device, seed: int) -> dict[str, Any]:
 def _keep_until(path: Path, step: int) -> None:
     if not path.exists():
         return
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if json.loads(line)["step"] <= step]
-    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    write_text(path, "".join(line + "\n" for line, entry in _logged(path) if entry["step"] <= step))
+
+
+def _logged(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields every line that is a logged step, and what it holds."""
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
+        with suppress(ValueError):
+            entry = json.loads(line)
+            if isinstance(entry, dict) and isinstance(entry.get("step"), int):
+                yield line, entry
 
 
 def _version(name: str) -> str:
@@ -95,12 +107,12 @@ def _version(name: str) -> str:
         return ""
 
 
-def _commit() -> str:
+def _commit(package: Path = Path(__file__).parent) -> str:
+    """Returns the commit of the checkout whose source this package is, "" where it is installed in another's."""
+    asked = ["git", "rev-parse", "--show-toplevel", "HEAD"]
     try:
-        here = Path(__file__).parent
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, timeout=5, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        found = subprocess.run(asked, cwd=package, capture_output=True, text=True, timeout=5, check=True)
+        top, commit = found.stdout.splitlines()
+    except (OSError, subprocess.SubprocessError, ValueError):
         return ""
-    return found.stdout.strip()
+    return commit if Path(top, package.name).resolve() == package.resolve() else ""

@@ -9,16 +9,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ebmkit.errors import DivergenceError
+from ebmkit.errors import CheckpointError, DivergenceError
 from ebmkit.recipe import OptimConfig, RunConfig
 
 
 def schedule(config: OptimConfig, step: int, total: int) -> float:
-    """Returns the factor on the learning rate at a step (from 1): linear warm-up, then the schedule."""
+    """Returns the factor on the learning rate at a step (from 1), in (0, 1]: linear warm-up, then the schedule.
+
+    A schedule falls towards 0 and would reach it one step after the last, so that no step is idle.
+    """
     if config.warmup and step <= config.warmup:
         return step / config.warmup
     begin = config.warmup + config.hold * (total - config.warmup)
-    progress = min(1.0, max(0.0, (step - begin) / max(1e-9, total - begin)))
+    progress = min(1.0, max(0.0, (step - 1 - begin) / max(1e-9, total - begin)))
     if config.schedule == "cosine":
         return 0.5 * (1 + cos(pi * progress))
     return 1 - progress if config.schedule == "linear" else 1.0
@@ -81,7 +84,7 @@ class Averages:
         """Takes the weights after a step (from 1); the first `copy_steps` steps are copied."""
         decay = 0.0 if step <= self.copy_steps else self.decay
         for name, module in self.owners.items():
-            averaged = dict(module.named_parameters())
+            averaged = dict(module.named_parameters(remove_duplicate=False))  # tied weights have several names
             for key, value in module.state_dict(keep_vars=True).items():
                 mean = self.values[name][key]
                 if decay and key in averaged:
@@ -97,10 +100,32 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def load_optimiser_tensors(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Takes a saved state; the settings stay those of the recipe."""
-    saved = optimiser.state_dict()
+    """Takes a saved state; the settings stay those of the recipe.
+
+    Raises:
+        CheckpointError: it belongs to another optimiser or other parameters.
+    """
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
-        index, name = key.split(".", 1)
+        index, _, name = key.partition(".")
+        if not index.isdecimal() or not name:
+            raise CheckpointError(f"The saved optimiser holds '{key}', which is no INDEX.NAME: it is not ours.")
         state.setdefault(int(index), {})[name] = tensor
-    optimiser.load_state_dict({"state": state, "param_groups": saved["param_groups"]})
+    _check_state(optimiser, state)
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def _check_state(optimiser: torch.optim.Optimizer, state: Mapping[int, Mapping[str, Tensor]]) -> None:
+    """Raises CheckpointError unless every entry is what this optimiser keeps of one of its parameters."""
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    is_sgd = isinstance(optimiser, torch.optim.SGD)
+    for index, entry in state.items():
+        shape = parameters[index].shape if index < len(parameters) else None
+        wanted = {"momentum_buffer": shape} if is_sgd else {"step": torch.Size(), "exp_avg": shape, "exp_avg_sq": shape}
+        if {name: tensor.shape for name, tensor in entry.items()} != wanted:
+            found = ", ".join(f"{name} {list(tensor.shape)}" for name, tensor in entry.items())
+            kind = type(optimiser).__name__
+            raise CheckpointError(
+                f"The saved optimiser holds {found} of parameter {index}, which does not fit {kind} of "
+                f"{len(parameters)} parameters: it belongs to another recipe."
+            )

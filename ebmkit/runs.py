@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ from typing import Any
 import torch
 
 from ebmkit import checkpoint
-from ebmkit.assemble import Assembly, Facts, assemble, choose_device
+from ebmkit.assemble import Assembly, Facts, assemble, build_data, choose_device
+from ebmkit.checkpoint import Saved
 from ebmkit.errors import CheckpointError, RecipeError, RunError
 from ebmkit.logbook import environment, write_text
 from ebmkit.plugins import host
@@ -92,11 +95,9 @@ def run(recipe: Recipe | str | Path | Mapping[str, Any], out: str | Path, *, wat
         RunError: the disk is full, or the run was interrupted (after saving a checkpoint).
     """
     directory = Path(out)
-    if (directory / "recipe.toml").exists() or (directory / "checkpoints").exists():
-        raise RecipeError(f"{directory} already holds a run: `ebmkit resume {directory}`, or choose another --out.")
-    if directory.exists() and not directory.is_dir():
-        raise RecipeError(f"{directory} is a file: choose another --out.")
-    assembly = assemble(resolved(recipe).recipe)
+    _check_free(directory)
+    complete, dataset = _with_data(as_recipe(recipe))
+    assembly = assemble(complete, dataset=dataset)
     _write_start(directory, assembly)
     Trainer(directory, assembly, watch).train()
     return load(directory, device=str(assembly.parts.device))
@@ -105,6 +106,8 @@ def run(recipe: Recipe | str | Path | Mapping[str, Any], out: str | Path, *, wat
 def resume(directory: str | Path, *, steps: int | None = None, watch: Watcher | None = None) -> Run:
     """Goes on from the newest checkpoint, exactly as if the run had not stopped.
 
+    A run that stopped before its first checkpoint starts over: everything in it is a function of its recipe.
+
     Args:
         directory: of the run.
         steps: new total number of steps; unset, as in the recipe.
@@ -112,20 +115,24 @@ def resume(directory: str | Path, *, steps: int | None = None, watch: Watcher | 
 
     Raises:
         CheckpointError: there is no run, or its checkpoint is damaged or foreign.
+        RecipeError: its recipe is damaged, or no steps are left.
     """
     directory = Path(directory)
     recipe = _recipe_of(directory)
-    saved = checkpoint.load(checkpoint.latest(directory))
+    saved = _newest(directory)
     if steps is not None:
         recipe = recipe.with_table("run", steps=steps)
     total = recipe.table("run").steps
-    if saved.step >= total:
+    if saved is not None and saved.step >= total:
         raise RecipeError(
             f"{directory} has made {saved.step} of {total} steps: nothing is left. Give --steps {2 * total}, say."
         )
     assembly = assemble(recipe)
     trainer = Trainer(directory, assembly, watch)
-    trainer.take(saved)
+    if saved is None:
+        _clear(directory)
+    else:
+        trainer.take(saved)
     write_text(directory / "recipe.toml", to_toml(assembly.recipe))
     trainer.train()
     return load(directory, device=str(assembly.parts.device))
@@ -168,7 +175,46 @@ def load(run_dir: str | Path, *, device: str | None = None, averaged: bool = Tru
 def _recipe_of(directory: Path) -> Recipe:
     if not (directory / "recipe.toml").is_file():
         raise CheckpointError(f"{directory} holds no run: there is no {directory / 'recipe.toml'}.")
-    return read_recipe(directory / "recipe.toml")
+    recipe = read_recipe(directory / "recipe.toml")
+    if not recipe.resolved or recipe.table("run").temperature is None:
+        lacking = "run.temperature" if recipe.resolved else "the mark resolved = true"
+        raise RecipeError(f"{directory / 'recipe.toml'} lacks {lacking}, which every run writes: put it back.")
+    return resolve(recipe, host()).recipe
+
+
+def _newest(directory: Path) -> Saved | None:
+    """Returns the newest checkpoint of a run, None where it stopped before its first."""
+    found = checkpoint.checkpoints(directory / "checkpoints")
+    return checkpoint.load(found[-1]) if found else None
+
+
+def _clear(directory: Path) -> None:
+    """Removes what a run wrote before its first checkpoint, but for its recipe and environment."""
+    for pattern in ("metrics.jsonl", "samples/step-*.png", "tensorboard/events.*"):
+        for path in directory.glob(pattern):
+            path.unlink()
+    for path in (directory / "checkpoints").glob(".writing-*"):
+        shutil.rmtree(path)
+
+
+def _check_free(directory: Path) -> None:
+    """Raises RecipeError where a directory cannot take a new run."""
+    if (directory / "recipe.toml").exists():
+        raise RecipeError(f"{directory} already holds a run: `ebmkit resume {directory}`, or choose another --out.")
+    if (directory / "checkpoints").exists():
+        raise RecipeError(f"{directory} already holds checkpoints, without a recipe.toml: choose another --out.")
+    if directory.exists() and not directory.is_dir():
+        raise RecipeError(f"{directory} is a file: choose another --out.")
+
+
+def _with_data(asked: Recipe) -> tuple[Recipe, Any]:
+    """Returns the complete recipe and its data set, built once although its shape takes part in the resolution."""
+    first = resolve(asked, host()).recipe
+    dataset = build_data(first)
+    if asked.resolved:
+        return first, dataset
+    complete = resolve(asked, host(), Facts.of(dataset).event_shape).recipe
+    return complete, dataset if complete.part("data") == first.part("data") else None
 
 
 def _write_start(directory: Path, assembly: Assembly) -> None:
@@ -179,9 +225,10 @@ def _write_start(directory: Path, assembly: Assembly) -> None:
         write_text(directory / "environment.json", json.dumps(facts, indent=1) + "\n")
         write_text(directory / "recipe.toml", to_toml(assembly.recipe))
     except (OSError, RunError) as error:
-        (directory / "environment.json").unlink(missing_ok=True)
-        if made and directory.is_dir():
-            directory.rmdir()
+        with suppress(OSError):  # what could not be made cannot always be removed
+            (directory / "environment.json").unlink(missing_ok=True)
+            if made:
+                directory.rmdir()
         message = f"{directory} could not be written: {error}. Choose another --out, or free some space."
         raise RunError(message) from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,30 +11,51 @@ from torch import Tensor
 
 from ebmkit.building import build
 from ebmkit.components import BuildContext
-from ebmkit.errors import CapabilityError, DivergenceError, RecipeError
+from ebmkit.errors import DivergenceError, RecipeError
 from ebmkit.phases import stream
 from ebmkit.point import Point
-from ebmkit.protocols import Energy, EnergyView, Sampler
+from ebmkit.preflight import check_energy, check_sampler, check_start
+from ebmkit.protocols import Energy, EnergyView, Sampler, SamplerInfo, Tuning
+from ebmkit.samplers.adapt import adapted, settled
+from ebmkit.summary import Diagnostics, diagnose
 from ebmkit.views import view
 
+Emit = Callable[[Point], Tensor]
+Progress = Callable[[int, int, SamplerInfo], None]
+ENERGY = "ebmkit.energy"  # how a draw's energies are kept beside its coordinates; no coordinate can be called that
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Samples:
     """Draws of batched chains.
 
     Attributes:
         x: [draws, B, *event], data units. With `emit`, [n, *event]: the rows that were emitted, in order.
         aux: coordinate → [draws, B, ...], likewise.
-        accept_rate: [B], mean over all transitions.
+        energy: [draws, B], nats, likewise.
+        accept_rate: [B], mean over the transitions after burn-in.
         n_gradients: energy gradients that each chain spent, burn-in included.
-        final: where the chains ended.
+        final: where the chains ended; with `tuning`, it continues them.
+        tuning: the sampler's step sizes and counts after burn-in.
     """
 
     x: Tensor
     aux: Mapping[str, Tensor]
+    energy: Tensor
     accept_rate: Tensor
     n_gradients: int
     final: Point
+    tuning: Tuning
+
+    def summary(self) -> Diagnostics:
+        """Returns R-hat, effective sample sizes, acceptance, energy and cost; `print` it.
+
+        Raises:
+            RecipeError: the draws were emitted, so they are no longer laid out by chain.
+        """
+        if self.energy.ndim != 2:
+            raise RecipeError("A summary needs every draw of every chain, but `emit` kept some: sample without it.")
+        return diagnose(self.x, self.energy, self.accept_rate, self.n_gradients)
 
 
 def sample(
@@ -46,9 +67,16 @@ def sample(
     burn_in: int = 0,
     thin: int = 1,
     seed: int = 0,
-    emit: Callable[[Point], Tensor] | None = None,
+    emit: Emit | None = None,
+    adapt: bool = True,
+    tuning: Tuning | None = None,
+    keep_on: torch.device | str = "cpu",
+    max_bytes: int = 2**32,
+    progress: Progress | None = None,
 ) -> Samples:
     """Runs chains and returns their draws.
+
+    The memory for the draws is taken before the first move; nothing else grows with the number of transitions.
 
     Args:
         energy: any callable from `Point` to [B] nats, or a view made by `ebmkit.view`.
@@ -56,13 +84,21 @@ def sample(
         start: B chains; a tensor [B, *event] stands for a point without coordinates.
         transitions: transitions after burn-in; every `thin`-th is kept.
         burn_in: transitions that are thrown away first.
-        thin: transitions a draw.
+        thin: transitions a draw. A draw also costs one energy of each chain, kept with it.
         seed: of the chains' random stream; the global stream is not touched.
-        emit: point → [B] bool; keeps just the rows for which it holds, after each transition.
+        emit: point → [B] bool; keeps just the rows for which it holds, after each `thin`-th transition.
+        adapt: whether the step sizes of a sampler with an adaptation rule learn during burn-in. After it they stand
+            still, so that the draws come from one transition law.
+        tuning: step sizes to start from, as an earlier run returned them; unset, those of the sampler's settings.
+        keep_on: device that keeps the draws.
+        max_bytes: more than this is not kept.
+        progress: called after each transition with (transitions made, transitions in all, its info).
 
     Raises:
-        RecipeError: a count is not positive, or there are no chains.
-        CapabilityError: the energy does not return [B].
+        RecipeError: a count or step size is not positive, nothing would be kept, or more than `max_bytes`; there are no
+            chains, or the start is not finite.
+        CapabilityError: the energy does not return [B], or mixes rows; the sampler cannot move such x, or the chains
+            lack a coordinate that it needs.
         DivergenceError: a chain is not finite any more.
 
     >>> import torch, ebmkit
@@ -71,40 +107,102 @@ def sample(
     >>> draws.x.shape, draws.n_gradients
     (torch.Size([3, 4, 2]), 30)
     """
-    if transitions < 1 or burn_in < 0 or thin < 1:
-        raise RecipeError(
-            f"sample needs transitions ≥ 1, burn_in ≥ 0, thin ≥ 1; found {transitions}, {burn_in}, {thin}."
-        )
-    point = start if isinstance(start, Point) else Point(x=start)
-    seen = energy if isinstance(energy, EnergyView) else view(energy)
-    _check_start(seen, point)
+    _check_counts(transitions, burn_in, thin)
+    point = (start if isinstance(start, Point) else Point(x=start)).map(torch.detach)
+    check_start(point)
     built = _built(sampler, point)
-    state = built.init(point, stream(seed, 0, "sample", point.x.device))
-    kept: list[Point] = []
-    accepted, gradients = torch.zeros(len(point), device=point.x.device), 0
-    for i in range(burn_in + transitions):
+    state = built.init(point, stream(seed, 0, "sample", point.x.device), tuning)
+    check_sampler(built, state)
+    seen = energy if isinstance(energy, EnergyView) else view(energy)
+    first = _record(state.point, check_energy(energy, seen, state.point))
+    kept = _Emitted(emit, keep_on, max_bytes) if emit else _Every(first, transitions // thin, keep_on, max_bytes)
+    accepted, gradients, total = torch.zeros(len(point), device=point.x.device), 0, burn_in + transitions
+    for i in range(1, total + 1):
         state, info = built.step(seen, state)
-        accepted, gradients = accepted + info.accept_rate, gradients + info.n_gradients
-        if i >= burn_in and (i - burn_in + 1) % thin == 0:
-            kept.append(_kept(state.point, emit))
-        if not bool(torch.isfinite(state.point.x).all()):
-            raise DivergenceError(f"A chain is not finite after transition {i + 1}: use a smaller step.")
-    join = torch.cat if emit else torch.stack
-    points = kept or [state.point.map(lambda t: t[:0])]
+        _check_finite(state.point, i)
+        gradients += info.n_gradients
+        if i > burn_in:
+            accepted = accepted + info.accept_rate
+        elif adapt:
+            learnt = adapted(built, state.tuning, info)
+            state = replace(state, tuning=settled(learnt) if i == burn_in else learnt)
+        if i > burn_in and (i - burn_in) % thin == 0:
+            kept.put(_record(state.point, seen.energy(state.point)))
+        if progress is not None:
+            progress(i, total, info)
+    draws = kept.all()
     return Samples(
-        x=join([p.x for p in points]),
-        aux={name: join([p.aux[name] for p in points]) for name in point.aux},
-        accept_rate=accepted / (burn_in + transitions),
+        x=draws.x,
+        aux=draws.without(ENERGY).aux,
+        energy=draws.aux[ENERGY],
+        accept_rate=accepted / transitions,
         n_gradients=gradients,
         final=state.point,
+        tuning=state.tuning,
     )
 
 
-def _kept(point: Point, emit: Callable[[Point], Tensor] | None) -> Point:
-    if emit is None:
-        return point
-    rows = emit(point)
-    return point.map(lambda tensor: tensor[rows])
+class _Every:
+    """All draws of all chains, in memory that is taken at once."""
+
+    def __init__(self, first: Point, n_draws: int, device: torch.device | str, max_bytes: int) -> None:
+        needed = n_draws * _n_bytes(first)
+        if needed > max_bytes:
+            raise RecipeError(
+                f"{n_draws:,} draws of {len(first):,} chains take {needed:,} bytes, but max_bytes is {max_bytes:,}: "
+                f"keep every {-(-needed // max_bytes)}th of them by a larger thin, or raise max_bytes."
+            )
+        self._room = first.map(lambda tensor: torch.empty((n_draws, *tensor.shape), dtype=tensor.dtype, device=device))
+        self._n = 0
+
+    def put(self, draw: Point) -> None:
+        """Keeps one draw of each chain."""
+        self._room.x[self._n].copy_(draw.x)
+        for name, room in self._room.aux.items():
+            room[self._n].copy_(draw.aux[name])
+        self._n += 1
+
+    def all(self) -> Point:
+        """Returns x [draws, B, *event] and each coordinate [draws, B, ...]."""
+        return self._room
+
+
+class _Emitted:
+    """The rows that `emit` chose, as they come."""
+
+    def __init__(self, emit: Emit, device: torch.device | str, max_bytes: int) -> None:
+        self._emit, self._device, self._max_bytes = emit, device, max_bytes
+        self._rows: list[Point] = []
+
+    def put(self, draw: Point) -> None:
+        """Keeps the rows of one draw that are chosen."""
+        chosen = self._emit(draw.without(ENERGY))
+        if chosen.dtype != torch.bool or chosen.shape != (len(draw),):
+            raise RecipeError(
+                f"emit says which of {len(draw)} chains to keep, as bool [B]; it returned {chosen.dtype} of shape "
+                f"{tuple(chosen.shape)}."
+            )
+        self._rows.append(draw.map(lambda tensor: tensor[chosen].to(self._device)))
+        held = sum(map(_n_bytes, self._rows))
+        if held > self._max_bytes:
+            raise RecipeError(
+                f"The rows emitted so far take {held:,} bytes, but max_bytes is {self._max_bytes:,}: "
+                "sample fewer transitions, or raise max_bytes."
+            )
+
+    def all(self) -> Point:
+        """Returns x [n, *event] and each coordinate [n, ...]."""
+        first = self._rows[0]
+        aux = {name: torch.cat([rows.aux[name] for rows in self._rows]) for name in first.aux}
+        return Point(x=torch.cat([rows.x for rows in self._rows]), aux=aux)
+
+
+def _record(point: Point, energies: Tensor) -> Point:
+    return point.with_aux(**{ENERGY: energies})
+
+
+def _n_bytes(point: Point) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in (point.x, *point.aux.values()))
 
 
 def _built(sampler: Sampler | str, point: Point) -> Any:
@@ -113,13 +211,15 @@ def _built(sampler: Sampler | str, point: Point) -> Any:
     return build("sampler", sampler, context=BuildContext(event_shape=tuple(point.x.shape[1:]), device=point.x.device))
 
 
-def _check_start(seen: EnergyView, point: Point) -> None:
-    if len(point) == 0:
-        raise RecipeError("sample needs at least one chain; start has none.")
-    if not bool(torch.isfinite(point.x).all()):
-        raise RecipeError("start holds values that are not finite.")
-    value = seen.energy(point)
-    if value.shape != (len(point),):
-        raise CapabilityError(
-            f"The energy returned shape {tuple(value.shape)} for {len(point)} chains; it must be [B]."
+def _check_counts(transitions: int, burn_in: int, thin: int) -> None:
+    if transitions < 1 or burn_in < 0 or thin < 1:
+        raise RecipeError(
+            f"sample needs transitions ≥ 1, burn_in ≥ 0, thin ≥ 1; found {transitions}, {burn_in}, {thin}."
         )
+    if thin > transitions:
+        raise RecipeError(f"thin = {thin} keeps none of {transitions} transitions: use at least {thin} transitions.")
+
+
+def _check_finite(point: Point, transition: int) -> None:
+    if not bool(torch.isfinite(point.x).all()):
+        raise DivergenceError(f"A chain is not finite after transition {transition}: use a smaller step.")

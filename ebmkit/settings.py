@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time
 from functools import cache
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ def validated(config: type, settings: Mapping[str, Any], where: str) -> Any:
         RecipeError: an unknown setting, a wrong type or a value out of range, naming where, what and what was found.
     """
     _check_names(config, settings, where)
+    for key, value in settings.items():
+        if isinstance(value, float) and not isfinite(value):
+            raise RecipeError(f"{where}: {key} must be a finite number, found {value}.")
     try:
         found = _adapter(config).validate_json(json.dumps(_whole(plain(settings)), default=str), strict=True)
     except ValidationError as error:

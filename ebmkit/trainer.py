@@ -6,8 +6,9 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ import torch
 from torch import Tensor
 
 from ebmkit import checkpoint
-from ebmkit.assemble import Assembly, in_data_range
+from ebmkit.assemble import Assembly, Facts, in_data_range
 from ebmkit.checkpoint import Saved
-from ebmkit.errors import CheckpointError, RunError
+from ebmkit.errors import CheckpointError, PluginError, RunError
+from ebmkit.loading import describe
 from ebmkit.logbook import Logbook
 from ebmkit.optim import Averages, Optimisers, load_optimiser_tensors, optimiser_tensors
 from ebmkit.phases import stream
@@ -66,12 +68,12 @@ class Trainer:
 
     def take(self, saved: Saved) -> None:
         """Goes on from a checkpoint; raises CheckpointError where it belongs to another recipe."""
+        Facts.from_json(saved.facts)
         for name, module in self.parts.owners().items():
             if not {name, f"ema.{name}", f"optim.{name}"} <= saved.tensors.keys():
                 raise CheckpointError(f"The checkpoint holds nothing of '{name}': it belongs to another recipe.")
             checkpoint.take(module, saved.tensors[name], name)
-            for key, value in self.averages.values[name].items():
-                value.copy_(saved.tensors[f"ema.{name}"][key])
+            checkpoint.take_tensors(self.averages.values[name], saved.tensors[f"ema.{name}"], f"ema.{name}")
             load_optimiser_tensors(self.optimisers.optimisers[name], saved.tensors[f"optim.{name}"])
         self.parts.buffer.load_state_dict(saved.tensors["buffer"])
         self.tuning = checkpoint.unflatten(
@@ -101,7 +103,10 @@ class Trainer:
         rows = batch_rows(len(self.parts.dataset), self.config.batch_size, step, self.config.seed)
         batch = self.parts.dataset.batch(rows, stream(self.config.seed, step, "data", self.parts.device))
         norms: dict[str, Tensor] = {}
-        update = lambda losses: norms.update(self.optimisers.update(losses, step))  # noqa: E731
+
+        def update(losses: Mapping[str, Tensor]) -> None:
+            norms.update(self.optimisers.update(losses, step))
+
         report = train_step(self.parts, batch, step, self.tuning, update)
         self.averages.update(step)
         self.tuning = report.tuning
@@ -117,11 +122,22 @@ class Trainer:
     def _log(self, report: StepReport, book: Logbook, every: int) -> Mapping[str, float]:
         if not (self._due(every) or self.done == 1):
             return {}
-        host().hook.ebmkit_on_step(report=report)
+        self._show_plugins(report)
         both = {**{f"loss.{k}": v for k, v in report.losses.items()}, **report.metrics}
         values = dict(zip(both, torch.stack([v.float() for v in both.values()]).tolist(), strict=True))
         book.write(self.done, values)
         return values
+
+    def _show_plugins(self, report: StepReport) -> None:
+        """Calls every plugin's `ebmkit_on_step`, the last loaded first as pluggy does; a failure names its plugin."""
+        for hook in reversed(host().hook.ebmkit_on_step.get_hookimpls()):
+            try:
+                hook.function(*(report for _ in hook.argnames))
+            except (Exception, SystemExit) as error:  # a stranger's hook may raise anything
+                raise PluginError(
+                    f"Plugin {hook.plugin_name}: its ebmkit_on_step failed at step {report.step}: {describe(error)}. "
+                    f"Mend it, or leave it out with EBMKIT_PLUGINS, and go on with: ebmkit resume {self.directory}"
+                ) from error
 
     def _keep(self, report: StepReport) -> None:
         samples, kept = self.recipe.table("samples"), self.recipe.table("checkpoint")
@@ -136,7 +152,8 @@ class Trainer:
             path.parent.mkdir(exist_ok=True)
             save_picture(x, self.assembly.facts.value_range, path)
         except OSError as error:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
             raise RunError(
                 f"{path} could not be written: {error}. Free some space and go on with: ebmkit resume {self.directory}"
             ) from error
@@ -171,10 +188,15 @@ def batch_rows(n: int, batch_size: int, step: int, seed: int) -> Tensor:
     """
     per_epoch = max(1, n // batch_size)
     epoch, place = divmod(step - 1, per_epoch)
-    order = torch.randperm(n, generator=stream(seed, epoch, "epoch"))
+    order = _shuffled(n, seed, epoch)
     while len(order) < batch_size:
         order = torch.cat([order, torch.randperm(n, generator=stream(seed, len(order), f"epoch {epoch}"))])
-    return order[place * batch_size : (place + 1) * batch_size]
+    return order[place * batch_size : (place + 1) * batch_size].clone()  # the epoch's order is kept
+
+
+@lru_cache(maxsize=2)
+def _shuffled(n: int, seed: int, epoch: int) -> Tensor:
+    return torch.randperm(n, generator=stream(seed, epoch, "epoch"))
 
 
 @contextmanager

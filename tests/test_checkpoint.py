@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from ebmkit.checkpoint import Saved, checkpoints, flatten, latest, load, save, take, unflatten
+from ebmkit.checkpoint import Saved, checkpoints, flatten, latest, load, save, take, take_tensors, unflatten
 from ebmkit.errors import CheckpointError, RunError
 
 
@@ -63,6 +63,17 @@ def test_a_foreign_checkpoint_is_refused(tmp_path: Path, state: object) -> None:
         load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"files": 3}, {"files": ["energy"]}, {"files": [3]}, {"step": "7"}, {"step": -1}, {"facts": []}]
+)
+def test_a_damaged_state_is_told_and_what_to_do(tmp_path: Path, wrong: dict[str, object]) -> None:
+    path = save(tmp_path, saved(1), keep=1)
+    state = json.loads((path / "state.json").read_text())
+    (path / "state.json").write_text(json.dumps(state | wrong))
+    with pytest.raises(CheckpointError, match=rf"is damaged: {next(iter(wrong))}.*Remove {path} to use the one before"):
+        load(path)
+
+
 def test_a_directory_without_any_is_told(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no finished checkpoint"):
         latest(tmp_path)
@@ -71,6 +82,19 @@ def test_a_directory_without_any_is_told(tmp_path: Path) -> None:
 def test_weights_of_another_network_are_refused() -> None:
     with pytest.raises(CheckpointError, match="do not fit this recipe"):
         take(nn.Linear(2, 2), nn.Linear(3, 2).state_dict(), "energy")
+
+
+@pytest.mark.parametrize("foreign", [{}, {"w": torch.ones(3)}, {"w": torch.ones(2), "v": torch.ones(2)}])
+def test_tensors_of_another_run_are_refused_and_nothing_is_copied(foreign: dict[str, torch.Tensor]) -> None:
+    own = {"w": torch.zeros(2)}
+    with pytest.raises(CheckpointError, match=r"'ema.energy' does not fit this recipe"):
+        take_tensors(own, foreign, "ema.energy")
+    assert torch.equal(own["w"], torch.zeros(2))
+
+
+def test_tuning_that_contradicts_itself_is_refused() -> None:
+    with pytest.raises(CheckpointError, match=r"'a\.b' below a value"):
+        unflatten({"a": torch.ones(()), "a.b": torch.ones(())})
 
 
 def test_nested_tuning_is_flattened_and_back() -> None:

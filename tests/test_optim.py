@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from ebmkit.errors import DivergenceError
+from ebmkit.errors import CheckpointError, DivergenceError
 from ebmkit.optim import Averages, Optimisers, load_optimiser_tensors, optimiser_tensors, schedule
 from ebmkit.tables import OptimConfig, RunConfig
 
@@ -17,12 +17,19 @@ SCHEDULES = st.sampled_from(["constant", "cosine", "linear"])
 def test_a_rate_warms_up_holds_and_falls(kind: str, warmup: int, hold: float, total: int) -> None:
     config = OptimConfig(schedule=kind, warmup=warmup, hold=hold)
     factors = [schedule(config, step, total) for step in range(1, total + 1)]
-    assert all(0 <= f <= 1 for f in factors)
+    assert all(0 < f <= 1 for f in factors), "no step is idle"
     assert factors[:warmup] == [(i + 1) / warmup for i in range(warmup)]
     full = warmup + int(hold * (total - warmup))
     assert factors[warmup:full] == [1.0] * (full - warmup)
     assert factors[full:] == sorted(factors[full:], reverse=True)
-    assert factors[-1] == (1.0 if kind == "constant" else pytest.approx(0.0, abs=1e-9))
+    assert factors[full] == 1.0, "the first step after warm-up and hold has the full rate"
+    after = schedule(config, total + 1, total)
+    assert after == (1.0 if kind == "constant" else pytest.approx(0.0, abs=1e-9))
+
+
+@pytest.mark.parametrize("kind", ["constant", "cosine", "linear"])
+def test_a_single_step_is_made_at_the_full_rate(kind: str) -> None:
+    assert schedule(OptimConfig(schedule=kind), 1, 1) == 1.0
 
 
 def owners() -> dict[str, nn.Module]:
@@ -89,6 +96,45 @@ def test_an_average_copies_what_is_no_parameter() -> None:
         averages.update(step)
     for name, buffer in module.named_buffers():
         assert torch.equal(averages.values["energy"][name], buffer)
+
+
+def test_tied_weights_are_averaged_under_each_of_their_names() -> None:
+    first, second = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
+    second.weight = first.weight
+    module = nn.Sequential(first, second)
+    nn.init.zeros_(first.weight)
+    averages = Averages({"energy": module}, RunConfig(batch_size=10, ema_half_life=10.0, ema_copy_steps=0))
+    nn.init.ones_(first.weight)
+    averages.update(1)
+    assert {k: float(v) for k, v in averages.values["energy"].items()} == {"0.weight": 0.5, "1.weight": 0.5}
+
+
+FOREIGN = {
+    "no index": {"exp_avg": torch.zeros(1, 2)},
+    "another parameter": {"7.step": torch.zeros(()), "7.exp_avg": torch.zeros(2), "7.exp_avg_sq": torch.zeros(2)},
+    "another shape": {"0.step": torch.zeros(()), "0.exp_avg": torch.zeros(3), "0.exp_avg_sq": torch.zeros(1, 2)},
+    "half of it": {"0.step": torch.zeros(()), "0.exp_avg": torch.zeros(1, 2)},
+    "another optimiser": {"0.momentum_buffer": torch.zeros(1, 2)},
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_the_state_of_another_optimiser_is_refused(name: str) -> None:
+    optimiser = Optimisers({"energy": nn.Linear(2, 1)}, {"energy": OptimConfig()}, 10).optimisers["energy"]
+    with pytest.raises(CheckpointError, match="The saved optimiser holds"):
+        load_optimiser_tensors(optimiser, FOREIGN[name])
+
+
+@pytest.mark.parametrize("kind", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("momentum", [0.0, 0.5])
+def test_every_optimiser_takes_its_own_state(kind: str, momentum: float) -> None:
+    module, config = nn.Linear(2, 1), OptimConfig(use=kind, momentum=momentum)
+    made = Optimisers({"energy": module}, {"energy": config}, 10)
+    made.update({"loss": module(torch.ones(1, 2)).sum()}, 1)
+    state = optimiser_tensors(made.optimisers["energy"])
+    fresh = Optimisers({"energy": module}, {"energy": config}, 10).optimisers["energy"]
+    load_optimiser_tensors(fresh, state)
+    assert optimiser_tensors(fresh).keys() == state.keys()
 
 
 def test_an_optimiser_goes_on_where_it_was_saved() -> None:

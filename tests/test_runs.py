@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 import ebmkit
 from ebmkit import checkpoint
-from ebmkit.errors import CheckpointError, DivergenceError, RecipeError
+from ebmkit.errors import (
+    CapabilityError,
+    CheckpointError,
+    DivergenceError,
+    EbmkitError,
+    PluginError,
+    RecipeError,
+    RunError,
+)
+from ebmkit.plugins import host
 from ebmkit.trainer import batch_rows
 
 RECIPES: dict[str, dict[str, Any]] = {
@@ -139,6 +150,146 @@ def test_a_directory_that_holds_a_run_is_left_alone(tmp_path: Path) -> None:
         ebmkit.resume(tmp_path / "run")
     with pytest.raises(CheckpointError, match="holds no run"):
         ebmkit.load(tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize("stopped", [1, 3])
+def test_a_run_that_stopped_before_its_first_checkpoint_starts_over(stopped: int, tmp_path: Path) -> None:
+    asked = {**recipe("images"), "samples": {"every": 2}}
+    ebmkit.run(asked, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        ebmkit.run(asked, tmp_path / "parts", watch=stop_after(stopped))
+    for leftover in ("samples/step-00000099.png", "tensorboard/events.1", "checkpoints/.writing-00000002/half"):
+        (tmp_path / "parts" / leftover).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "parts" / leftover).touch()
+    with pytest.raises(RecipeError, match="ebmkit resume"):
+        ebmkit.run(asked, tmp_path / "parts")
+    with pytest.raises(CheckpointError, match="ebmkit resume"):
+        ebmkit.load(tmp_path / "parts")
+    assert ebmkit.resume(tmp_path / "parts").step == 6
+    assert_same(tmp_path / "whole", tmp_path / "parts")
+    assert files(tmp_path / "whole") == files(tmp_path / "parts")
+
+
+def files(directory: Path) -> set[Path]:
+    return {path.relative_to(directory) for path in directory.rglob("*") if path.is_file()}
+
+
+def test_a_half_line_of_metrics_does_not_block_resuming(tmp_path: Path) -> None:
+    ebmkit.run(recipe("momenta"), tmp_path / "whole")
+    ebmkit.run(recipe("momenta", steps=4), tmp_path / "parts")
+    with (tmp_path / "parts" / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 5, "lo')
+    ebmkit.resume(tmp_path / "parts", steps=6)
+    assert_same(tmp_path / "whole", tmp_path / "parts")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("runs") / "made"
+    ebmkit.run(recipe("momenta", steps=2), directory)
+    return directory
+
+
+def spoil_state(run: Path, **state: Any) -> None:
+    path = checkpoint.latest(run) / "state.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **state}))
+
+
+def spoil_tensors(run: Path, name: str) -> None:
+    save_file({"foreign": torch.zeros(2)}, checkpoint.latest(run) / f"{name}.safetensors")
+
+
+def spoil_recipe(run: Path, start: str) -> None:
+    lines = (run / "recipe.toml").read_text().splitlines()
+    (run / "recipe.toml").write_text("\n".join(line for line in lines if not line.startswith(start)))
+
+
+SPOILED: dict[str, tuple[Any, str]] = {
+    "no facts": (lambda run: spoil_state(run, facts={}), "facts of the data are damaged"),
+    "files are no list": (lambda run: spoil_state(run, files=3), "files must be a list"),
+    "no buffer": (lambda run: spoil_state(run, files=["energy"]), "files must name the buffer"),
+    "no weights": (lambda run: spoil_state(run, files=["buffer"]), "energy"),
+    "foreign averages": (lambda run: spoil_tensors(run, "ema.energy"), "energy"),
+    "no temperature": (lambda run: spoil_recipe(run, "temperature"), r"lacks run\.temperature"),
+    "not resolved": (lambda run: spoil_recipe(run, "resolved"), "lacks the mark"),
+    "no data": (lambda run: (run / "recipe.toml").write_text("resolved = true\n[run]\ntemperature = 1.0"), r"\[data\]"),
+}
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_a_damaged_run_is_told_by_resume_and_load(name: str, made: Path, tmp_path: Path) -> None:
+    spoil, said = SPOILED[name]
+    run = tmp_path / "run"
+    shutil.copytree(made, run)
+    spoil(run)
+    with pytest.raises(EbmkitError, match=said):
+        ebmkit.load(run)
+    with pytest.raises(EbmkitError, match=said):
+        ebmkit.resume(run, steps=4)
+
+
+@pytest.mark.parametrize("name", ["optim.energy", "buffer"])
+def test_a_foreign_state_of_training_is_told(name: str, made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made, tmp_path / "run")
+    spoil_tensors(tmp_path / "run", name)
+    with pytest.raises(CheckpointError, match="The saved"):
+        ebmkit.resume(tmp_path / "run", steps=4)
+
+
+def test_nothing_is_written_for_a_model_without_parameters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ebmkit.assemble.build_energy", lambda *a: lambda point: point.x.square().sum(1))
+    with pytest.raises(CapabilityError, match="Nothing here can be trained"):
+        ebmkit.run(recipe("momenta"), tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["images", "momenta"])
+def test_the_data_set_of_a_run_is_built_once(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ebmkit.assemble as module
+
+    built, build = [], module.build_dataset
+    monkeypatch.setattr(module, "build_dataset", lambda *a: built.append(1) or build(*a))
+    ebmkit.run(recipe(name, steps=1), tmp_path / "run")
+    assert len(built) == 1
+
+
+@pytest.mark.parametrize("error", [ValueError("no such board"), SystemExit(0)])
+def test_a_failing_hook_names_its_plugin_and_the_run_can_go_on(error: BaseException, tmp_path: Path) -> None:
+    class Watching:
+        @ebmkit.hookimpl
+        def ebmkit_on_step(self, report: Any) -> None:
+            if report.step == 3:
+                raise error
+
+    plugin = Watching()
+    host()._manager.register(plugin, name="dist-watching 1:watching")
+    try:
+        with pytest.raises(PluginError, match=r"watching.*ebmkit_on_step failed at step 3.*ebmkit resume"):
+            ebmkit.run(recipe("momenta"), tmp_path / "run")
+    finally:
+        host()._manager.unregister(plugin)
+    assert ebmkit.resume(tmp_path / "run").step == 6
+
+
+def test_an_out_below_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match=r"could not be written.*Choose another --out"):
+        ebmkit.run(recipe("momenta"), tmp_path / "file" / "run")
+
+
+def test_rows_can_be_changed_without_changing_the_epoch() -> None:
+    first = batch_rows(10, 4, 1, 0)
+    kept = first.clone()
+    first.zero_()
+    assert torch.equal(batch_rows(10, 4, 1, 0), kept)
+
+
+def test_an_epoch_is_shuffled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    shuffled, randperm = [], torch.randperm
+    monkeypatch.setattr(torch, "randperm", lambda *a, **k: shuffled.append(1) or randperm(*a, **k))
+    for step in range(1, 11):
+        batch_rows(1013, 100, step, 77)
+    assert len(shuffled) == 1
 
 
 @settings(max_examples=30)

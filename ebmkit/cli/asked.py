@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from ebmkit.cli.output import remark
 from ebmkit.errors import RecipeError
 from ebmkit.plugins import Host
 from ebmkit.recipe import LISTS, Part, Recipe, from_toml, parse_override, read_recipe
@@ -42,15 +43,20 @@ PART_FLAGS = ("energy", "sampler", "objective", "buffer", "coordinate", "wrapper
 def asked_recipe(asked: Asked, host: Host) -> Recipe:
     """Returns what was asked: the recipe, then parts that replace its tables, then `--set`, then the short flags.
 
+    Of a resolved recipe, settings that were decided for the replaced parts are left out, with a remark for each.
+
     Raises:
         RecipeError: a flag makes no sense.
     """
     recipe = named_recipe(asked.recipe, host) if asked.recipe is not None else Recipe()
     named = dict(_named_parts(asked, host))
+    overrides = [parse_override(text) for text in asked.settings]
+    if named and recipe.resolved:
+        recipe = _without_temperature(recipe, named, is_set="run.temperature" in dict(overrides))
+        recipe = _without_optimisers(recipe, named)
     if named:
         recipe = replace(recipe, parts={**recipe.parts, **named}, resolved=False)
     short = {"run.steps": asked.steps, "run.device": asked.device, "run.seed": asked.seed}
-    overrides = [parse_override(text) for text in asked.settings]
     return recipe.with_overrides([*overrides, *((k, v) for k, v in short.items() if v is not None)])
 
 
@@ -94,6 +100,31 @@ def _read(argument: str, config: type, field: str) -> Any:
     if get_type_hints(config)[field] in (int, float, bool):
         return parse_override(f"data.{field}={argument}")[1]
     return argument
+
+
+def _without_temperature(recipe: Recipe, named: Mapping[str, tuple[Part, ...]], is_set: bool) -> Recipe:
+    """Returns a resolved recipe without the temperature that its former samplers or coordinates decided."""
+    replaced = [flag for flag in ("sampler", "coordinate") if flag in named]
+    run = dict(recipe.tables.get("run", {}))
+    temperature = run.pop("temperature", None)
+    if not replaced or temperature is None:
+        return recipe
+    if not is_set:
+        flags = " and ".join(f"--{flag}" for flag in replaced)
+        remark(
+            f"run.temperature = {temperature} is left out: {flags} replaced what it was resolved for. "
+            f"--set run.temperature={temperature} keeps it."
+        )
+    return replace(recipe, tables={**recipe.tables, "run": run})
+
+
+def _without_optimisers(recipe: Recipe, named: Mapping[str, tuple[Part, ...]]) -> Recipe:
+    """Returns a resolved recipe without the optimisers of its former objectives."""
+    former = {part.use for part in recipe.parts.get("objective", ())}
+    gone = former - {part.use for part in named.get("objective", recipe.parts.get("objective", ()))}
+    for owner in sorted(gone & recipe.optim.keys()):
+        remark(f"[optim.{owner}] is left out: --objective replaced objective {owner}, whose parameters it was for.")
+    return replace(recipe, optim={owner: table for owner, table in recipe.optim.items() if owner not in gone})
 
 
 def _named_parts(asked: Asked, host: Host) -> Iterator[tuple[str, tuple[Part, ...]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,9 +21,9 @@ def weighted_sum(energies: Tensor, weights: Tensor) -> Tensor:
     return (weights[:, None] * energies).sum(dim=0)
 
 
-def soft_minimum(energies: Tensor, log_weights: Tensor) -> Tensor:
-    """Returns −log Σ exp(aᵢ − Eᵢ) [B] of energies [n, B] and log-weights [n]: p ∝ Σ exp(aᵢ − Eᵢ)."""
-    return -torch.logsumexp(log_weights[:, None] - energies, dim=0)
+def soft_minimum(energies: Tensor, log_weights: Tensor, temperature: float = 1.0) -> Tensor:
+    """Returns −T log Σ exp(aᵢ − Eᵢ/T) [B] of energies [n, B] and log-weights [n]: p ∝ Σ exp(aᵢ − Eᵢ/T)."""
+    return -temperature * torch.logsumexp(log_weights[:, None] - energies / temperature, dim=0)
 
 
 class Composition(nn.Module):
@@ -79,15 +80,26 @@ def product(*energies: Any, weights: Sequence[float] | None = None) -> Compositi
     return Composition(energies, weights, 1.0, weighted_sum)
 
 
-def mixture(*energies: Any, log_weights: Sequence[float] | None = None) -> Composition:
-    """Returns the energy −log Σ exp(aᵢ − Eᵢ), "any of them".
+def mixture(*energies: Any, log_weights: Sequence[float] | None = None, temperature: float = 1.0) -> Composition:
+    """Returns the energy −T log Σ exp(aᵢ − Eᵢ/T), "any of them".
 
-    Unnormalised energies have unknown normalisers Zᵢ: component i has weight exp(aᵢ)·Zᵢ, so offsets aᵢ = −log Zᵢ give
-    equal shares.
+    Densities p ∝ exp(−E/T) mix at one temperature only: for runs, give theirs (`run.recipe.table("run").temperature`);
+    at another one this energy is no mixture. Unnormalised energies have unknown normalisers Zᵢ: component i has weight
+    exp(aᵢ)·Zᵢ, so offsets aᵢ = −log Zᵢ give equal shares.
+
+    Args:
+        *energies: callables from `Point` to [B], nats.
+        log_weights: offsets aᵢ; zero where they are left out.
+        temperature: T at which the parts are sampled, and the mixture is to be.
+
+    Raises:
+        CapabilityError: there is no energy, another number of weights, or a temperature that is not positive.
 
     >>> import torch, ebmkit
     >>> either = ebmkit.mixture(lambda p: p.x.sum(1), lambda p: p.x.sum(1))
     >>> round(float(either(ebmkit.Point(x=torch.zeros(1, 2)))), 4)
     -0.6931
     """
-    return Composition(energies, log_weights, 0.0, soft_minimum)
+    if not temperature > 0:
+        raise CapabilityError(f"A mixture needs a temperature above 0, found {temperature}.")
+    return Composition(energies, log_weights, 0.0, partial(soft_minimum, temperature=temperature))

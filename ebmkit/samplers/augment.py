@@ -46,5 +46,7 @@ def build_augment(config: AugmentConfig, context: BuildContext) -> Augment:
     shape = context.event_shape
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise CapabilityError(f"augment needs grey or colour images, but a datum has shape {shape}.")
+    if context.value_range is None:
+        raise CapabilityError("augment needs images in a value range, but these data are unbounded: leave it out.")
     law = replace(PRESETS[config.preset], flip=config.flip)
     return Augment(law if config.crop is None else replace(law, crop=config.crop), config.p, context.value_range)

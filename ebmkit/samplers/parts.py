@@ -78,20 +78,6 @@ class AugmentConfig:
     inexact: bool = False
 
 
-def _sgld_refused(config: SgldConfig, selection: Selection) -> str:
-    if config.noise == 0 and selection.temperature > 0 and config.step_size is not None:
-        return ""  # noiseless descent, asked for by name
-    implied = config.implied_temperature
-    if implied is None or config.step_size is None:
-        return ""
-    if abs(implied - selection.temperature) > 1e-6 * selection.temperature:
-        return (
-            f"step_size {config.step_size:g} and noise {config.noise:g} mean temperature σ²/2η = {implied:g}, but the "
-            f"run's is {selection.temperature:g}. Leave noise unset, or set run.temperature = {implied:g}."
-        )
-    return ""
-
-
 def _augment_refused(config: AugmentConfig, selection: Selection) -> str:
     if "sampler.exact" in selection.words and not config.inexact:
         return (
@@ -117,7 +103,6 @@ COMPONENTS = (
         cite="Welling, Teh, Bayesian learning via stochastic gradient Langevin dynamics, ICML 2011; "
         "Du, Mordatch, Implicit generation and modeling with energy-based models, NeurIPS 2019",
         gives=("sampler.unadjusted", "sampler.tail"),
-        refuse=_sgld_refused,
     ),
     Component(
         kind="sampler",

@@ -48,6 +48,70 @@ def test_a_resolved_recipe_stays_resolved_without_other_parts() -> None:
     assert asked_recipe(Asked(recipe="r.toml", seed=4, settings=("run.steps=6",)), host()).resolved
 
 
+RESOLVED = """resolved = true
+[run]
+temperature = 0.0001
+steps = 5
+[optim.energy]
+lr = 0.1
+[optim.mine]
+lr = 0.2
+[[sampler]]
+use = "sgld"
+[[objective]]
+use = "cd"
+[[objective]]
+use = "mine"
+"""
+
+
+@pytest.mark.parametrize("flags", [{"sampler": "mala"}, {"coordinate": "label"}])
+def test_replaced_samplers_and_coordinates_take_their_temperature_along(flags, capsys) -> None:
+    Path("r.toml").write_text(RESOLVED)
+    recipe = asked_recipe(Asked(recipe="r.toml", **flags), host())
+    assert recipe.tables["run"] == {"steps": 5} and recipe.optim.keys() == {"energy", "mine"}
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1 and not said.out
+    assert f"run.temperature = 0.0001 is left out: --{next(iter(flags))}" in said.err
+
+
+def test_another_exact_sampler_has_temperature_one(capsys) -> None:
+    Path("r.toml").write_text(RESOLVED)
+    recipe = asked_recipe(Asked(recipe="r.toml", sampler="mala", objective="cd"), host())
+    assert resolve(recipe, host()).recipe.table("run").temperature == 1.0
+
+
+def test_a_temperature_that_is_set_needs_no_remark(capsys) -> None:
+    Path("r.toml").write_text(RESOLVED)
+    asked = Asked(recipe="r.toml", sampler="mala", objective="cd+mine", settings=("run.temperature=0.5",))
+    assert dict(asked_recipe(asked, host()).overrides)["run.temperature"] == 0.5
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [{"data": "toy"}, {"steps": 7}, {"energy": "mlp"}, {"data": "toy", "steps": 7}])
+def test_other_flags_keep_temperature_and_optimisers(flags, capsys) -> None:
+    Path("r.toml").write_text(RESOLVED)
+    recipe = asked_recipe(Asked(recipe="r.toml", **flags), host())
+    assert recipe.tables["run"]["temperature"] == 0.0001 and recipe.optim.keys() == {"energy", "mine"}
+    assert not capsys.readouterr().err
+
+
+def test_replaced_objectives_take_their_optimisers_along(capsys) -> None:
+    Path("r.toml").write_text(RESOLVED)
+    recipe = asked_recipe(Asked(recipe="r.toml", objective="cd"), host())
+    assert recipe.optim == {"energy": {"lr": 0.1}} and recipe.tables["run"]["temperature"] == 0.0001
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and said.startswith("[optim.mine] is left out")
+    resolve(recipe, host())
+
+
+def test_a_recipe_that_is_not_resolved_says_what_its_author_meant(capsys) -> None:
+    Path("r.toml").write_text(RESOLVED.removeprefix("resolved = true\n"))
+    recipe = asked_recipe(Asked(recipe="r.toml", sampler="mala", objective="cd"), host())
+    assert recipe.tables["run"]["temperature"] == 0.0001 and "mine" in recipe.optim
+    assert not capsys.readouterr().err
+
+
 def test_run_names() -> None:
     made = resolve(asked_recipe(Asked(energy="mlp"), host()), host()).recipe
     assert run_name(Asked(energy="mlp"), made) == "mlp-cd"

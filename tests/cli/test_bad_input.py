@@ -105,8 +105,9 @@ def test_runs_that_cannot_be_resumed(cli, trained) -> None:
     for name, spoil in {"torn": torn, "foreign": foreign, "bare": bare}.items():
         shutil.copytree(trained, name)
         spoil(Path(name))
-        for command in (("resume", name, "--steps", 9), ("sample", name, "--out", "x.png")):
-            cli(*command).refuses(name)
+        cli("sample", name, "--out", "x.png").refuses(name)
+        if spoil is not bare:  # without a checkpoint a run starts over
+            cli("resume", name, "--steps", 9).refuses(name)
     assert not Path("x.png").exists()
 
 

@@ -67,3 +67,11 @@ def test_weights_must_match() -> None:
     for compose in (product, mixture):
         with pytest.raises(CapabilityError, match="at least one"):
             compose()
+
+
+def test_a_mixture_is_one_at_the_temperature_it_was_made_for() -> None:
+    temperature, x = 1e-3, torch.linspace(-2, 2, 41)[:, None]
+    parts = [lambda p, m=m: 0.5e-3 * (p.x[:, 0] - m).square() / 0.04 for m in (-1.0, 1.0)]
+    energy = mixture(*parts, temperature=temperature)(Point(x=x))
+    exact = sum(torch.exp(-part(Point(x=x)) / temperature) for part in parts)
+    assert torch.allclose(torch.exp(-energy / temperature), exact, rtol=1e-4)

@@ -75,21 +75,23 @@ def broken(name: str) -> Iterator[str]:
 
 
 class Counting:
-    """A view that counts the gradients it is asked for."""
+    """A view that counts the gradients it is asked for, and the rows of each."""
 
     def __init__(self, view: Any) -> None:
-        self.view, self.n_gradients = view, 0
+        self.view, self.n_gradients, self.n_rows = view, 0, 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.view, name)
 
     def drift(self, point: Point) -> Tensor:
         self.n_gradients += 1
+        self.n_rows += len(point)
         drift: Tensor = self.view.drift(point)
         return drift
 
     def energy_and_drift(self, point: Point) -> tuple[Tensor, Tensor]:
         self.n_gradients += 1
+        self.n_rows += len(point)
         both: tuple[Tensor, Tensor] = self.view.energy_and_drift(point)
         return both
 

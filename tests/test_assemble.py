@@ -1,0 +1,54 @@
+"""What cannot be built or trained here is refused before anything is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from ebmkit.assemble import Facts, assemble, choose_device
+from ebmkit.errors import CapabilityError, CheckpointError, RecipeError
+from ebmkit.recipe import from_mapping
+from ebmkit.runs import resolved
+
+FACTS = Facts(event_shape=(1, 28, 28), value_range=(0.0, 1.0), n_classes=2, class_names=("a", "b"), n_data=5)
+
+
+@pytest.mark.parametrize("name", ["meta", "toaster", "cuda:99"])
+def test_a_device_that_cannot_compute_is_refused(name: str) -> None:
+    with pytest.raises(RecipeError, match=f"Device '{name}' cannot be used here: .* Use --device auto or cpu"):
+        choose_device(name)
+
+
+def test_the_cpu_can_be_had() -> None:
+    assert choose_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize("bounds", [None, (-1.0, 1.0)])
+def test_facts_come_back(bounds: tuple[float, float] | None) -> None:
+    facts = Facts(event_shape=(2,), value_range=bounds, n_classes=0, class_names=(), n_data=7)
+    assert Facts.from_json(facts.as_json()) == facts
+    assert Facts.from_json(FACTS.as_json()) == FACTS
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"event_shape": 3}, {"event_shape": ["a"]}, {"n_classes": None}, {"value_range": [1]}]
+)
+def test_damaged_facts_are_told(wrong: dict[str, Any]) -> None:
+    with pytest.raises(CheckpointError, match=f"facts of the data are damaged: {next(iter(wrong))}"):
+        Facts.from_json(FACTS.as_json() | wrong)
+    with pytest.raises(CheckpointError, match="event_shape"):
+        Facts.from_json({})
+
+
+def test_a_model_without_parameters_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = resolved({"data": {"use": "toy"}, "run": {"steps": 1}, "log": {"tensorboard": False}}).recipe
+    monkeypatch.setattr("ebmkit.assemble.build_energy", lambda *a: lambda point: point.x.square().sum(1))
+    with pytest.raises(CapabilityError, match=r"Nothing here can be trained.*ebmkit\.sample"):
+        assemble(recipe)
+
+
+def test_a_resolved_recipe_has_its_temperature() -> None:
+    with pytest.raises(RecipeError, match=r"run\.temperature"):
+        assemble(from_mapping({"data": {"use": "toy"}, "resolved": True}))
