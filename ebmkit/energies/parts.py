@@ -48,8 +48,8 @@ class ResnetConfig:
         head: "half-squared-norm" gives ½‖f‖², "linear" gives w·act(f) + b.
         activation: before each convolution; leaky ReLU has slope 0.2.
         spectral_norm: on every convolution.
-        linear_std: s.d. of the initial weights of linear layers; .01 is the published choice for width 2,048, and leaves
-            a small network idle for its first hundreds of steps.
+        linear_std: s.d. of the initial weights of linear layers; .01, published for a hidden width of 2,048, leaves a
+            small network idle for its first hundreds of steps.
         mean: of x, per channel or for all; subtracted first.
         std: of x, per channel or for all; divided by.
         labels: whether the energy sees the class label of the point.
