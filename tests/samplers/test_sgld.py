@@ -176,7 +176,7 @@ def test_the_tails_gradient_is_the_closed_form(kept: int) -> None:
 
 
 def test_a_tail_agrees_with_finite_differences() -> None:
-    energy, start, sampler = network().double().eval(), images(), sgld(IMAGES, moves=1, step_size=5.0, noise=0.01)
+    energy, start, sampler = network().double().eval(), images(), sgld(IMAGES, moves=1, step_size=1e-3, noise=0.01)
     start = start.replace(x=start.x.double() / 2 + 0.25)
     bias: Tensor = energy.output.bias
 
