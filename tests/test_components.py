@@ -102,3 +102,9 @@ def test_a_context_names_the_coordinates_that_it_has() -> None:
     assert context.coordinate("label").name == "label"
     with pytest.raises(CapabilityError, match=r"'level' is needed; the run has: label. Add --coordinate level"):
         context.coordinate("level")
+
+
+@pytest.mark.parametrize("name", ["energy", "buffer", "tuning"])
+def test_an_objective_cannot_take_the_name_of_another_file_of_a_checkpoint(name: str) -> None:
+    with pytest.raises(PluginError, match="no objective can be called"):
+        Component(kind="objective", name=name, build="a.b:c", summary="")

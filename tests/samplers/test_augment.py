@@ -59,3 +59,8 @@ def test_it_is_a_sampler_that_starts_no_graph() -> None:
 def test_only_images_can_be_augmented(shape: tuple[int, ...]) -> None:
     with pytest.raises(CapabilityError, match="images"):
         build("sampler", "augment", context=BuildContext(event_shape=shape))
+
+
+def test_images_without_a_value_range_are_refused() -> None:
+    with pytest.raises(CapabilityError, match="unbounded"):
+        build("sampler", "augment", context=BuildContext(event_shape=(1, 8, 8)))
