@@ -95,10 +95,12 @@ class Component:
         needs: words it needs; a tuple of `Need` or a function of (config, selection).
         gives: words it gives; a tuple or a function of (config, selection).
         includes: parts that come along; a tuple of `Include` or a function of (config, selection).
-        hides: words of the energy that a wrapper takes away.
+        hides: words of the energy that a wrapper takes away; a tuple or a function of (config, selection).
         optim: settings of `[optim.NAME]` for a part that owns parameters (an energy's go to `[optim.energy]`).
         skip: a function of (config, selection): the reason not to include it here, or "".
         refuse: a function of (config, selection): the reason why it cannot work here, or "".
+        benchmarks: "package.module:callable" without arguments that returns the `Workload`s which `ebmkit bench` times
+            for it; "" for none.
     """
 
     kind: str
@@ -110,10 +112,11 @@ class Component:
     needs: tuple[Need, ...] | Callable[[Any, Selection], tuple[Need, ...]] = ()
     gives: tuple[str, ...] | Callable[[Any, Selection], tuple[str, ...]] = ()
     includes: tuple[Include, ...] | Callable[[Any, Selection], tuple[Include, ...]] = ()
-    hides: tuple[str, ...] = ()
+    hides: tuple[str, ...] | Callable[[Any, Selection], tuple[str, ...]] = ()
     optim: Mapping[str, Any] = field(default_factory=dict)
     skip: Rule | None = None
     refuse: Rule | None = None
+    benchmarks: str = ""
 
     def __post_init__(self) -> None:
         for wrong in (self._misnamed(), self._misbuilt(), *(self._misdeclared(q, getattr(self, q)) for q in ANSWERS)):
@@ -121,7 +124,7 @@ class Component:
                 raise PluginError(f"Component '{self.name}': {wrong}.")
 
     def ask(self, question: str, config: Any, selection: Selection) -> tuple[Any, ...]:
-        """Returns its `needs`, `gives` or `includes` for a config and selection.
+        """Returns its `needs`, `gives`, `includes` or `hides` for a config and selection.
 
         Raises:
             PluginError: the declaration's own function fails, or answers something else.
@@ -165,6 +168,8 @@ class Component:
             return "no setting can be called 'use': in a recipe it names the part"
         if not isinstance(self.build, str) or not all(self.build.partition(":")):
             return f"build is 'package.module:callable', found {self.build!r}"
+        if not isinstance(self.benchmarks, str) or not all((self.benchmarks or "x:y").partition(":")):
+            return f"benchmarks is 'package.module:callable', found {self.benchmarks!r}"
         return ""
 
     def _misdeclared(self, question: str, answer: Any) -> str:

@@ -192,7 +192,9 @@ class Sampler(Protocol):
     Attributes:
         moves_coordinates: the coordinates beyond x that it moves. One that lists none moves x, unless an attribute
             `moves_x` says otherwise. One whose attribute `passes_tail` is true moves x without an energy gradient:
-            it keeps the graph it is handed, and a tail belongs to a part before it.
+            it keeps the graph it is handed, and a tail belongs to a part before it. It may have a method
+            `metrics(info, tuning)` that returns named scalars about a transition for the log, and a method
+            `figures(tuning)` that returns named matplotlib figures for the folder of samples.
     """
 
     moves_coordinates: frozenset[str]

@@ -190,7 +190,7 @@ def _newest(directory: Path) -> Saved | None:
 
 def _clear(directory: Path) -> None:
     """Removes what a run wrote before its first checkpoint, but for its recipe and environment."""
-    for pattern in ("metrics.jsonl", "samples/step-*.png", "tensorboard/events.*"):
+    for pattern in ("metrics.jsonl", "samples/*-????????.png", "tensorboard/events.*"):
         for path in directory.glob(pattern):
             path.unlink()
     for path in (directory / "checkpoints").glob(".writing-*"):

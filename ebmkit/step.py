@@ -81,7 +81,7 @@ def train_step(parts: Parts, batch: Batch, step: int, tuning: Tuning, update: Up
         with torch.autocast(parts.device.type, torch.bfloat16, enabled=parts.autocast):
             losses = score(parts, phases)
         _check_losses(losses, step)
-        metrics = chain_metrics(phases, info)
+        metrics = {**chain_metrics(phases, info), **sampler_metrics(parts.sampler, info, tuning)}
         update(losses)
     return StepReport(step=step, losses=_detached(losses), metrics=metrics, phases=phases, tuning=tuning)
 
@@ -158,6 +158,28 @@ def chain_metrics(phases: Phases, info: SamplerInfo | None) -> dict[str, Tensor]
             "chain_x_mean": phases.negative.x.mean(),
             "chain_x_sd": phases.negative.x.std(),
         }
+
+
+def sampler_metrics(sampler: Sampler, info: SamplerInfo | None, tuning: Tuning) -> dict[str, Tensor]:
+    """Returns what a sampler and its parts say of a transition themselves, as named scalars."""
+    if info is None:
+        return {}
+    own = getattr(sampler, "metrics", None)
+    values: dict[str, Tensor] = dict(own(info, tuning)) if own is not None else {}
+    children: tuple[Sampler, ...] = getattr(sampler, "children", ())
+    for i, (child, its) in enumerate(zip(children, info.children, strict=False)):
+        values.update(sampler_metrics(child, its, tuning.get(str(i), {})))
+    return values
+
+
+def sampler_figures(sampler: Sampler, tuning: Tuning) -> dict[str, Any]:
+    """Returns the matplotlib figures, by name, with which a sampler and its parts show how they are doing."""
+    own = getattr(sampler, "figures", None)
+    figures: dict[str, Any] = dict(own(tuning)) if own is not None else {}
+    children: tuple[Sampler, ...] = getattr(sampler, "children", ())
+    for i, child in enumerate(children):
+        figures.update(sampler_figures(child, tuning.get(str(i), {})))
+    return figures
 
 
 def _check_chains(negative: Point, step: int) -> None:

@@ -25,7 +25,7 @@ from ebmkit.optim import Averages, Optimisers, load_optimiser_tensors, optimiser
 from ebmkit.phases import stream
 from ebmkit.pictures import save_picture
 from ebmkit.plugins import host
-from ebmkit.step import Parts, StepReport, train_step
+from ebmkit.step import Parts, StepReport, sampler_figures, train_step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,13 +144,16 @@ class Trainer:
         if self._due(kept.every):
             self.save()
         if self._due(samples.every) and report.phases.negative is not None:
-            self._draw(in_data_range(self.parts.coordinates, report.phases.negative)[: samples.n])
+            x = in_data_range(self.parts.coordinates, report.phases.negative)[: samples.n]
+            self._draw("step", lambda path: save_picture(x, self.assembly.facts.value_range, path))
+            for name, figure in sampler_figures(self.parts.sampler, self.tuning).items():
+                self._draw(name, figure.savefig)
 
-    def _draw(self, x: Tensor) -> None:
-        path = self.directory / "samples" / f"step-{self.done:08d}.png"
+    def _draw(self, name: str, draw: Callable[[Path], object]) -> None:
+        path = self.directory / "samples" / f"{name}-{self.done:08d}.png"
         try:
             path.parent.mkdir(exist_ok=True)
-            save_picture(x, self.assembly.facts.value_range, path)
+            draw(path)
         except OSError as error:
             with suppress(OSError):
                 path.unlink(missing_ok=True)

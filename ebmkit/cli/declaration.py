@@ -78,15 +78,13 @@ def in_words(hint: Any) -> str:
 
 def relations(component: Component) -> Iterator[tuple[str, str]]:
     """Yields (heading, text) of what a part needs, gives, hides and includes, as far as its default settings tell."""
-    for question, text in (("needs", _need), ("gives", str), ("includes", _include)):
+    for question, text in (("needs", _need), ("gives", str), ("includes", _include), ("hides", str)):
         answer = getattr(component, question)
         found = _asked(component, question)
         if found is None:
             yield question, "depends on its settings"
         elif found:
             yield question, ", ".join(text(item) for item in found) + (" (by default)" if callable(answer) else "")
-    if component.hides:
-        yield "hides", ", ".join(component.hides)
     if component.optim:
         yield "optimiser", ", ".join(f"{key} = {_written(value)}" for key, value in component.optim.items())
 

@@ -77,6 +77,8 @@ def _gives(config: MlpConfig | ResnetConfig, selection: Selection) -> tuple[str,
         words.append("energy.half-squared-norm")
     if config.labels:
         words.append("energy.labels")
+    if config.conditioning:
+        words.append("energy.condition")
     return tuple(words)
 
 

@@ -54,7 +54,7 @@ def _found(draft: Draft, need: Need, by: Choice) -> str:
 def _advice(draft: Draft, need: Need, by: Choice) -> str:
     """Returns what would help: another order, a setting, or a part to add."""
     for choice in draft.everyone():
-        if need.word in choice.component.hides:
+        if need.word in draft.hides(choice):
             return f"{choice} hides it: leave one of them out."
     for choice in draft.everyone():
         if choice is not by and choice.table == by.table and need.word in draft.gives(choice):

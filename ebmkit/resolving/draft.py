@@ -112,13 +112,17 @@ class Draft:
         return settled(choice.config(), self.assumed.selection)
 
     def ask(self, question: str, choice: Choice) -> tuple[Any, ...]:
-        """Returns what a part needs, gives or includes."""
+        """Returns what a part needs, gives, includes or hides."""
         return choice.component.ask(question, self.settled(choice), self.assumed.selection)
 
     def gives(self, choice: Choice) -> set[str]:
         """Returns the words of a part; a coordinate gives `point.NAME`."""
         own = {f"point.{choice.name}"} if choice.table == "coordinate" else set()
         return own | set(self.ask("gives", choice))
+
+    def hides(self, choice: Choice) -> frozenset[str]:
+        """Returns the words of the energy that a part takes away."""
+        return frozenset(self.ask("hides", choice))
 
     def objection(self, rule: str, choice: Choice) -> str:
         """Returns what the `skip` or `refuse` of a part says."""
@@ -135,7 +139,7 @@ class Draft:
         for choice in [*(self.of("energy") if table == "wrapper" else ()), *self.ordered(table)]:
             if choice is end:
                 break
-            words = words - set(choice.component.hides) | self.gives(choice)
+            words = words - self.hides(choice) | self.gives(choice)
         return frozenset(words)
 
     def unmet(self) -> list[tuple[Need, Choice]]:
@@ -216,7 +220,7 @@ class Draft:
 
     def _words(self, choice: Choice) -> Words:
         needs = frozenset(need.word for need in self.ask("needs", choice))
-        return Words(needs=needs, gives=frozenset(self.gives(choice)), hides=frozenset(choice.component.hides))
+        return Words(needs=needs, gives=frozenset(self.gives(choice)), hides=self.hides(choice))
 
     def _coordinates(self) -> tuple[str, ...]:
         return tuple(sorted(choice.name for choice in self.of("coordinate")))

@@ -1,0 +1,23 @@
+"""What this package offers to ebmkit. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+
+from ebmkit.components import Component
+from ebmkit.hookspecs import hookimpl
+from ebmkit_diffusion.parts import COMPONENTS
+
+
+@hookimpl
+def ebmkit_components() -> Iterable[Component]:
+    """Returns the parts of this package."""
+    return COMPONENTS
+
+
+@hookimpl
+def ebmkit_recipes() -> Mapping[str, str]:
+    """Returns the text of every recipe that lies in `recipes/`, by the name of its file."""
+    found = [entry for entry in (files("ebmkit_diffusion") / "recipes").iterdir() if entry.name.endswith(".toml")]
+    return {entry.name.removesuffix(".toml"): entry.read_text(encoding="utf-8") for entry in found}
