@@ -14,10 +14,15 @@ from torch import Tensor, nn
 from ebmkit.building import build as build_part
 from ebmkit.building import build_coordinates, build_dataset, build_energy, build_objectives, build_sampler, part_seed
 from ebmkit.components import BuildContext
+from ebmkit.discrete import XValues
+from ebmkit.engines.choice import Choice, choose_engine
+from ebmkit.engines.passes import Engine
 from ebmkit.errors import CapabilityError, CheckpointError, DataError, RecipeError
+from ebmkit.phases import stream
 from ebmkit.point import Point
+from ebmkit.preflight import check_values
 from ebmkit.recipe import Recipe, RunConfig, settings_of
-from ebmkit.step import Parts
+from ebmkit.step import Parts, lift
 from ebmkit.views import Precision, view
 
 
@@ -31,6 +36,7 @@ class Facts:
         n_classes: label values, 0 without labels.
         class_names: their names, perhaps empty.
         n_data: training data.
+        x_values: "real", or of discrete x "binary" or "one-hot".
     """
 
     event_shape: tuple[int, ...]
@@ -38,6 +44,7 @@ class Facts:
     n_classes: int
     class_names: tuple[str, ...]
     n_data: int
+    x_values: XValues = "real"
 
     @classmethod
     def of(cls, dataset: Any) -> Facts:
@@ -48,6 +55,7 @@ class Facts:
             n_classes=dataset.n_classes,
             class_names=tuple(dataset.class_names),
             n_data=len(dataset),
+            x_values=getattr(dataset, "x_values", "real"),
         )
 
     @classmethod
@@ -73,11 +81,19 @@ class Facts:
 
 @dataclass(frozen=True, kw_only=True)
 class Assembly:
-    """Built parts, the facts of the data and the recipe with every "auto" decided."""
+    """Built parts, the facts of the data and the recipe with every "auto" decided.
+
+    Attributes:
+        parts: built.
+        facts: of the data.
+        recipe: with every "auto" decided; where there are no data, the engine is left as it was.
+        choice: of the engine, where "auto" was asked for and it was measured.
+    """
 
     parts: Parts
     facts: Facts
     recipe: Recipe
+    choice: Choice | None = None
 
 
 def in_data_range(coordinates: Iterable[Any], point: Point) -> Tensor:
@@ -117,7 +133,7 @@ def assemble(
     context = build_coordinates(recipe, _context(config, facts, device))
     energy = build_energy(recipe, context)
     precision = choose_precision(config.precision, facts.event_shape)
-    recipe = recipe.with_table("run", device=str(device), precision=precision, engine="eager")
+    recipe = recipe.with_table("run", device=str(device), precision=precision)
     buffer = recipe.part("buffer")
     parts = Parts(
         dataset=dataset,  # type: ignore[arg-type]
@@ -130,15 +146,48 @@ def assemble(
         if with_data
         else None,
         objectives=build_objectives(recipe, context, energy),
-        view=view(energy, precision),
+        view=view(energy, precision, engine=_engine(config, with_data), chunk=config.chunk),
         device=device,
         seed=config.seed,
         autocast=config.train_precision == "bf16",
     )
+    check_values(parts.sampler, context.coordinates, facts.x_values)
     if with_data:
         _check_trainable(recipe, parts.owners())
+        _check_references(parts, config.batch_size)
     owners = {name: settings_of(recipe.owner(name)) for name in parts.owners()}
-    return Assembly(parts=parts, facts=facts, recipe=_with_owners(recipe, owners))
+    recipe = _with_owners(recipe, owners)
+    if not with_data:
+        return Assembly(parts=parts, facts=facts, recipe=recipe)
+    return _with_engine(Assembly(parts=parts, facts=facts, recipe=recipe), precision)
+
+
+def _engine(config: RunConfig, with_data: bool) -> Engine:
+    """Returns the engine that a view starts with: what is loaded is sampled eagerly, and "auto" comes later."""
+    return config.engine if with_data and config.engine != "auto" else "eager"
+
+
+def _with_engine(assembly: Assembly, precision: Precision) -> Assembly:
+    """Returns the assembly with engine and chunk decided, by measuring on its first batch where they are "auto".
+
+    The measurement has random streams of its own: what it does changes no number of the run.
+    """
+    parts, config = assembly.parts, assembly.recipe.table("run")
+    if config.engine != "auto" and config.chunk != "auto":
+        return assembly
+    rows = torch.arange(config.batch_size) % len(parts.dataset)
+    batch = parts.dataset.batch(rows, stream(config.seed, 0, "engine data", parts.device))
+    point = lift(parts.coordinates, batch, stream(config.seed, 0, "engine lift", parts.device))
+    parts.view.drift(point)
+    chunk = 0 if parts.view.passes.chunk == "auto" else parts.view.passes.chunk
+    if config.engine != "auto":
+        return replace(assembly, recipe=assembly.recipe.with_table("run", chunk=chunk))
+    seen, choice = choose_engine(
+        lambda engine: view(parts.energy, precision, engine=engine, chunk=chunk),
+        parts.sampler, point, stream(config.seed, 0, "engine chains", parts.device), steps=config.steps,
+    )  # fmt: skip
+    recipe = assembly.recipe.with_table("run", engine=choice.engine, chunk=chunk)
+    return replace(assembly, parts=replace(parts, view=seen), recipe=recipe, choice=choice)
 
 
 def choose_precision(asked: str, event_shape: tuple[int, ...]) -> Precision:
@@ -169,6 +218,7 @@ def _context(config: RunConfig, facts: Facts, device: torch.device) -> BuildCont
     return BuildContext(
         event_shape=facts.event_shape,
         value_range=facts.value_range,
+        x_values=facts.x_values,
         n_classes=facts.n_classes,
         n_data=facts.n_data,
         batch_size=config.batch_size,
@@ -195,6 +245,16 @@ def _check_trainable(recipe: Recipe, owners: Mapping[str, nn.Module]) -> None:
         f"Nothing here can be trained: neither energy {recipe.part('energy').use} nor objective {names} owns a "
         "parameter. Use ebmkit.sample to draw from such an energy."
     )
+
+
+def _check_references(parts: Parts, batch_size: int) -> None:
+    """Raises CapabilityError where the buffer can never have as many other rows as objectives want of it."""
+    wanted, rows = parts.needs.reference, len(parts.buffer)
+    if wanted and wanted + batch_size > rows:
+        raise CapabilityError(
+            f"{wanted} reference rows are wanted beside a batch of {batch_size} chains, but the buffer has {rows} "
+            "rows: raise buffer.capacity or ask for fewer."
+        )
 
 
 def _with_owners(recipe: Recipe, owners: dict[str, Any]) -> Recipe:

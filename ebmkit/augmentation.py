@@ -7,7 +7,7 @@ in a fixed order, brightness, contrast, saturation, hue; there it is shuffled.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log, pi
 
 import kornia
@@ -37,6 +37,11 @@ class Augmentation:
     jitter: tuple[float, float, float, float] = (0.4, 0.4, 0.4, 0.1)
     p_jitter: float = 0.8
     p_grey: float = 0.2
+
+    def jittered(self, strength: float) -> Augmentation:
+        """Returns the law with its colour jitter multiplied."""
+        brightness, contrast, saturation, hue = (strength * width for width in self.jitter)
+        return replace(self, jitter=(brightness, contrast, saturation, hue))
 
 
 PRESETS = {

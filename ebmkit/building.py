@@ -59,13 +59,13 @@ def build_coordinates(recipe: Recipe, context: BuildContext) -> BuildContext:
 def build_energy(recipe: Recipe, context: BuildContext) -> Any:
     """Builds the energy inside its wrappers, innermost first."""
 
-    def backbone(event_shape: tuple[int, ...] = context.event_shape, index: int = 0) -> Any:
+    def backbone(event_shape: tuple[int, ...] = context.event_shape, index: int = 0, **changes: Any) -> Any:
         name = "energy" if index == 0 else f"energy.{index}"
         part, inner = (
             recipe.part("energy"),
             context.replace(event_shape=event_shape, seed=part_seed(context.seed, name)),
         )
-        return build("energy", part.use, context=inner, **part.settings)
+        return build("energy", part.use, context=inner, **{**part.settings, **changes})
 
     make: Callable[..., Any] = backbone
     energy = make()
@@ -76,8 +76,10 @@ def build_energy(recipe: Recipe, context: BuildContext) -> Any:
 
 
 def _wrapping(part: Part, make_inner: Callable[..., Any], context: BuildContext) -> Callable[..., Any]:
-    def make(event_shape: tuple[int, ...] = context.event_shape, index: int = 0, inner: Any = None) -> Any:
-        wrapped = make_inner(event_shape=event_shape, index=index) if inner is None else inner
+    def make(
+        event_shape: tuple[int, ...] = context.event_shape, index: int = 0, inner: Any = None, **changes: Any
+    ) -> Any:
+        wrapped = make_inner(event_shape=event_shape, index=index, **changes) if inner is None else inner
         name = part.use if index == 0 else f"{part.use}.{index}"
         own = replace(
             context, event_shape=event_shape, inner=wrapped, make_inner=make_inner, seed=part_seed(context.seed, name)

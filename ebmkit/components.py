@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, is_dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ebmkit.errors import CapabilityError, EbmkitError, PluginError
 
@@ -33,11 +33,13 @@ class Need:
             a sampler for `sampler.` and `moves.`, an objective for `objective.`.
         config: settings under which a chosen part, or the default, gives it. They are set where no chosen part gives
             the word but one would, and never against what the user set.
+        otherwise: what would do without it, for the message where nothing gives it: "set objective.NAME.weight = 0".
     """
 
     word: str
     default: str | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
+    otherwise: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,7 @@ class BuildContext:
         event_shape: shape of one datum.
         value_range: (lowest, highest) value of x, None where x is unbounded.
         coordinates: the built coordinates, in order.
+        x_values: "real", or of discrete x "binary" (the lowest or the highest value) or "one-hot" (along the last axis).
         n_classes: number of label values, 0 without labels.
         n_data: number of training data.
         batch_size: data in a training batch.
@@ -206,11 +209,13 @@ class BuildContext:
         seed: for this part's initialisation, and for nothing else.
         children: built parts of a sequence.
         inner: for a wrapper, the energy it wraps.
-        make_inner: for a wrapper, builds another energy of an event shape (and index, for its own initialisation).
+        make_inner: for a wrapper, builds another energy of an event shape (and index, for its own initialisation), with
+            these settings of the backbone changed.
     """
 
     event_shape: tuple[int, ...] = (2,)
     value_range: tuple[float, float] | None = None
+    x_values: Literal["real", "binary", "one-hot"] = "real"
     coordinates: tuple[Any, ...] = ()
     n_classes: int = 0
     n_data: int = 0

@@ -3,25 +3,48 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from ebmkit.assemble import in_data_range
 from ebmkit.buffers.fresh import Fresh
+from ebmkit.chains import Chains, Watch, after_rounds, at_visits, leaves_data
 from ebmkit.components import BuildContext
 from ebmkit.conditions import condition
-from ebmkit.errors import CapabilityError, DivergenceError, RecipeError
+from ebmkit.errors import RecipeError, RunError
 from ebmkit.phases import stream
 from ebmkit.point import Point
-from ebmkit.protocols import EnergyView, Sampler, Tuning, moves_x
+from ebmkit.restrict import holding, plain
 from ebmkit.runs import Run
-from ebmkit.samplers.sequence import Sequence
 from ebmkit.views import view
 
-Watch = Callable[[int, int, Tensor], None]
+ROUNDS = 10
+"""Transitions of a chain, where neither the recipe nor the caller says."""
+
+ROUNDS_A_VISIT, ROUNDS_TO_DATA = 200, 1000
+"""The same where chains are taken at a visit to data: at most so many for each visit, and so many to get there."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """How chains are made.
+
+    Attributes:
+        visits: visits to data after which a chain is taken; 0: it is taken after its rounds.
+        rounds: transitions of a chain; by visits, the most that it may make.
+        plain_rounds: transitions after these, without parts that only augment; 0 by visits.
+    """
+
+    visits: int
+    rounds: int
+    plain_rounds: int
+
+    def often(self) -> str:
+        """Returns how often a chain is to be at data, in words."""
+        return {1: "once", 2: "twice"}.get(self.visits, f"{self.visits} times")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,16 +54,23 @@ class Generated:
     Attributes:
         x: [n, *event] in the value range of the data, on the CPU.
         aux: coordinates of the chains, and what was given, [n, ...].
-        n_gradients: energy gradients that each chain spent.
-        rounds: transitions of each chain.
+        n_gradients: energy gradients a sample: of all chains until they were taken, or given up, over the samples.
+        plan: how the chains were made.
+        n_late: chains that had not come to data often enough within the rounds. They are not among the samples.
         seconds: of sampling.
     """
 
     x: Tensor
     aux: Mapping[str, Tensor]
     n_gradients: int
-    rounds: int
+    plan: Plan
+    n_late: int
     seconds: float
+
+    @property
+    def rounds(self) -> int:
+        """Transitions of each chain, plain ones included; by visits, the most that one may have made."""
+        return self.plan.rounds + self.plan.plain_rounds
 
 
 def generate(
@@ -50,103 +80,127 @@ def generate(
     given: Mapping[str, str] | None = None,
     strength: float | None = None,
     rounds: int | None = None,
+    visits: int | None = None,
+    plain_rounds: int | None = None,
     seed: int | None = None,
     watch: Watch | None = None,
 ) -> Generated:
     """Starts n chains from the prior and lets the run's sampler move them, with the averaged weights.
 
+    Where a coordinate that the sampler moves takes chains away from data and back, as a noise level does, each chain is
+    taken at one of its visits to data, and not after a number of rounds. Chains that are given such a coordinate stay
+    there, and are taken after their rounds.
+
     Args:
-        run: as `ebmkit.load` returns it.
+        run: as `ebmkit.load` returns it, or composed of several by `ebmkit.composition`. It is not changed.
         n: number of chains.
         given: coordinate → value (`{"label": "3"}`), or `{"latent": "class:3*1,class:7*-0.5"}`. Parts of the sampler
             that move nothing else are left out.
         strength: of a given latent, β in nats; unset: that of training.
-        rounds: transitions; unset: `[sample] rounds` of the recipe.
+        rounds: transitions; unset: `[sample] rounds` of the recipe. By visits, the most that a chain may make.
+        visits: visits to data after which a chain is taken; unset: `[sample] visits`.
+        plain_rounds: transitions after these, without parts that only augment; unset: `[sample] plain_rounds`.
         seed: of the chains; unset: that of the recipe.
-        watch: called after each round with (round, rounds, x so far of the present chains).
+        watch: called after each round with how far the chains are.
 
     Raises:
-        RecipeError: n or rounds is not positive, or a given value makes no sense.
-        CapabilityError: the run has no latent that was given, or its sampler cannot hold what was given.
+        RecipeError: a count is not positive, a given value makes no sense, or visits or plain rounds do not apply.
+        CapabilityError: the run has no latent that was given, its sampler cannot hold what was given, or nothing brings
+            its chains to data.
         DivergenceError: a chain is not finite.
+        RunError: by visits, no chain came to data often enough within its rounds.
+
+    Source: by visits, Zhang, Tan, Ou, Stat 2023, with 50 visits. A chain emits its state at the M-th transition that
+    ends at data; transitions that stay there count as visits.
     """
     config = run.recipe.table("sample")
-    rounds = config.rounds if rounds is None else rounds
-    if n < 1 or rounds < 1:
-        raise RecipeError(f"Sampling needs at least one chain and one round; found n = {n}, rounds = {rounds}.")
+    if n < 1:
+        raise RecipeError(f"Sampling needs at least one chain, found n = {n}.")
     if strength is not None and "latent" not in (given or {}):
         raise RecipeError("--given-strength weighs a given latent: add --given latent=….")
     fixed = condition(run, given or {}, strength)
     run = holding(run, frozenset(fixed))
+    plan = plan_of(run, frozenset(fixed), rounds, visits, plain_rounds)
     seed = run.recipe.table("run").seed if seed is None else seed
-    seen = view(run.energy, run.recipe.table("run").precision)
-    begun, done, gradients = time.monotonic(), [], 0
+    seen, begun, done = view(run.energy, run.recipe.table("run").precision), time.monotonic(), list[Chains]()
     for start in range(0, n, config.batch_size):
         size = min(config.batch_size, n - start)
-        point, gradients = _chains(run, seen, size, fixed, rounds, f"generate {seed} {start}", watch)
-        done.append(point)
-    x = torch.cat([in_data_range(run.coordinates, p.without("latent")) for p in done]).cpu()
-    aux = {name: torch.cat([p.aux[name] for p in done]).cpu() for name in done[0].aux}
-    return Generated(x=x, aux=aux, n_gradients=gradients, rounds=rounds, seconds=time.monotonic() - begun)
+        rng = stream(seed, 0, f"generate {seed} {start}", run.device)
+        begin = run.sampler.init(_start(run, size, fixed, rng), rng, run.tuning)
+        if plan.visits:
+            done.append(at_visits(run, seen, begin, plan.visits, plan.rounds, watch))
+        else:
+            rest = plain(run) if plan.plain_rounds else run
+            done.append(after_rounds([(run, plan.rounds), (rest, plan.plain_rounds)], seen, begin, watch))
+    return _joined(run, done, plan, time.monotonic() - begun)
 
 
-def fresh_chains(run: Run, n: int, rng: torch.Generator) -> Point:
+def plan_of(
+    run: Run,
+    held: frozenset[str],
+    rounds: int | None = None,
+    visits: int | None = None,
+    plain_rounds: int | None = None,
+) -> Plan:
+    """Returns how chains of a run are made that hold some coordinates: as asked, else as its recipe says.
+
+    Raises:
+        RecipeError: a count is not positive, or what was asked does not apply to such chains.
+        CapabilityError: nothing brings its chains to data.
+    """
+    config = run.recipe.table("sample")
+    for name, asked, least in (("rounds", rounds, 1), ("visits", visits, 1), ("plain_rounds", plain_rounds, 0)):
+        if asked is not None and asked < least:
+            raise RecipeError(f"Sampling needs {name} of at least {least}, found {asked}.")
+    names = leaves_data(run, held, fresh_chains(run, 1, stream(0, 0, "plan", run.device)))
+    n_visits = config.visits if visits is None else visits
+    n_plain = config.plain_rounds if plain_rounds is None else plain_rounds
+    if not names:
+        if visits is not None:
+            raise RecipeError(
+                f"visits = {visits} has no effect: chains of this run are at data all the time, and are taken after "
+                "their rounds. Leave it out."
+            )
+        return Plan(visits=0, rounds=rounds or config.rounds or ROUNDS, plain_rounds=n_plain)
+    if n_plain:
+        raise RecipeError(
+            f"plain_rounds = {n_plain} has no effect: chains of this run are taken at a visit to data, which "
+            f"{' and '.join(names)} decides, and make no more rounds. Set it to 0."
+        )
+    bound = rounds or config.rounds or ROUNDS_TO_DATA + ROUNDS_A_VISIT * n_visits
+    return Plan(visits=n_visits, rounds=bound, plain_rounds=0)
+
+
+def fresh_chains(run: Run, n: int, rng: Generator) -> Point:
     """Returns n chains from the prior that generation starts from."""
     context = BuildContext(
         event_shape=run.facts.event_shape,
         value_range=run.facts.value_range,
+        x_values=run.facts.x_values,
         coordinates=run.coordinates,
         device=run.device,
     )
     return Fresh(context)(n, rng, "generation")
 
 
-def holding(run: Run, names: frozenset[str]) -> Run:
-    """Returns the run with a sampler that leaves some coordinates alone.
-
-    Raises:
-        CapabilityError: a part moves one of them together with something else, or nothing else is moved.
-    """
-    kept = _without_movers(run.sampler, run.tuning, names)
-    if kept is None:
-        given = ", ".join(sorted(names))
-        raise CapabilityError(
-            f"--given {given}: the sampler of this run moves nothing else. Train with one that moves x."
-        )
-    return replace(run, sampler=kept[0], tuning=kept[1])
-
-
-def _without_movers(sampler: Sampler, tuning: Tuning, names: frozenset[str]) -> tuple[Sampler, Tuning] | None:
-    """Returns a sampler without its parts that move nothing but these coordinates, and their places in the tuning."""
-    if not sampler.moves_coordinates & names:
-        return sampler, tuning
-    if isinstance(sampler, Sequence):
-        parts = [_without_movers(c, tuning.get(str(i), {}), names) for i, c in enumerate(sampler.children)]
-        kept = [part for part in parts if part is not None]
-        return (Sequence([c for c, _ in kept]), {str(i): t for i, (_, t) in enumerate(kept)}) if kept else None
-    others = sorted(sampler.moves_coordinates - names)
-    if others or moves_x(sampler):
-        given = ", ".join(sorted(sampler.moves_coordinates & names))
-        raise CapabilityError(
-            f"--given {given}: {type(sampler).__name__} moves it together with {', '.join(others) or 'x'}, so it "
-            "cannot be held. Train with a sampler that moves it by itself, as gibbs does."
-        )
-    return None
-
-
-def _chains(
-    run: Run, seen: EnergyView, n: int, fixed: Mapping[str, Tensor], rounds: int, name: str, watch: Watch | None
-) -> tuple[Point, int]:
-    rng = stream(0, 0, name, run.device)
-    start = fresh_chains(run, n, rng)
+def _start(run: Run, n: int, fixed: Mapping[str, Tensor], rng: Generator) -> Point:
+    """Returns fresh chains that hold what was given."""
     held = {key: value.to(run.device).expand(n, *value.shape).contiguous() for key, value in fixed.items()}
-    state = run.sampler.init(start.with_aux(**held), rng, run.tuning)
-    gradients = 0
-    for i in range(rounds):
-        state, info = run.sampler.step(seen, state)
-        gradients += info.n_gradients
-        if not bool(torch.isfinite(state.point.x).all()):
-            raise DivergenceError(f"A chain is not finite after round {i + 1}: sample with a smaller step.")
-        if watch:
-            watch(i + 1, rounds, in_data_range(run.coordinates, state.point.without("latent")).cpu())
-    return state.point, gradients
+    return fresh_chains(run, n, rng).with_aux(**held)
+
+
+def _joined(run: Run, done: list[Chains], plan: Plan, seconds: float) -> Generated:
+    """Returns the samples of all batches."""
+    n_samples, n_chains = sum(len(chains.point) for chains in done), sum(chains.n_chains for chains in done)
+    spent = sum(chains.n_gradients for chains in done)
+    if not n_samples:
+        raise RunError(
+            f"None of {n_chains:,} chains came to data {plan.often()} within {plan.rounds:,} rounds "
+            f"({spent // n_chains:,} gradients each; the most visits of a chain: {max(c.most_visits for c in done)}). "
+            "Give them more rounds or ask for fewer visits (--rounds, --visits); a model that was trained for too few "
+            "steps may never let them through."
+        )
+    x = torch.cat([in_data_range(run.coordinates, c.point.without("latent")) for c in done]).cpu()
+    aux = {name: torch.cat([c.point.aux[name] for c in done]).cpu() for name in done[0].point.aux}
+    late, each = n_chains - n_samples, round(spent / n_samples)
+    return Generated(x=x, aux=aux, n_gradients=each, plan=plan, n_late=late, seconds=seconds)

@@ -20,6 +20,8 @@ def schedule(config: OptimConfig, step: int, total: int) -> float:
     """
     if config.warmup and step <= config.warmup:
         return step / config.warmup
+    if config.schedule == "drops":
+        return 0.1 ** sum(step > share * total for share in config.drops)
     begin = config.warmup + config.hold * (total - config.warmup)
     progress = min(1.0, max(0.0, (step - 1 - begin) / max(1e-9, total - begin)))
     if config.schedule == "cosine":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.point import Point
-from ebmkit.protocols import Energy, EnergyView, Sampler, SamplerState, Tuning
+from ebmkit.protocols import Energy, EnergyView, Sampler, SamplerState, Tuning, is_discrete, moves_x
 
 
 def check_start(point: Point) -> None:
@@ -30,9 +30,9 @@ def check_sampler(sampler: Sampler, state: SamplerState) -> None:
         RecipeError: a step size is not positive and finite.
         CapabilityError: the chains lack a coordinate that it moves or looks its step sizes up by.
     """
-    for part in _parts(sampler):
+    for part, handed in _parts_with(sampler, frozenset(state.point.aux)):
         per = getattr(getattr(part, "config", None), "step_size_per", "")
-        missing = sorted((part.moves_coordinates | ({per} if per else set())) - state.point.aux.keys())
+        missing = sorted((part.moves_coordinates | ({per} if per else set())) - handed)
         if missing:
             have = ", ".join(state.point.aux) or "no coordinate"
             raise CapabilityError(
@@ -43,6 +43,31 @@ def check_sampler(sampler: Sampler, state: SamplerState) -> None:
         values = torch.as_tensor(step_size)
         if not bool((torch.isfinite(values) & (values > 0)).all()):
             raise RecipeError(f"Step sizes must be positive and finite, found {values.tolist()}.")
+
+
+def check_values(sampler: Sampler, coordinates: Iterable[Any], x_values: str) -> None:
+    """Refuses a sampler that moves real-valued x where x is discrete, or the reverse, and coordinates that noise it.
+
+    Args:
+        sampler: of a run.
+        coordinates: of the run.
+        x_values: of its data, "real" or how discrete x is held.
+
+    Raises:
+        CapabilityError: they do not fit each other.
+    """
+    wrong = [type(p).__name__ for p in _parts(sampler) if moves_x(p) and is_discrete(p) != (x_values != "real")]
+    if wrong and x_values == "real":
+        raise CapabilityError(
+            f"{wrong[0]} moves discrete x, but x of these data is real-valued: take sgld, mala, hmc or nuts."
+        )
+    if wrong:
+        raise CapabilityError(
+            f"{wrong[0]} moves real-valued x, but x of these data is {x_values}: take gibbs-with-gradients."
+        )
+    noisy = [c.name for c in coordinates if getattr(c, "changes_x", False)]
+    if noisy and x_values != "real":
+        raise CapabilityError(f"Coordinate '{noisy[0]}' noises x, but x of these data is {x_values}: leave it out.")
 
 
 def check_energy(energy: Energy | EnergyView, seen: EnergyView, point: Point) -> Tensor:
@@ -104,11 +129,16 @@ def _elsewhere(rows: Tensor, row: Tensor) -> Tensor:
 
 def _parts(sampler: Sampler) -> Iterator[Sampler]:
     """Yields the sampler, or the parts of a sequence."""
+    return (part for part, _ in _parts_with(sampler, frozenset()))
+
+
+def _parts_with(sampler: Sampler, names: frozenset[str]) -> Iterator[tuple[Sampler, frozenset[str]]]:
+    """Yields the same, each with the coordinates that its points have: `names`, and what the samplers around it add."""
     children: tuple[Sampler, ...] = getattr(sampler, "children", ())
     for child in children:
-        yield from _parts(child)
+        yield from _parts_with(child, names | getattr(sampler, "hands_down", frozenset()))
     if not children:
-        yield sampler
+        yield sampler, names
 
 
 def _step_sizes(sampler: Sampler, tuning: Tuning) -> Iterator[Any]:

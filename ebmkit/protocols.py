@@ -192,9 +192,12 @@ class Sampler(Protocol):
     Attributes:
         moves_coordinates: the coordinates beyond x that it moves. One that lists none moves x, unless an attribute
             `moves_x` says otherwise. One whose attribute `passes_tail` is true moves x without an energy gradient:
-            it keeps the graph it is handed, and a tail belongs to a part before it. It may have a method
+            it keeps the graph it is handed, and a tail belongs to a part before it. One whose attribute `discrete` is
+            true moves x among discrete values; one that is unadjusted says in `bias_order` the order of its bias in
+            the step size. It may have a method
             `metrics(info, tuning)` that returns named scalars about a transition for the log, and a method
-            `figures(tuning)` that returns named matplotlib figures for the folder of samples.
+            `figures(tuning)` that returns named matplotlib figures for the folder of samples. One that is a sequence
+            and keeps records beside has the sequence in an attribute `sequence`: generation takes parts out of it.
     """
 
     moves_coordinates: frozenset[str]
@@ -218,6 +221,11 @@ def moves_x(sampler: Sampler) -> bool:
     return bool(getattr(sampler, "moves_x", not sampler.moves_coordinates))
 
 
+def is_discrete(sampler: Sampler) -> bool:
+    """Returns whether a sampler moves x among discrete values."""
+    return bool(getattr(sampler, "discrete", False))
+
+
 def owns_tail(sampler: Sampler) -> bool:
     """Returns whether a tail's graph can begin in a sampler: it moves x, and not just by passing a graph on."""
     return moves_x(sampler) and not getattr(sampler, "passes_tail", False)
@@ -225,7 +233,11 @@ def owns_tail(sampler: Sampler) -> bool:
 
 @runtime_checkable
 class Buffer(Protocol):
-    """Owns the negatives between training steps, with all their coordinates."""
+    """Owns the negatives between training steps, with all their coordinates.
+
+    It may have a property `filled`, the number of rows that hold chains which a sampler has moved; without one, every
+    row counts.
+    """
 
     def draw(self, positive: Point, rng: Generator, match: frozenset[str] = frozenset()) -> tuple[Any, Point]:
         """Returns a token and B chains to continue, with the positive's values of the coordinates in `match`."""
@@ -236,7 +248,7 @@ class Buffer(Protocol):
         ...
 
     def reference(self, k: int, rng: Generator, exclude: Any = None) -> Point:
-        """Returns k other rows, for an entropy; never the rows that a token holds."""
+        """Returns k other rows, for an entropy, moved ones first; never the rows that a token holds."""
         ...
 
     def __len__(self) -> int: ...
@@ -259,6 +271,7 @@ class Needs:
         tail_moves: last moves whose graph is kept.
         tail_rows: chains that keep it; 0 for all of them.
         reference: buffer rows for an entropy.
+        reference_fill: rows that must hold moved chains before any reference is drawn; all of a smaller buffer.
         abilities: what is asked of the energy in both phases, so that one pass serves every objective.
     """
 
@@ -266,6 +279,7 @@ class Needs:
     tail_moves: int = 0
     tail_rows: int = 0
     reference: int = 0
+    reference_fill: int = 0
     abilities: frozenset[str] = frozenset({"energy"})
 
     def __or__(self, other: Needs) -> Needs:
@@ -274,6 +288,7 @@ class Needs:
             tail_moves=max(self.tail_moves, other.tail_moves),
             tail_rows=_most_rows([needs.tail_rows for needs in (self, other) if needs.tail_moves]),
             reference=max(self.reference, other.reference),
+            reference_fill=max(self.reference_fill, other.reference_fill),
             abilities=self.abilities | other.abilities,
         )
 
@@ -300,6 +315,9 @@ class Objective(Protocol):
 @runtime_checkable
 class Dataset(Protocol):
     """Training data of one event shape.
+
+    A set of discrete x says so in an attribute `x_values`, "binary" (each entry is the lowest or the highest value of
+    its range) or "one-hot" (along the last axis), and its declaration gives `data.discrete`.
 
     Attributes:
         event_shape: shape of one datum, (channels, height, width) for images.

@@ -190,7 +190,8 @@ def read_recipe(path: Path) -> Recipe:
 
 def _is_flat(entry: Mapping[str, Any]) -> bool:
     """Whether it can be written below a `[[table]]` line of its own: tomli_w would put short tables into one line."""
-    return not any("{" in tomli_w.dumps({"": value}) or isinstance(value, Mapping) for value in entry.values())
+    written = [tomli_w.dumps({"": value}) for value in entry.values() if not isinstance(value, Mapping)]
+    return len(written) == len(entry) and not any("{" in text or text.startswith("[[") for text in written)
 
 
 def _entries(value: Any, table: str, origin: str) -> list[Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +81,20 @@ def as_recipe(recipe: Recipe | str | Path | Mapping[str, Any]) -> Recipe:
     return read_recipe(path) if path.is_file() else from_toml(host().recipe(str(recipe)), f"recipe {recipe}")
 
 
-def run(recipe: Recipe | str | Path | Mapping[str, Any], out: str | Path, *, watch: Watcher | None = None) -> Run:
+def run(
+    recipe: Recipe | str | Path | Mapping[str, Any],
+    out: str | Path,
+    *,
+    watch: Watcher | None = None,
+    note: Callable[[str], None] | None = None,
+) -> Run:
     """Trains what a recipe describes, into a new directory.
 
     Args:
         recipe: a `Recipe`, a shipped recipe's name, a TOML file, TOML text or a mapping.
         out: directory; it must not hold a run.
         watch: is told of every step.
+        note: is told, in one line, what was measured and decided at the start.
 
     Raises:
         RecipeError, CapabilityError, DataError: the request was wrong; nothing has been written.
@@ -99,6 +106,8 @@ def run(recipe: Recipe | str | Path | Mapping[str, Any], out: str | Path, *, wat
     complete, dataset = _with_data(as_recipe(recipe))
     assembly = assemble(complete, dataset=dataset)
     _write_start(directory, assembly)
+    if note is not None and assembly.choice is not None:
+        note(f"engine = {assembly.choice.engine}: {assembly.choice.reason}")
     Trainer(directory, assembly, watch).train()
     return load(directory, device=str(assembly.parts.device))
 
@@ -219,6 +228,8 @@ def _with_data(asked: Recipe) -> tuple[Recipe, Any]:
 
 def _write_start(directory: Path, assembly: Assembly) -> None:
     facts = environment(assembly.parts.device, assembly.recipe.table("run").seed)
+    if assembly.choice is not None:
+        facts["engine"] = asdict(assembly.choice)
     made = not directory.exists()
     try:
         directory.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from ebmkit.point import Point
 from ebmkit.preflight import check_energy, check_sampler, check_start
 from ebmkit.protocols import Energy, EnergyView, Sampler, SamplerInfo, Tuning
 from ebmkit.samplers.adapt import adapted, settled
+from ebmkit.samplers.divergence import explain, finite_rows
 from ebmkit.summary import Diagnostics, diagnose
 from ebmkit.views import view
 
@@ -37,6 +38,7 @@ class Samples:
         n_gradients: energy gradients that each chain spent, burn-in included.
         final: where the chains ended; with `tuning`, it continues them.
         tuning: the sampler's step sizes and counts after burn-in.
+        chunk: chains a pass that were used; asked for again, it repeats the draws to the last bit.
     """
 
     x: Tensor
@@ -46,6 +48,7 @@ class Samples:
     n_gradients: int
     final: Point
     tuning: Tuning
+    chunk: int = 0
 
     def summary(self) -> Diagnostics:
         """Returns R-hat, effective sample sizes, acceptance, energy and cost; `print` it.
@@ -70,6 +73,7 @@ def sample(
     emit: Emit | None = None,
     adapt: bool = True,
     tuning: Tuning | None = None,
+    chunk: int | Literal["auto"] = "auto",
     keep_on: torch.device | str = "cpu",
     max_bytes: int = 2**32,
     progress: Progress | None = None,
@@ -90,16 +94,18 @@ def sample(
         adapt: whether the step sizes of a sampler with an adaptation rule learn during burn-in. After it they stand
             still, so that the draws come from one transition law.
         tuning: step sizes to start from, as an earlier run returned them; unset, those of the sampler's settings.
+        chunk: chains a pass, 0 for all at once; "auto" measures it for 8,192 chains or more. It changes no random
+            number, and values only by rounding. A view that is handed over has its own.
         keep_on: device that keeps the draws.
         max_bytes: more than this is not kept.
         progress: called after each transition with (transitions made, transitions in all, its info).
 
     Raises:
         RecipeError: a count or step size is not positive, nothing would be kept, or more than `max_bytes`; there are no
-            chains, or the start is not finite.
+            chains, or the start is not finite; a chunk is given beside a view.
         CapabilityError: the energy does not return [B], or mixes rows; the sampler cannot move such x, or the chains
             lack a coordinate that it needs.
-        DivergenceError: a chain is not finite any more.
+        DivergenceError: a chain is not finite any more; it names the move.
 
     >>> import torch, ebmkit
     >>> sampler = ebmkit.build("sampler", "sgld", step_size=0.01, moves=10)
@@ -113,13 +119,16 @@ def sample(
     built = _built(sampler, point)
     state = built.init(point, stream(seed, 0, "sample", point.x.device), tuning)
     check_sampler(built, state)
-    seen = energy if isinstance(energy, EnergyView) else view(energy)
+    seen = _seen(energy, chunk)
     first = _record(state.point, check_energy(energy, seen, state.point))
     kept = _Emitted(emit, keep_on, max_bytes) if emit else _Every(first, transitions // thin, keep_on, max_bytes)
     accepted, gradients, total = torch.zeros(len(point), device=point.x.device), 0, burn_in + transitions
     for i in range(1, total + 1):
+        before = replace(state, rng=state.rng.clone_state())
         state, info = built.step(seen, state)
-        _check_finite(state.point, i)
+        if not bool(finite_rows(state.point).all()):
+            why = explain(built, seen, before, info)
+            raise DivergenceError(f"A chain is not finite after transition {i}; {why} Use a smaller step.")
         gradients += info.n_gradients
         if i > burn_in:
             accepted = accepted + info.accept_rate
@@ -139,6 +148,7 @@ def sample(
         n_gradients=gradients,
         final=state.point,
         tuning=state.tuning,
+        chunk=_chunk(seen),
     )
 
 
@@ -205,6 +215,20 @@ def _n_bytes(point: Point) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in (point.x, *point.aux.values()))
 
 
+def _seen(energy: Energy | EnergyView, chunk: int | Literal["auto"]) -> EnergyView:
+    if not isinstance(energy, EnergyView):
+        return view(energy, chunk=chunk)
+    if chunk != "auto":
+        raise RecipeError(f"chunk = {chunk} was asked of a view, which has its own: use ebmkit.view(…, chunk={chunk}).")
+    return energy
+
+
+def _chunk(seen: EnergyView) -> int:
+    """Returns the chains a pass of a view; one that is not ours, or that saw no large batch, takes all at once."""
+    chunk = getattr(getattr(seen, "passes", None), "chunk", 0)
+    return chunk if isinstance(chunk, int) else 0
+
+
 def _built(sampler: Sampler | str, point: Point) -> Any:
     if not isinstance(sampler, str):
         return sampler
@@ -218,8 +242,3 @@ def _check_counts(transitions: int, burn_in: int, thin: int) -> None:
         )
     if thin > transitions:
         raise RecipeError(f"thin = {thin} keeps none of {transitions} transitions: use at least {thin} transitions.")
-
-
-def _check_finite(point: Point, transition: int) -> None:
-    if not bool(torch.isfinite(point.x).all()):
-        raise DivergenceError(f"A chain is not finite after transition {transition}: use a smaller step.")

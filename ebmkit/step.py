@@ -16,6 +16,7 @@ from ebmkit.phases import Phases, stream
 from ebmkit.point import Batch, Point
 from ebmkit.protocols import Coordinate, Dataset, Needs, Objective, Sampler, SamplerInfo, Tail, Tuning
 from ebmkit.samplers.adapt import adapted
+from ebmkit.samplers.divergence import explain, finite_rows
 from ebmkit.views import CallableView, FrozenView, iterate_parametrisations
 
 Update = Callable[[Mapping[str, Tensor]], None]
@@ -82,6 +83,8 @@ def train_step(parts: Parts, batch: Batch, step: int, tuning: Tuning, update: Up
             losses = score(parts, phases)
         _check_losses(losses, step)
         metrics = {**chain_metrics(phases, info), **sampler_metrics(parts.sampler, info, tuning)}
+        if parts.needs.reference:
+            metrics["buffer_filled"] = torch.tensor(float(rows_filled(parts.buffer)), device=parts.device)
         update(losses)
     return StepReport(step=step, losses=_detached(losses), metrics=metrics, phases=phases, tuning=tuning)
 
@@ -102,13 +105,15 @@ def run_phases(parts: Parts, batch: Batch, step: int, tuning: Tuning) -> tuple[P
         match = frozenset(positive.aux) - parts.sampler.moves_coordinates
         token, start = parts.buffer.draw(positive, rng("draw"), match)
         kept = Tail(moves=needs.tail_moves, rows=min(needs.tail_rows, len(start)) or None) if needs.tail_moves else None
-        state = parts.sampler.init(start, rng("chains"), tuning)
-        state, info = parts.sampler.step(parts.view, state, tail=kept)
-        negative, tuning = state.point.map(torch.detach), adapted(parts.sampler, state.tuning, info)
-        _check_chains(negative, step)
+        state, info = parts.sampler.step(parts.view, parts.sampler.init(start, rng("chains"), tuning), tail=kept)
+        negative = state.point.map(torch.detach)
+        if not bool(finite_rows(negative).all()):  # one host synchronisation, before anything is stored
+            why = explain(parts.sampler, parts.view, parts.sampler.init(start, rng("chains"), tuning), info)
+            raise DivergenceError(f"Step {step}: a chain is not finite; {why} {_ADVICE}")
+        tuning = adapted(parts.sampler, state.tuning, info)
         if kept:
             tail, held = state.point.map(lambda t: t[: kept.rows]), parts.view.constant
-        if needs.reference:
+        if needs.reference and is_filled(parts.buffer, needs.reference_fill):
             reference = parts.buffer.reference(needs.reference, rng("reference"), exclude=token)
         parts.buffer.put(token, negative)
     phases = Phases(
@@ -138,6 +143,16 @@ def score(parts: Parts, phases: Phases) -> dict[str, Tensor]:
         if _versions(phases) != before:
             raise PluginError(f"Objective '{name}' changed a phase in place: objectives never move chains.")
     return losses
+
+
+def is_filled(buffer: Any, n: int) -> bool:
+    """Returns whether n rows of a buffer, or all of a smaller one, hold chains that a sampler has moved."""
+    return n == 0 or rows_filled(buffer) >= min(n, len(buffer))
+
+
+def rows_filled(buffer: Any) -> int:
+    """Returns how many rows of a buffer hold chains that a sampler has moved."""
+    return int(getattr(buffer, "filled", len(buffer)))
 
 
 def chain_metrics(phases: Phases, info: SamplerInfo | None) -> dict[str, Tensor]:
@@ -180,12 +195,6 @@ def sampler_figures(sampler: Sampler, tuning: Tuning) -> dict[str, Any]:
     for i, child in enumerate(children):
         figures.update(sampler_figures(child, tuning.get(str(i), {})))
     return figures
-
-
-def _check_chains(negative: Point, step: int) -> None:
-    """Looks, with one host synchronisation and before anything is stored, whether the chains are finite."""
-    if not bool(torch.isfinite(negative.x).all()):
-        raise DivergenceError(f"Step {step}: a chain is not finite after the sampler's moves. {_ADVICE}")
 
 
 def _check_losses(losses: Mapping[str, Tensor], step: int) -> None:

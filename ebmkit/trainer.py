@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,7 @@ class Trainer:
         self._show_plugins(report)
         both = {**{f"loss.{k}": v for k, v in report.losses.items()}, **report.metrics}
         values = dict(zip(both, torch.stack([v.float() for v in both.values()]).tolist(), strict=True))
+        values = {name: value for name, value in values.items() if not isnan(value)}  # a rate without trials has none
         book.write(self.done, values)
         return values
 

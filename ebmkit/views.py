@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from ebmkit.engines.chunks import Rows
+from ebmkit.engines.passes import Engine, Loop, Passes
 from ebmkit.errors import CapabilityError
 from ebmkit.frozen import Form, FrozenCopy, iterate_parametrisations, parametrised, settle_parametrisations
 from ebmkit.point import Point
@@ -23,6 +28,8 @@ __all__ = [
 ]
 
 Precision = Literal["fp32", "bf16"]
+TOLERANCES = {"fp32": 1e-3, "bf16": 0.25}
+"""How far a compiled drift may be from the eager one, relative to its norm; a leaky ReLU that flips in bf16 moves far."""
 
 
 class FrozenView:
@@ -31,13 +38,16 @@ class FrozenView:
     Attributes:
         live: the module, for the moves whose graph is kept.
         precision: of the drift.
+        passes: how drifts are computed: the engine, and the rows of a pass.
     """
 
-    def __init__(self, live: nn.Module, precision: Precision = "fp32") -> None:
+    def __init__(self, live: nn.Module, precision: Precision = "fp32", engine: str = "eager", chunk: Rows = 0) -> None:
         self.live: Energy = live
         self.precision = precision
-        plain = precision == "fp32" and not any(isinstance(module, nn.Conv2d) for module in live.modules())
-        self._drift_form: Form = "exact" if plain else precision
+        self.passes = Passes(self._drift_energy, engine, chunk, tolerance=TOLERANCES[precision])
+        plain = not any(isinstance(module, nn.Conv2d) for module in live.modules())
+        self._fast_form: Form = "exact" if plain else "fp32"
+        self._drift_form: Form = "bf16" if precision == "bf16" else self._fast_form
         self._copies: dict[Form, FrozenCopy] = {}
 
     @property
@@ -53,35 +63,45 @@ class FrozenView:
 
     def energy(self, point: Point) -> Tensor:
         """Returns the energies [B], nats, in fp32."""
-        with torch.no_grad():
-            return self._ask(point, "exact", "energy")
+        return self.passes.value(partial(self._ask, form="exact", ability="energy"), point)
 
     def levels(self, point: Point, name: str = "level") -> Tensor:
         """Returns the energies [B, L] of all values of a discrete coordinate, nats, in fp32."""
-        with torch.no_grad():
-            return self._ask(point.without(name), "exact", "levels")
+        return self.passes.value(partial(self._ask, form="exact", ability="levels"), point.without(name))
 
     def drift(self, point: Point) -> Tensor:
         """Returns ∇ₓE [B, *event], nats per data unit, in the dtype and memory format of x."""
-        return self._gradient(point)[1]
+        with _autocast(point.x.device.type, enabled=False):
+            return self.passes.drift(point)
 
     def energy_and_drift(self, point: Point) -> tuple[Tensor, Tensor]:
         """Returns the energies [B] in fp32 and the drift, from one pass where the drift is fp32 too."""
-        if self.precision == "fp32":
-            return self._gradient(point)
-        return self.energy(point), self.drift(point)
+        with _autocast(point.x.device.type, enabled=False):
+            energy, drift = self.passes.gradient(point)
+        return (energy if self.precision == "fp32" else self._fast_energy(point)), drift
 
-    def _gradient(self, point: Point) -> tuple[Tensor, Tensor]:
-        with torch.enable_grad(), torch.autocast(point.x.device.type, enabled=False):
-            x = point.x.detach().requires_grad_()
-            energy = self._ask(point.replace(x=x), self._drift_form, "energy")
-            return energy.detach(), _gradient_in(x, energy)
+    def _fast_energy(self, point: Point) -> Tensor:
+        """Returns the energies in fp32 as a gradient in fp32 would give them, equal to `energy` within rounding."""
+        return self.passes.value(partial(self._ask, form=self._fast_form, ability="energy"), point)
+
+    @property
+    def captures(self) -> bool:
+        """Whether loops of moves are captured whole, by `moves`."""
+        return self.passes.engine == "graph"
+
+    def moves(self, key: Hashable, loop: Loop, point: Point, noise: Tensor) -> Tensor:
+        """Returns x after the moves of a loop, captured as one graph; see `Passes.moves`."""
+        with _autocast(point.x.device.type, enabled=False):
+            return self.passes.moves(key, loop, point, noise)
+
+    def _drift_energy(self, point: Point) -> Tensor:
+        return self._ask(point, self._drift_form, "energy")
 
     def _ask(self, point: Point, form: Form, ability: str) -> Tensor:
         module: Energy = self._copy(form).module
         if point.x.dtype in (torch.bfloat16, torch.float16):
             point = point.replace(x=point.x.float())
-        with torch.autocast(point.x.device.type, torch.bfloat16, enabled=form == "bf16", cache_enabled=False):
+        with _autocast(point.x.device.type, enabled=form == "bf16"):
             return at_least_fp32(evaluate(module, point, ability)[ability])
 
     def _copy(self, form: Form) -> FrozenCopy:
@@ -97,49 +117,61 @@ class CallableView:
     Attributes:
         live: the callable.
         constant: the same; what it closes over is its own business.
+        passes: how drifts are computed: the engine, and the rows of a pass.
     """
 
-    def __init__(self, live: Energy) -> None:
+    def __init__(self, live: Energy, engine: str = "eager", chunk: Rows = 0) -> None:
         self.live = live
         self.constant = live
+        self.passes = Passes(live, engine, chunk, tolerance=TOLERANCES["fp32"])
 
     def refresh(self) -> None:
         """Does nothing: there is no copy."""
 
     def energy(self, point: Point) -> Tensor:
         """Returns the energies [B], nats, in fp32."""
-        with torch.no_grad():
-            return at_least_fp32(self.live(point))
+        return self.passes.value(lambda p: at_least_fp32(self.live(p)), point)
 
     def levels(self, point: Point, name: str = "level") -> Tensor:
         """Returns the energies [B, L] of all values of a discrete coordinate, nats, in fp32."""
-        with torch.no_grad():
-            return at_least_fp32(evaluate(self.live, point.without(name), "levels")["levels"])
+        rest = point.without(name)
+        return self.passes.value(lambda p: at_least_fp32(evaluate(self.live, p, "levels")["levels"]), rest)
 
     def drift(self, point: Point) -> Tensor:
         """Returns ∇ₓE [B, *event], nats per data unit, in the dtype and memory format of x."""
-        return self.energy_and_drift(point)[1]
+        return self.passes.drift(point)
 
     def energy_and_drift(self, point: Point) -> tuple[Tensor, Tensor]:
         """Returns the energies [B] in fp32 and the drift, from one pass."""
-        with torch.enable_grad():
-            x = point.x.detach().requires_grad_()
-            energy = self.live(point.replace(x=x))
-            return at_least_fp32(energy.detach()), _gradient_in(x, energy)
+        return self.passes.gradient(point)
+
+    @property
+    def captures(self) -> bool:
+        """Whether loops of moves are captured whole, by `moves`."""
+        return self.passes.engine == "graph"
+
+    def moves(self, key: Hashable, loop: Loop, point: Point, noise: Tensor) -> Tensor:
+        """Returns x after the moves of a loop, captured as one graph; see `Passes.moves`."""
+        return self.passes.moves(key, loop, point, noise)
 
 
-def view(energy: Energy, precision: Precision = "fp32") -> FrozenView | CallableView:
+def view(
+    energy: Energy, precision: Precision = "fp32", *, engine: Engine = "eager", chunk: Rows = 0
+) -> FrozenView | CallableView:
     """Returns what sampling sees of an energy.
 
     Args:
         energy: a module (it is copied, folded and frozen) or any callable from `Point` to [B].
         precision: of the drift of a module; energies are always fp32, and a callable is asked as it is.
+        engine: "eager"; "compile", value and gradient as one compiled function; "graph", on CUDA, captured.
+        chunk: rows a pass, 0 for all at once. "auto" measures at the first batch of 8,192 rows or more, and keeps what
+            it found as `passes.chunk`. The random stream does not depend on it, values only by rounding.
 
     Returns:
         An `EnergyView`; `refresh()` copies a module's weights again.
 
     Raises:
-        CapabilityError: the precision is unknown.
+        CapabilityError: the precision or engine is unknown, the engine cannot run here, or the chunk is no count.
 
     >>> import torch, ebmkit
     >>> seen = ebmkit.view(lambda point: point.x.square().sum(dim=1) / 2)
@@ -148,10 +180,13 @@ def view(energy: Energy, precision: Precision = "fp32") -> FrozenView | Callable
     """
     if precision not in ("fp32", "bf16"):
         raise CapabilityError(f"precision '{precision}' is unknown: fp32 or bf16.")
-    return FrozenView(energy, precision) if isinstance(energy, nn.Module) else CallableView(energy)
+    if isinstance(energy, nn.Module):
+        return FrozenView(energy, precision, engine, chunk)
+    return CallableView(energy, engine, chunk)
 
 
-def _gradient_in(x: Tensor, energy: Tensor) -> Tensor:
-    """Returns ∂ΣE/∂x laid out in memory as x is: networks in channels-last hand back another layout."""
-    (drift,) = torch.autograd.grad(energy.sum(), x)
-    return drift if drift.stride() == x.stride() else torch.empty_like(x).copy_(drift)
+def _autocast(device: str, *, enabled: bool) -> AbstractContextManager[object]:
+    """Returns the context that casts to bf16, or does not, whatever the caller's does."""
+    if not enabled and not torch.is_autocast_enabled(device):
+        return nullcontext()
+    return torch.autocast(device, torch.bfloat16, enabled=enabled, cache_enabled=False)

@@ -9,8 +9,10 @@ import torch
 
 from ebmkit.assemble import Facts, assemble, choose_device
 from ebmkit.errors import CapabilityError, CheckpointError, RecipeError
-from ebmkit.recipe import from_mapping
+from ebmkit.phases import stream
+from ebmkit.recipe import Recipe, from_mapping
 from ebmkit.runs import resolved
+from ebmkit.step import run_phases
 
 FACTS = Facts(event_shape=(1, 28, 28), value_range=(0.0, 1.0), n_classes=2, class_names=("a", "b"), n_data=5)
 
@@ -52,3 +54,34 @@ def test_a_model_without_parameters_is_refused(monkeypatch: pytest.MonkeyPatch) 
 def test_a_resolved_recipe_has_its_temperature() -> None:
     with pytest.raises(RecipeError, match=r"run\.temperature"):
         assemble(from_mapping({"data": {"use": "toy"}, "resolved": True}))
+
+
+def lengthy(**run: object) -> Recipe:
+    return resolved(
+        {"data": {"use": "toy"}, "energy": {"use": "mlp", "widths": [8]}, "run": {"steps": 3, **run}}
+    ).recipe
+
+
+def test_a_run_records_the_engine_and_chunk_that_auto_chose() -> None:
+    assembly = assemble(lengthy())
+    config = assembly.recipe.table("run")
+    assert (config.engine, config.chunk) == ("eager", 0) and assembly.choice is not None
+    assert "eager" in assembly.choice.reason and assembly.choice.milliseconds["eager"] > 0
+    again = assemble(assembly.recipe)
+    assert again.choice is None and again.recipe == assembly.recipe, "what is recorded is not measured again"
+
+
+def test_a_recorded_engine_is_used_in_training_and_loading_stays_eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch._inductor.compile", lambda traced, tensors: traced)
+    recipe = lengthy(engine="compile", chunk=16)
+    assembly = assemble(recipe)
+    assert (assembly.parts.view.passes.engine, assembly.parts.view.passes.chunk) == ("compile", 16)
+    loaded = assemble(assembly.recipe, facts=assembly.facts, with_data=False)
+    assert loaded.parts.view.passes.engine == "eager" and loaded.recipe.table("run").engine == "compile"
+
+
+def test_measuring_changes_no_number_of_the_run() -> None:
+    measured, told = assemble(lengthy()), assemble(lengthy(engine="eager", chunk=0))
+    batch = measured.parts.dataset.batch(torch.arange(8), stream(0, 1, "data"))
+    first, second = (run_phases(assembly.parts, batch, 1, {})[0].negative for assembly in (measured, told))
+    assert first is not None and second is not None and torch.equal(first.x, second.x)

@@ -1,5 +1,7 @@
 """Laws of the augmentation: each image by its own draw, from the passed stream alone, inside the range."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -103,3 +105,11 @@ def test_the_weak_law_changes_less_than_the_strong_one() -> None:
     x = images(n=64)
     weak, strong = ((augment(x, rng(), PRESETS[name]) - x).square().mean() for name in ("weak", "strong"))
     assert weak < strong
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.5, 2.0])
+def test_jitter_has_a_strength_and_nothing_else_changes(strength: float) -> None:
+    law = PRESETS["strong"]
+    found = law.jittered(strength)
+    assert found.jitter == pytest.approx([strength * width for width in law.jitter])
+    assert replace(found, jitter=law.jitter) == law

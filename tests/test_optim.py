@@ -32,6 +32,12 @@ def test_a_single_step_is_made_at_the_full_rate(kind: str) -> None:
     assert schedule(OptimConfig(schedule=kind), 1, 1) == 1.0
 
 
+def test_drops_are_published_epochs_of_two_hundred() -> None:
+    config = OptimConfig(schedule="drops")
+    rates = [schedule(config, 500 * epoch, 100_000) for epoch in (1, 140, 141, 160, 161, 180, 181, 200)]
+    assert rates == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
+
+
 def owners() -> dict[str, nn.Module]:
     torch.manual_seed(0)
     return {"energy": nn.Linear(2, 1), "guide": nn.Linear(2, 1)}

@@ -327,6 +327,27 @@ def test_losses_are_named_scalars() -> None:
     assert set(trained(parts(objectives={"x": two, "y": two}))[0].losses) == {"x.a", "x.b", "y.a", "y.b"}
 
 
+@pytest.mark.parametrize(("fill", "first"), [(0, 1), (N, 2), (2 * N, 3), (10**6, 5)])
+def test_references_wait_until_the_buffer_is_filled(fill: int, first: int) -> None:
+    """A ring of 16 rows, of which each step puts 4 that were not yet put: a buffer smaller than asked must be full."""
+    begun: list[bool] = []
+
+    def score(energy: Any, phases: Phases) -> dict[str, Tensor]:
+        begun.append(phases.reference is not None)
+        return {"kl": phases.evaluate("tail").mean()}
+
+    made = parts(objectives={"kl": Judge(score, tail_moves=1, reference=5, reference_fill=fill)})
+    made.buffer.draw = lambda positive, rng, match=frozenset(): _in_turn(made.buffer, len(begun), positive)
+    reports = trained(made, 5)
+    assert begun == [step >= first for step in range(1, 6)]
+    assert [float(report.metrics["buffer_filled"]) for report in reports] == [4, 8, 12, 16, 16]
+
+
+def _in_turn(buffer: Any, turn: int, positive: Point) -> tuple[Tensor, Point]:
+    places = (torch.arange(N) + N * turn) % len(buffer)
+    return places, buffer.rows.map(lambda t: t[places].clone())
+
+
 def test_without_negatives_nothing_is_drawn() -> None:
     score = Judge(lambda e, p: {"loss": p.evaluate("positive").square().mean()}, negatives=False)
     made = parts(objectives={"matching": score})

@@ -17,7 +17,8 @@ class ReplayConfig:
     Attributes:
         capacity: rows.
         reinit: probability that a drawn chain restarts from the prior.
-        storage: of x; uint8 rounds to 256 values of the value range.
+        storage: of real-valued x; uint8 rounds to 256 values of the value range. Discrete x is stored as the index of
+            each value.
         place: where rows are kept.
     """
 
@@ -27,7 +28,8 @@ class ReplayConfig:
     place: Literal["device", "host"] = "device"
 
 
-def _refused(config: ReplayConfig, selection: Selection) -> str:
+def storage_refused(config: ReplayConfig, selection: Selection) -> str:
+    """Returns why rows cannot be stored as a config says, or ""."""
     if config.storage == "uint8" and "sampler.exact" in selection.words:
         return 'storage = "uint8" rounds x, and an exact sampler would no longer be exact. Set storage = "float".'
     if config.storage == "uint8" and "level" in selection.coordinates:
@@ -44,7 +46,8 @@ COMPONENTS = (
         summary="persistent chains, each with its coordinates",
         cite="Tieleman, Training restricted Boltzmann machines using approximations to the likelihood gradient, "
         "ICML 2008; Du, Mordatch, Implicit generation and modeling with energy-based models, NeurIPS 2019",
-        refuse=_refused,
+        gives=("buffer.rows",),
+        refuse=storage_refused,
     ),
     Component(
         kind="buffer",

@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from ebmkit.buffers.fresh import Fresh
 from ebmkit.buffers.parts import ReplayConfig
 from ebmkit.components import BuildContext
+from ebmkit.discrete import decoded, encoded
 from ebmkit.errors import CapabilityError, CheckpointError
 from ebmkit.phases import stream
 from ebmkit.point import Point
@@ -21,10 +22,17 @@ class Replay:
     def __init__(self, config: ReplayConfig, context: BuildContext) -> None:
         self.config = config
         self.fresh = Fresh(context)
-        self.value_range = context.value_range
+        self.value_range, self.x_values = context.value_range, context.x_values
+        self.dtype = context.dtype or torch.get_default_dtype()
         self.device = torch.device(context.device)
         start = self.fresh(config.capacity, stream(context.seed, 0, "buffer", self.device))
         self.rows = self._stored(start)
+        self.moved = torch.zeros(config.capacity, dtype=torch.bool, device=self.rows.x.device)
+
+    @property
+    def filled(self) -> int:
+        """Rows into which moved chains were put at least once; the others are as drawn from the prior."""
+        return int(self.moved.sum())
 
     def draw(self, positive: Point, rng: Generator, match: frozenset[str] = frozenset()) -> tuple[Tensor, Point]:
         """Returns (places, chains): distinct rows, some restarted, with the positive's values of what is matched.
@@ -60,9 +68,10 @@ class Replay:
         self._write(self.rows.x, token, stored.x)
         for name, value in stored.aux.items():
             self._write(self.rows.aux[name], token, value)
+        self.moved[token.to(self.moved.device)] = True
 
     def reference(self, k: int, rng: Generator, exclude: Tensor | None = None) -> Point:
-        """Returns k distinct rows, none of them in `exclude`; raises CapabilityError where there are too few."""
+        """Returns k distinct rows, moved ones first, none in `exclude`; raises CapabilityError if there are too few."""
         free = torch.ones(len(self), dtype=torch.bool, device=self.device)
         if exclude is not None:
             free[exclude] = False
@@ -72,7 +81,7 @@ class Replay:
                 f"{k} reference rows were asked of a buffer of {len(self)} rows, {n_excluded} of them in use: raise "
                 "buffer.capacity or ask for fewer."
             )
-        chance = torch.rand(len(self), generator=rng, device=self.device) + free
+        chance = torch.rand(len(self), generator=rng, device=self.device) + free * (1 + self.moved.to(self.device))
         places = chance.topk(k).indices
         return self._loaded(self.rows.map(lambda tensor: tensor[places.to(tensor.device)]))
 
@@ -80,8 +89,8 @@ class Replay:
         return self.config.capacity
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Returns every row: "x" and "aux.NAME"."""
-        return {"x": self.rows.x, **{f"aux.{name}": value for name, value in self.rows.aux.items()}}
+        """Returns every row: "x", "aux.NAME", and whether it was ever put, "moved"."""
+        return {"x": self.rows.x, "moved": self.moved, **{f"aux.{k}": v for k, v in self.rows.aux.items()}}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Takes saved rows; raises CheckpointError where they do not fit this buffer."""
@@ -110,7 +119,9 @@ class Replay:
 
     def _stored(self, point: Point) -> Point:
         x = point.x.detach()
-        if self.config.storage == "uint8":
+        if self.x_values != "real":
+            x = encoded(x, self.x_values, self.value_range)
+        elif self.config.storage == "uint8":
             low, high = self._range()
             x = ((x - low) / (high - low) * 255).round().clamp(0, 255).to(torch.uint8)
         held = Point(x=x.contiguous(), aux={name: value.detach() for name, value in point.aux.items()})
@@ -118,6 +129,9 @@ class Replay:
 
     def _loaded(self, stored: Point) -> Point:
         point = stored.to(self.device)
+        if self.x_values != "real":
+            x = decoded(point.x, self.x_values, self.value_range, self.fresh.event_shape[-1], self.dtype)
+            return point.replace(x=x)
         if self.config.storage == "uint8":
             low, high = self._range()
             point = point.replace(x=point.x.float() / 255 * (high - low) + low)

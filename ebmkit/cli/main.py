@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from ebmkit.cli import catalogue, sampling, training
+from ebmkit.cli import bench, catalogue, sampling, training
 from ebmkit.cli.output import remark
 from ebmkit.cli.plugin_commands import add_plugin_commands
 from ebmkit.errors import EbmkitError
@@ -55,7 +55,8 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    commands: dict[str, Callable[..., None]] = {**training.COMMANDS, **sampling.COMMANDS, **catalogue.COMMANDS}
+    modules = (training, sampling, catalogue, bench)
+    commands: dict[str, Callable[..., None]] = {k: v for module in modules for k, v in module.COMMANDS.items()}
     for name, command in commands.items():
         app.command(name)(command)
     return app

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from ebmkit.cli.output import console, is_terminal, say
@@ -149,13 +150,21 @@ def watching(heading: str) -> Iterator[Watcher]:
 
 
 @contextmanager
-def counting(total: int) -> Iterator[Callable[[int], None]]:
-    """Yields a function that shows how many of a number of rounds are done; silent where there is no terminal."""
+def counting() -> Iterator[Callable[..., None]]:
+    """Yields a function of (done, total, of what, *more) that shows how far sampling is; silent without a terminal."""
     if not is_terminal():
-        yield lambda done: None
+        yield lambda done, total, left, *items: None
         return
     with _live("getting the model ready …") as live:
-        yield lambda done: draw(live, Gauge(done=done, total=total, left="rounds"))
+        drawn = -SECONDS_A_FRAME
+
+        def tell(done: int, total: int, left: str, *items: str) -> None:
+            nonlocal drawn
+            if done == total or monotonic() - drawn >= SECONDS_A_FRAME:
+                drawn = monotonic()
+                draw(live, Gauge(done=done, total=total, left=left, items=items))
+
+        yield tell
 
 
 def draw(live: Live, gauge: Gauge) -> None:

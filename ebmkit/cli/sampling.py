@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from math import ceil
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ebmkit.cli.output import say
+from ebmkit.cli.output import remark, say
 from ebmkit.cli.training import PluginFiles, load_files
 from ebmkit.cli.training import option as _option
 from ebmkit.errors import RecipeError
@@ -17,6 +18,8 @@ from ebmkit.errors import RecipeError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ebmkit.chains import Moment
+    from ebmkit.composition import Composed
     from ebmkit.generation import Generated
     from ebmkit.runs import Run
 
@@ -25,18 +28,31 @@ SUFFIXES = (".png", ".npz", ".gif")
 
 def sample(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A run directory.")],
-    out: Annotated[Path, _option("FILE", ".png picture, .npz arrays or .gif of every round; overwritten.", "--out")],
+    out: Annotated[Path, _option("FILE", ".png picture, .npz arrays or .gif of the rounds; overwritten.", "--out")],
     n: Annotated[int, _option("N", "Chains.", "-n", min=1)] = 64,
     given: Annotated[list[str] | None, _option("NAME=VALUE", "Hold a coordinate, as in label=3; repeatable.")] = None,
     given_strength: Annotated[float | None, _option("B", "Weight of a given latent, nats.")] = None,
+    others: Annotated[list[Path] | None, _option("RUN", "Another run to compose with; repeatable.", "--with")] = None,
+    op: Annotated[str | None, _option("OP", "and (the default), or, not: how runs are composed.", "--op")] = None,
+    weights: Annotated[
+        list[float] | None, _option("W", "Of each --with, in order; unset 1, for or 0, for not 0.001.", "--weight")
+    ] = None,
     rounds: Annotated[int | None, _option("N", "Transitions of each chain; unset, the recipe's.", min=1)] = None,
+    visits: Annotated[
+        int | None, _option("N", "With a noise level: visits to data before a chain is taken.", min=1)
+    ] = None,
+    plain_rounds: Annotated[int | None, _option("N", "Transitions after these, without augmentation.", min=0)] = None,
     seed: Annotated[int | None, _option("N", "Of the chains; unset, the recipe's.", min=0)] = None,
     device: Annotated[str | None, _option("DEVICE", "Another device than the run's.")] = None,
     plugin: PluginFiles = None,
 ) -> None:
-    """Draws fresh chains of a run, with its averaged weights."""
+    """Draws fresh chains of a run, or of several composed.
+
+    Averaged weights are used.
+    """
     _check_out(out)
     held = given_values(given or [])
+    _check_alone(others or [], op, weights or [])
     load_files(plugin)
     from ebmkit.assemble import choose_device
     from ebmkit.runs import load
@@ -45,13 +61,22 @@ def sample(
         choose_device(device)
     trained = load(directory, device=device)
     check_shape(out, trained.facts.event_shape)
-    frames: list[Tensor] = []
-    made = _generate(trained, n, held, given_strength, rounds, seed, frames if out.suffix == ".gif" else None)
-    write_whole(out, lambda path: _write(path, made, trained, frames))
-    say(
-        f"{out}: {len(made.x)} chains after {trained.step} training steps, {made.n_gradients} gradients each "
-        f"({made.rounds} rounds), {made.seconds:.1f} s"
-    )
+    composed = _composed(trained, others, op, weights or [], held, given_strength) if others else None
+    settings: dict[str, Any] = {"rounds": rounds, "visits": visits, "plain_rounds": plain_rounds, "seed": seed}
+    if composed is not None:
+        trained = composed.run
+        held, given_strength = {name: value for name, value in held.items() if name != "latent"}, None
+        for note in composed.notes():
+            say(note)
+    frames = Frames() if out.suffix == ".gif" else None
+    made = _generate(trained, n, {"given": held, "strength": given_strength, **settings}, frames)
+    write_whole(out, lambda path: _write(path, made, trained, composed, frames.kept if frames else []))
+    say(f"{out}: {summary(made, [r.step for r in composed.runs] if composed else [trained.step])}")
+    if made.n_late:
+        remark(
+            f"{made.n_late} of {n} chains had not come to data {made.plan.often()} within {made.plan.rounds:,} "
+            "rounds and are left out. Those that had are the faster ones: raise --rounds, or ask for fewer --visits."
+        )
 
 
 COMMANDS: dict[str, Callable[..., None]] = {"sample": sample}
@@ -68,6 +93,34 @@ def given_values(texts: list[str]) -> dict[str, str]:
             raise RecipeError(f"--given {name.strip()} is named twice: one value is enough.")
         values[name.strip()] = value.strip()
     return values
+
+
+def summary(made: Generated, steps: list[int]) -> str:
+    """Returns what was made, at what cost."""
+    trained = f"{', '.join(f'{step}' for step in steps)} training steps"
+    spent = f"{made.n_gradients:,} gradients each"
+    if made.plan.visits:
+        how = f", taken at visit {made.plan.visits} to data, {spent}"
+    else:
+        plain = made.plan.plain_rounds
+        how = f", {spent} ({made.plan.rounds} rounds{f', then {plain} without augmentation' if plain else ''})"
+    return f"{len(made.x)} chains after {trained}{how}, {made.seconds:.1f} s"
+
+
+class Frames:
+    """Pictures of moving chains: every round's at first, every second's when there are too many, and so on."""
+
+    def __init__(self, most: int = 200) -> None:
+        self._most, self._every, self._seen = most, 1, 0
+        self.kept: list[Tensor] = []
+
+    def __call__(self, x: Tensor) -> None:
+        """Keeps a picture, or does not."""
+        if self._seen % self._every == 0:
+            self.kept.append(x)
+        self._seen += 1
+        if len(self.kept) > self._most:
+            self.kept, self._every = self.kept[::2], 2 * self._every
 
 
 def check_shape(out: Path, event_shape: tuple[int, ...]) -> None:
@@ -97,28 +150,50 @@ def _check_out(out: Path) -> None:
         raise RecipeError(f"--out {out} is a folder: name a file.")
 
 
-def _generate(
-    trained: Run, n: int, given: Mapping[str, str], strength: float | None, rounds: int | None, seed: int | None,
-    frames: list[Tensor] | None,
-) -> Generated:  # fmt: skip
+def _check_alone(others: list[Path], op: str | None, weights: list[float]) -> None:
+    """Raises RecipeError for flags of a composition without one."""
+    if not others and (op is not None or weights):
+        flag = f"--op {op}" if op is not None else f"--weight {weights[0]:g}"
+        raise RecipeError(f"{flag} composes this run with another: add --with RUN.")
+
+
+def _composed(
+    trained: Run, others: list[Path], op: str | None, weights: list[float], given: Mapping[str, str],
+    strength: float | None,
+) -> Composed:  # fmt: skip
+    from ebmkit.composition import compose
+    from ebmkit.runs import load
+
+    runs = [trained, *(load(other, device=str(trained.device)) for other in others)]
+    asked: Any = "and" if op is None else op
+    return compose(runs, asked, weights, latent=given.get("latent"), strength=strength)
+
+
+def _generate(trained: Run, n: int, settings: Mapping[str, Any], frames: Frames | None) -> Generated:
     from ebmkit.cli.progress import counting
     from ebmkit.generation import generate
 
-    config = trained.recipe.table("sample")
-    batches, passed = ceil(n / config.batch_size), 0
-    with counting(batches * (rounds or config.rounds)) as tell:
+    size = trained.recipe.table("sample").batch_size
+    first, before, last = min(n, size), 0, 0
+    with counting() as tell:
 
-        def watch(done: int, total: int, x: Tensor) -> None:
-            nonlocal passed
-            passed += 1
-            if frames is not None and passed <= total:  # of the first chains, where there are many
-                frames.append(x)
-            tell(passed)
+        def watch(moment: Moment) -> None:
+            nonlocal before, last
+            if moment.round <= last:  # a new batch
+                before += 1
+            last = moment.round
+            if frames is not None and before == 0:  # of the first chains, where there are many
+                frames(moment.x)
+            if moment.n_taken is None:
+                tell(before * moment.rounds + last, ceil(n / size) * moment.rounds, "rounds")
+            else:
+                where = f"round {last:,} of at most {moment.rounds:,}"
+                tell(before * first + moment.n_taken, n, "chains", where)
 
-        return generate(trained, n, given=given, strength=strength, rounds=rounds, seed=seed, watch=watch)
+        return generate(trained, n, watch=watch, **settings)
 
 
-def _write(path: Path, made: Generated, trained: Run, frames: list[Tensor]) -> None:
+def _write(path: Path, made: Generated, trained: Run, composed: Composed | None, frames: list[Tensor]) -> None:
     from ebmkit.pictures import save_gif, save_picture
 
     if path.suffix == ".png":
@@ -126,14 +201,16 @@ def _write(path: Path, made: Generated, trained: Run, frames: list[Tensor]) -> N
     elif path.suffix == ".gif":
         save_gif(frames, trained.facts.value_range, path)
     else:
-        _write_arrays(path, made, trained)
+        _write_arrays(path, made, trained, composed)
 
 
-def _write_arrays(path: Path, made: Generated, trained: Run) -> None:
-    """Writes x, the coordinates, the recipe as TOML text and the number of training steps."""
+def _write_arrays(path: Path, made: Generated, trained: Run, composed: Composed | None) -> None:
+    """Writes x, the coordinates, the recipe as TOML text, the number of training steps, and what was composed."""
     import numpy as np
 
     from ebmkit.recipe import to_toml
 
     arrays: dict[str, Any] = {name: values.numpy() for name, values in made.aux.items()}
+    if composed is not None:
+        arrays["composed"] = np.array(json.dumps(composed.as_json()))
     np.savez(path, **arrays, x=made.x.numpy(), recipe=np.array(to_toml(trained.recipe)), step=np.array(trained.step))

@@ -119,7 +119,7 @@ def _start(recipe: Recipe, directory: Path, files: tuple[Path, ...]) -> None:
 
     keep_freed_memory()
     with watching(f"Run: {directory}") as watch:
-        train(recipe, directory, watch=watch)
+        train(recipe, directory, watch=watch, note=remark)
     _end(directory, recipe.table("run").steps, files)
 
 

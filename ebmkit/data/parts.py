@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt
 
-from ebmkit.components import Component
+from ebmkit.components import Component, Selection
 from ebmkit.errors import RecipeError
 
 Split = Literal["train", "test"]
 Count = Annotated[int, Ge(0)]
+LARGEST_SIDE = {"ising": 4, "potts": 3}  # of `toy-discrete`: 65,536 and 19,683 states
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,6 +113,41 @@ class ToyConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ToyDiscreteConfig:
+    """Settings of `toy-discrete`.
+
+    Attributes:
+        law: "ising", bits on a square lattice, or "potts", sites of three values, one-hot; neighbours attract.
+        n: virtual length of the set, which is drawn afresh in every batch.
+        side: sites along the lattice, which is closed to a torus; unset, 4 of ising and 3 of potts, the most.
+        coupling: J, nats that equal neighbours gain (of ising: 2J over unequal ones); unset, .3 of ising, .9 of potts.
+        field: h, nats by which each site is drawn to 1 (ising) or to its first value (potts).
+
+    Raises:
+        RecipeError: more states than can be listed.
+    """
+
+    law: Literal["ising", "potts"] = "ising"
+    n: Annotated[int, Gt(0)] = 10_000
+    side: Annotated[int, Ge(2)] | None = None
+    coupling: float | None = None
+    field: float = 0.1
+
+    def __post_init__(self) -> None:
+        most = LARGEST_SIDE[self.law]
+        if self.side is not None and self.side > most:
+            raise RecipeError(
+                f"[data] toy-discrete: all states are listed, so side is at most {most} of '{self.law}'; found "
+                f"{self.side}."
+            )
+
+    def settled(self, selection: Selection) -> ToyDiscreteConfig:
+        """Returns the config with every unset value decided."""
+        coupling = {"ising": 0.3, "potts": 0.9}[self.law] if self.coupling is None else self.coupling
+        return replace(self, side=self.side or LARGEST_SIDE[self.law], coupling=coupling)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class HfConfig:
     """Settings of `hf`.
 
@@ -192,6 +228,14 @@ COMPONENTS: tuple[Component, ...] = (
         config=ToyConfig,
         build="ebmkit.data.toy:build_toy",
         summary="2-D densities drawn on the fly: rings, moons, eight-gaussians, checkerboard",
+    ),
+    Component(
+        kind="dataset",
+        name="toy-discrete",
+        config=ToyDiscreteConfig,
+        build="ebmkit.data.lattice:build_lattice",
+        summary="exact draws of small Ising and Potts lattices, for samplers of discrete x",
+        gives=("data.discrete",),
     ),
     Component(
         kind="dataset",

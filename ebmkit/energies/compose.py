@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,26 +11,35 @@ from torch import Tensor, nn
 
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
-from ebmkit.protocols import at_least_fp32
+from ebmkit.protocols import abilities_of, at_least_fp32, evaluate, lacks_ability
 
 Combine = Callable[[Tensor, Tensor], Tensor]
+COMBINED = ("energy", "levels")
+"""What energies can be put together from; features and latents of different parts have nothing in common."""
 
 
 def weighted_sum(energies: Tensor, weights: Tensor) -> Tensor:
-    """Returns Σ wᵢEᵢ [B] of energies [n, B] and weights [n]: p ∝ Π pᵢ^wᵢ (Hinton, 2002)."""
-    return (weights[:, None] * energies).sum(dim=0)
+    """Returns Σ wᵢEᵢ [B] or [B, L] of energies [n, B] or [n, B, L] and weights [n]: p ∝ Π pᵢ^wᵢ (Hinton, 2002)."""
+    return (_against(energies, weights) * energies).sum(dim=0)
 
 
 def soft_minimum(energies: Tensor, log_weights: Tensor, temperature: float = 1.0) -> Tensor:
-    """Returns −T log Σ exp(aᵢ − Eᵢ/T) [B] of energies [n, B] and log-weights [n]: p ∝ Σ exp(aᵢ − Eᵢ/T)."""
-    return -temperature * torch.logsumexp(log_weights[:, None] - energies / temperature, dim=0)
+    """Returns −T log Σ exp(aᵢ − Eᵢ/T) of energies [n, B] or [n, B, L] and log-weights [n]: p ∝ Σ exp(aᵢ − Eᵢ/T)."""
+    return -temperature * torch.logsumexp(_against(energies, log_weights) - energies / temperature, dim=0)
+
+
+def _against(energies: Tensor, weights: Tensor) -> Tensor:
+    return weights.view(-1, *[1] * (energies.ndim - 1))
 
 
 class Composition(nn.Module):
     """A function of the energies that several parts give one point.
 
+    It has `levels` where all parts have them, and hides everything else that they can give. A point reaches every part
+    with all its coordinates, so a label, a level or a given latent holds for each of them.
+
     Raises:
-        CapabilityError: there is no energy, or another number of weights.
+        CapabilityError: there is no energy, another number of weights, or a weight that is no number.
     """
 
     weights: Tensor
@@ -44,13 +53,30 @@ class Composition(nn.Module):
         values = [usual] * len(energies) if weights is None else list(weights)
         if len(values) != len(energies):
             raise CapabilityError(f"{len(energies)} energies were given {len(values)} weights: give one for each.")
+        if any(value != value or value == torch.inf for value in values):
+            raise CapabilityError(f"Weights are numbers, but these are {', '.join(f'{value:g}' for value in values)}.")
         self.parts = nn.ModuleList(e if isinstance(e, nn.Module) else _Plain(e) for e in energies)
         self.combine = combine
+        self.abilities = frozenset(COMBINED).intersection(*map(abilities_of, self.parts))
         self.register_buffer("weights", torch.tensor(values, dtype=torch.float32), persistent=False)
+
+    def evaluate(self, point: Point, *abilities: str) -> Mapping[str, Tensor]:
+        """Returns the energies [B], and those of all levels [B, L], from one pass of each part."""
+        for name in abilities:
+            if name not in self.abilities:
+                raise lacks_ability(self, name)
+        answers = [evaluate(part, point, *abilities) for part in self.parts]
+        return {name: self._combined(name, [answer[name] for answer in answers]) for name in abilities}
 
     def forward(self, point: Point) -> Tensor:
         """Returns the energies [B], nats."""
-        energies = torch.stack([at_least_fp32(part(point)) for part in self.parts])
+        return self.evaluate(point, "energy")["energy"]
+
+    def _combined(self, name: str, values: list[Tensor]) -> Tensor:
+        shapes = sorted({tuple(value.shape[1:]) for value in values})
+        if len(shapes) > 1:
+            raise CapabilityError(f"Energies of one point were composed whose {name} have shapes {shapes} a row.")
+        energies = torch.stack([at_least_fp32(value) for value in values])
         return self.combine(energies, self.weights.to(energies))
 
 
@@ -60,9 +86,13 @@ class _Plain(nn.Module):
     def __init__(self, function: Any) -> None:
         super().__init__()
         self.function = function
+        self.abilities = abilities_of(function)
 
     def __deepcopy__(self, memo: object) -> _Plain:
         return _Plain(self.function)
+
+    def evaluate(self, point: Point, *abilities: str) -> Mapping[str, Tensor]:
+        return evaluate(self.function, point, *abilities)
 
     def forward(self, point: Point) -> Tensor:
         value: Tensor = self.function(point)
@@ -77,6 +107,8 @@ def product(*energies: Any, weights: Sequence[float] | None = None) -> Compositi
     >>> both(ebmkit.Point(x=torch.ones(1, 2)))
     tensor([0.])
     """
+    if -torch.inf in (weights or ()):
+        raise CapabilityError("Weights are numbers, but one of these is -inf.")
     return Composition(energies, weights, 1.0, weighted_sum)
 
 

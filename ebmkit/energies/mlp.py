@@ -6,30 +6,32 @@ from collections.abc import Mapping
 from itertools import pairwise
 from math import prod
 
-import torch
 from torch import Tensor, nn
 
 from ebmkit.components import BuildContext
-from ebmkit.energies.heads import ACTIVATIONS, Condition, Head, answers
+from ebmkit.energies.fourier import Fourier
+from ebmkit.energies.heads import ACTIVATIONS, Condition, Head, answers, modulated
 from ebmkit.energies.initialise import seeded
 from ebmkit.energies.parts import MlpConfig
 from ebmkit.point import Point
 
 
 class Mlp(nn.Module):
-    """E(x) = head(f(x)) with f a fully connected network."""
+    """E(x) = head(f(x)) with f a fully connected network, h ← act(Wh + b).
+
+    A conditioning vector c multiplies and shifts each layer: h ← act(Wh + b)·(1 + gain(c)) + bias(c), f included.
+    """
 
     abilities = frozenset({"energy", "features"})
 
     def __init__(self, config: MlpConfig, context: BuildContext) -> None:
         super().__init__()
         condition = config.conditioning or (config.widths[0] if config.labels else 0)
-        widths = [
-            prod(context.event_shape) + condition,
-            *config.widths,
-            *([config.features] if config.features else []),
-        ]
+        n_inputs = prod(context.event_shape)
+        self.waves = Fourier(n_inputs, config.frequencies, config.frequency_sd) if config.frequencies else None
+        widths = [n_inputs + 2 * config.frequencies, *config.widths, *([config.features] if config.features else [])]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        self.modulations = nn.ModuleList(nn.Linear(condition, 2 * width) for width in widths[1:] if condition)
         self.condition = Condition(condition, context.n_classes, labels=config.labels)
         self.activation = ACTIVATIONS[config.activation]
         self.head = Head(config.head, widths[-1])
@@ -38,13 +40,16 @@ class Mlp(nn.Module):
     def features(self, point: Point) -> Tensor:
         """Returns f [B, F]."""
         h = point.x.flatten(1)
+        if self.waves is not None:
+            h = self.waves(h)
         condition = self.condition(point)
-        if condition is not None:
-            h = torch.cat([h, condition.to(h.dtype)], dim=1)
-        for layer in self.layers[:-1]:
-            h = self.activation(layer(h))
-        h = self.layers[-1](h)
-        return h if self.plain_output else self.activation(h)
+        last = len(self.layers) - 1
+        for i, layer in enumerate(self.layers):
+            h = layer(h)
+            if i < last or not self.plain_output:
+                h = self.activation(h)
+            h = modulated(h, self.modulations[i] if self.modulations else None, condition)
+        return h
 
     def evaluate(self, point: Point, *abilities: str) -> Mapping[str, Tensor]:
         """Returns "energy" [B] nats and "features" [B, F], from one pass."""

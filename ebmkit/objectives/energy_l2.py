@@ -5,27 +5,72 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 
+import torch
 from torch import Tensor
 
 from ebmkit.components import BuildContext
 from ebmkit.errors import CapabilityError
 from ebmkit.objectives.parts import EnergyL2Config, largest_alpha
 from ebmkit.phases import Phases
+from ebmkit.point import Point
 from ebmkit.protocols import Energy, Needs
 
 
 class EnergyL2:
-    """α·mean(E(x⁺)² + E(x⁻)²), nats² (Du, Mordatch, 2019, section 3.3)."""
+    """α·mean(E(x⁺)² + E(x⁻)²), nats² (Du, Mordatch, 2019, section 3.3).
+
+    Where there is a level, the energies of each level are taken from their own centre: the density of a level within
+    the joint law is what its offset says, so a penalty on it would press the levels to unequal shares.
+    """
 
     requires = Needs()
 
-    def __init__(self, alpha: float) -> None:
+    def __init__(self, alpha: float, levels: Mapping[str, int] | None = None) -> None:
         self.alpha = alpha
+        self.levels = dict(levels or {})
 
     def losses(self, energy: Energy, phases: Phases) -> Mapping[str, Tensor]:
         """Returns the penalty as "penalty"."""
-        squares = phases.evaluate("positive").square().mean() + phases.evaluate("negative").square().mean()
-        return {"penalty": self.alpha * squares}
+        positive, negative = phases.evaluate("positive"), phases.evaluate("negative")
+        if self.levels and phases.negative is not None:
+            above, below = (joint_level(point, self.levels) for point in (phases.positive, phases.negative))
+            positive, negative = centred(positive, negative, above, below, prod(self.levels.values()))
+        return {"penalty": self.alpha * (positive.square().mean() + negative.square().mean())}
+
+
+def joint_level(point: Point, n_values: Mapping[str, int]) -> Tensor:
+    """Returns one index [B] for the values of several discrete coordinates together, of which there are `n_values`."""
+    index = torch.zeros(len(point), dtype=torch.long, device=point.x.device)
+    for name, n in n_values.items():
+        index = index * n + point.aux[name]
+    return index
+
+
+def centred(
+    positive: Tensor, negative: Tensor, level_positive: Tensor, level_negative: Tensor, n_levels: int
+) -> tuple[Tensor, Tensor]:
+    """Returns E⁺ − c_t and E⁻ − c_t, with c_t the offset of level t under which their mean squares add up to least.
+
+    That is the mean over the level's rows of both phases, each row weighing one over the rows of its phase. Being the
+    minimum, it has no gradient of its own: whether one is let through c makes no difference. A level that one row has
+    weighs nothing.
+
+    Args:
+        positive: E⁺ [N], nats.
+        negative: E⁻ [M], nats.
+        level_positive: t of the positive [N].
+        level_negative: t of the negative [M].
+        n_levels: t is below it.
+
+    >>> up, down = torch.tensor([1.0, 9.0]), torch.tensor([3.0, 9.0])
+    >>> centred(up, down, torch.tensor([0, 1]), torch.tensor([0, 1]), 2)
+    (tensor([-1.,  0.]), tensor([1., 0.]))
+    """
+    values, level = torch.cat([positive, negative]), torch.cat([level_positive, level_negative])
+    weight = torch.cat([torch.full_like(e, 1 / len(e), requires_grad=False) for e in (positive, negative)])
+    total = torch.zeros(n_levels, device=values.device, dtype=values.dtype)
+    mean = total.index_add(0, level, weight * values.detach()) / total.index_add(0, level, weight).clamp(min=1e-12)
+    return positive - mean[level_positive], negative - mean[level_negative]
 
 
 def build_energy_l2(config: EnergyL2Config, context: BuildContext) -> EnergyL2:
@@ -37,4 +82,6 @@ def build_energy_l2(config: EnergyL2Config, context: BuildContext) -> EnergyL2:
             f"{prod(context.event_shape)} dimensions the variance of the model diverges above alpha·T = {bound:.3g}. "
             f"Set objective.energy-l2.alpha = {bound / context.temperature / 2:.2g}, or leave it out."
         )
-    return EnergyL2(config.alpha)
+    noised = [c for c in context.coordinates if getattr(c, "changes_x", False)]
+    levels = {c.name: int(c.n_values) for c in noised if hasattr(c, "n_values")}
+    return EnergyL2(config.alpha, levels)

@@ -13,7 +13,7 @@ from ebmkit.components import Component, Selection
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnergyL2Config:
-    """α·mean(E⁺² + E⁻²), in nats².
+    """α·mean(E⁺² + E⁻²), in nats²; where there is a level, the energies of each level are taken from their own mean.
 
     Attributes:
         alpha: weight α, per nat.

@@ -7,6 +7,7 @@ from typing import Any
 
 from ebmkit.components import Component, Need
 from ebmkit.errors import CapabilityError, EbmkitError
+from ebmkit.recipe import SINGLES
 from ebmkit.resolving.choices import Choice
 from ebmkit.resolving.draft import DEFAULTS, Draft
 from ebmkit.resolving.overrides import check_reached
@@ -31,6 +32,7 @@ def _problems(draft: Draft) -> Iterator[str]:
         if not draft.of(table):
             yield f"A run needs a [{table}]; this recipe is marked as resolved and has none. Add one, or drop the mark."
     yield from draft.problems
+    yield from _values_of_x(draft)
     temperature, origin = draft.temperature()
     odd = disagreement(temperature, origin, [(c.name, draft.settled(c)) for c in draft.of("sampler")])
     if odd:
@@ -41,6 +43,24 @@ def _problems(draft: Draft) -> Iterator[str]:
             yield f"{choice} cannot be used here{_added(choice)}: {reason}"
     for need, by in draft.unmet():
         yield f"{by}{_added(by)} needs {need.word}; {_found(draft, need, by)}. {_advice(draft, need, by)}"
+
+
+def _values_of_x(draft: Draft) -> Iterator[str]:
+    """Yields what is wrong where samplers move real-valued x and the data are discrete, or the reverse."""
+    discrete = any("data.discrete" in draft.gives(choice) for choice in draft.of("data"))
+    data = ", ".join(choice.name for choice in draft.of("data"))
+    for choice in draft.of("sampler"):
+        words = draft.gives(choice)
+        if "sampler.discrete" in words and not discrete:
+            yield (
+                f"{choice} moves discrete x, but x of data {data} is real-valued: choose a sampler of real-valued x, or "
+                f"{' or '.join(givers_of(draft, Need('data.discrete')))}."
+            )
+        elif discrete and "sampler.discrete" not in words and not any(word.startswith("moves.") for word in words):
+            yield (
+                f"{choice}{_added(choice)} moves real-valued x, but x of data {data} is discrete: choose "
+                f"{' or '.join(givers_of(draft, Need('sampler.discrete')))}."
+            )
 
 
 def _found(draft: Draft, need: Need, by: Choice) -> str:
@@ -63,7 +83,9 @@ def _advice(draft: Draft, need: Need, by: Choice) -> str:
             now = {name: value for name, value in settings_of(draft.settled(choice)).items() if name in need.config}
             return f"{choice} gives it with {written(need.config)}, but has {written(now)}{_because(choice, need)}."
     givers = " or ".join(givers_of(draft, need))
-    return f"Add {givers}." if givers else "No installed part gives it; see `ebmkit plugins`."
+    verb = "Choose" if need.word.split(".")[0] in SINGLES else "Add"
+    advice = f"{verb} {givers}" if givers else "No installed part gives it; see `ebmkit plugins`"
+    return f"{advice}, or {need.otherwise}." if need.otherwise else f"{advice}."
 
 
 def givers_of(draft: Draft, need: Need) -> Iterator[str]:

@@ -20,6 +20,7 @@ from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
 from ebmkit.protocols import Sampler, SamplerInfo, Tuning
 from ebmkit.samplers.exact_parts import HmcConfig, MalaConfig
+from ebmkit.samplers.metropolis import WARMUP
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +75,9 @@ def adapted(sampler: Sampler, tuning: Tuning, info: SamplerInfo) -> Tuning:
         pairs = enumerate(zip(children, info.children, strict=True))
         return {**tuning, **{str(i): adapted(child, tuning.get(str(i), {}), its) for i, (child, its) in pairs}}
     rule: Adaptation | None = getattr(sampler, "adaptation", None)
-    return tuning if rule is None else adapt(rule, tuning, info)
+    learnt = tuning if rule is None else adapt(rule, tuning, info)
+    warmup = getattr(getattr(sampler, "config", None), WARMUP, 0)
+    return {**learnt, **_warmed(tuning, warmup, info)} if warmup else learnt
 
 
 def adapt(rule: Adaptation, tuning: Tuning, info: SamplerInfo) -> Tuning:
@@ -129,8 +132,10 @@ def dual_averaging(rule: DualAveraging, tuning: Tuning, rate: Tensor) -> dict[st
 
 
 def settled(tuning: Tuning) -> Tuning:
-    """Returns the tuning for evaluation: where dual averaging was at work, its averaged step size; else as it is."""
+    """Returns the tuning for evaluation: no warm-up, and where dual averaging was at work, its averaged step size."""
     parts = {name: settled(value) for name, value in tuning.items() if isinstance(value, Mapping)}
+    if WARMUP in tuning:
+        parts[WARMUP] = torch.zeros_like(tuning[WARMUP])
     if "log_averaged" in tuning:
         parts["step_size"] = tuning["log_averaged"].exp().to(tuning["step_size"].dtype)
     return {**tuning, **parts}
@@ -205,6 +210,12 @@ def build_adaptation(config: MalaConfig | HmcConfig) -> Adaptation | None:
     if config.adapt == "dual-averaging":
         return DualAveraging(target=(low + high) / 2, every=config.adapt_every, per=config.step_size_per)
     return None
+
+
+def _warmed(tuning: Tuning, warmup: int, info: SamplerInfo) -> Tuning:
+    """Returns what is left of a warm-up after one more transition; it begins here, so that sampling never has one."""
+    left = tuning.get(WARMUP, torch.tensor(warmup, device=info.accept_rate.device))
+    return {WARMUP: (left - 1).clamp(min=0)}
 
 
 def _first(rule: Adaptation, tuning: Tuning) -> dict[str, Any]:

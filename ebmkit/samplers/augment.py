@@ -48,5 +48,5 @@ def build_augment(config: AugmentConfig, context: BuildContext) -> Augment:
         raise CapabilityError(f"augment needs grey or colour images, but a datum has shape {shape}.")
     if context.value_range is None:
         raise CapabilityError("augment needs images in a value range, but these data are unbounded: leave it out.")
-    law = replace(PRESETS[config.preset], flip=config.flip)
+    law = replace(PRESETS[config.preset].jittered(config.strength), flip=config.flip)
     return Augment(law if config.crop is None else replace(law, crop=config.crop), config.p, context.value_range)

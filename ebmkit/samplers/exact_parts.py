@@ -28,6 +28,8 @@ class MalaConfig:
             "dual-averaging" (to the middle of the band), "off". A transition never adapts by itself.
         adapt_every: transitions whose trials are pooled for one adaptation.
         accept: the band of acceptance rates (lowest, highest).
+        warmup: transitions at the start of training that take every finite proposal (Zhang et al., 2023): not exact,
+            until it is over. Sampling is always adjusted.
     """
 
     moves: Count = 20
@@ -37,6 +39,7 @@ class MalaConfig:
     adapt: Adapt = "band"
     adapt_every: Count = 10
     accept: tuple[Rate, Rate] = (0.6, 0.8)
+    warmup: Annotated[int, Ge(0)] = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from ebmkit.components import BuildContext
+from ebmkit.discrete import BITS, hold
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
 from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState, Tail, Tuning
@@ -56,7 +57,7 @@ class Binary:
 
     def hold(self, x: Tensor) -> Tensor:
         """Returns a bool: every entry is one of the two values."""
-        return ((x == self.low) | (x == self.high)).all()
+        return hold(x, "binary", (self.low, self.high))
 
     def _flipped(self, x: Tensor) -> Tensor:
         return torch.full_like(x, self.low).masked_fill(x == self.low, self.high)
@@ -88,7 +89,7 @@ class OneHot:
 
     def hold(self, x: Tensor) -> Tensor:
         """Returns a bool: zeros and a single one along the last axis."""
-        return ((x == 0) | (x == 1)).all() & (x.sum(dim=-1) == 1).all()
+        return hold(x, "one-hot")
 
 
 def log_accept_ratio(energy: Tensor, energy_new: Tensor, log_there: Tensor, log_back: Tensor) -> Tensor:
@@ -112,6 +113,7 @@ class GibbsWithGradients:
     """
 
     moves_coordinates: frozenset[str] = frozenset()
+    discrete = True
 
     def __init__(self, *, config: GwgConfig, target: Target, values: Values) -> None:
         self.config, self.target, self.values = config, target, values
@@ -163,7 +165,12 @@ class GibbsWithGradients:
 
 
 def build_gwg(config: GwgConfig, context: BuildContext) -> GibbsWithGradients:
-    """Builds the sampler."""
-    low, high = context.value_range or (0.0, 1.0)
-    values = OneHot() if config.values == "one-hot" else Binary(low=low, high=high)
+    """Builds the sampler; raises CapabilityError where the data say that x has other values than the config."""
+    if config.values not in ("auto", context.x_values) and context.x_values != "real":
+        raise CapabilityError(
+            f'gibbs-with-gradients: values = "{config.values}", but x of these data is {context.x_values}: leave it out.'
+        )
+    low, high = context.value_range or BITS
+    kind = context.x_values if config.values == "auto" else config.values
+    values = OneHot() if kind == "one-hot" else Binary(low=low, high=high)
     return GibbsWithGradients(config=config, target=build_target(context), values=values)

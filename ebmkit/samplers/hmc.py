@@ -12,6 +12,7 @@ from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState, Tail, Tuning
 from ebmkit.samplers.adapt import Adaptation, build_adaptation, count_values, initial_tuning, step_sizes
 from ebmkit.samplers.exact_parts import HmcConfig
 from ebmkit.samplers.metropolis import Chains, Target, build_scale, build_target, transition
+from ebmkit.samplers.walls import bounced, mirrored
 
 
 def kick(momentum: Tensor, drift: Tensor, step_size: Tensor) -> Tensor:
@@ -26,6 +27,7 @@ def leapfrog(
     step_size: Tensor,
     n_leapfrog: int,
     drift_at: Callable[[Tensor], Tensor],
+    bounds: tuple[float, float] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Returns x after L leapfrog steps, and the momentum half a step before: close with `kick(p, ∇E(x)/T, ε/2)`.
 
@@ -38,12 +40,14 @@ def leapfrog(
         step_size: ε, data units, broadcast against x; one for each entry is a diagonal mass 1/ε².
         n_leapfrog: L.
         drift_at: x → ∇E/T.
+        bounds: (lowest, highest) value of x, at which it bounces; None for none.
 
     Source: Neal (2011), eq. 5.18–5.20, with neighbouring half kicks joined.
     """
     momentum = kick(momentum, drift, step_size / 2)
     for i in range(n_leapfrog):
-        x = x + step_size * momentum
+        x, sign = mirrored(x + step_size * momentum, bounds)
+        momentum = bounced(momentum, sign)
         if i < n_leapfrog - 1:
             momentum = kick(momentum, drift_at(x), step_size)
     return x, momentum
@@ -95,7 +99,7 @@ class Hmc:
         point = chains.point
         x, momentum = leapfrog(
             point.x, noise, chains.drift, step_size, self.config.n_leapfrog,
-            lambda x: self.target.drift(view, point.replace(x=x)),
+            lambda x: self.target.drift(view, point.replace(x=x)), self.target.bounds,
         )  # fmt: skip
         new = self.target.at(view, point.replace(x=x))
         momentum = kick(momentum, new.drift, step_size / 2)
@@ -107,7 +111,8 @@ class Hmc:
         def drift_at(x: Tensor) -> Tensor:
             return self.target.live_drift(view, point.replace(x=x))
 
-        return leapfrog(point.x, noise, drift_at(point.x), step_size, self.config.n_leapfrog, drift_at)[0]
+        drift = drift_at(point.x)
+        return leapfrog(point.x, noise, drift, step_size, self.config.n_leapfrog, drift_at, self.target.bounds)[0]
 
 
 def build_hmc(config: HmcConfig, context: BuildContext) -> Hmc:

@@ -10,6 +10,7 @@ from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState, Tail, Tuning
 from ebmkit.samplers.adapt import Adaptation, build_adaptation, count_values, initial_tuning, step_sizes
 from ebmkit.samplers.exact_parts import MalaConfig
 from ebmkit.samplers.metropolis import Chains, Target, build_scale, build_target, transition
+from ebmkit.samplers.walls import bounced, mirrored
 
 
 def mala_proposal(x: Tensor, drift: Tensor, noise: Tensor, step_size: Tensor) -> Tensor:
@@ -36,7 +37,7 @@ def log_accept_ratio(
         energy: E(x)/T [B].
         energy_new: E(x')/T [B].
         drift: g(x) [B, *event], per data unit.
-        drift_new: g(x').
+        drift_new: g(x'), turned in the entries in which x' came about by a bounce at a wall.
         noise: ξ, that made x' from x.
         step_size: s, data units, broadcast against x.
 
@@ -78,13 +79,15 @@ class Mala:
 
     def propose(self, view: EnergyView, chains: Chains, noise: Tensor, step_size: Tensor) -> tuple[Chains, Tensor]:
         """Returns the Langevin proposal and its log acceptance ratio [B]."""
-        x = mala_proposal(chains.point.x, chains.drift, noise, step_size)
+        x, sign = mirrored(mala_proposal(chains.point.x, chains.drift, noise, step_size), self.target.bounds)
         new = self.target.at(view, chains.point.replace(x=x))
-        return new, log_accept_ratio(chains.energy, new.energy, chains.drift, new.drift, noise, step_size)
+        drift_new = bounced(new.drift, sign)
+        return new, log_accept_ratio(chains.energy, new.energy, chains.drift, drift_new, noise, step_size)
 
     def replay(self, view: EnergyView, point: Point, noise: Tensor, step_size: Tensor) -> Tensor:
         """Returns the proposal with the graph of the live energy."""
-        return mala_proposal(point.x, self.target.live_drift(view, point), noise, step_size)
+        x = mala_proposal(point.x, self.target.live_drift(view, point), noise, step_size)
+        return mirrored(x, self.target.bounds)[0]
 
 
 def build_mala(config: MalaConfig, context: BuildContext) -> Mala:

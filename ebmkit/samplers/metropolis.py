@@ -13,6 +13,9 @@ from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
 from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState, Tail
 
+WARMUP = "warmup"
+"""Key in the tuning: transitions left of a training's start that take every allowed proposal."""
+
 
 class Chains(NamedTuple):
     """A point with what is kept of it through the moves.
@@ -96,7 +99,9 @@ def transition(
 ) -> tuple[SamplerState, SamplerInfo]:
     """Makes K adjusted moves, at K · n_gradients + 1 gradients of the view.
 
-    A proposal is accepted with probability min(1, r), each row by itself; a rejected row keeps x bit for bit.
+    A proposal is accepted with probability min(1, r), each row by itself; a rejected row keeps x bit for bit. While the
+    tuning holds a "warmup" above 0, every allowed proposal is taken, which is not exact; the acceptance rate is still
+    that of the ratio, so that the step size can adapt.
 
     Args:
         kernel: proposes.
@@ -111,15 +116,18 @@ def transition(
     chains = kernel.target.at(view, state.point.map(torch.detach))
     kept, rows = (0, None) if tail is None else (min(tail.moves, n_moves), tail.rows)
     n_accepted = torch.zeros(len(state.point), device=chains.energy.device)
+    warmup: Tensor | None = state.tuning.get(WARMUP)
     live: Tensor | None = None
     for i in range(n_moves):
         noise = normal(chains.point.x, state.rng)
         chance = torch.rand(chains.energy.shape, generator=state.rng, device=noise.device, dtype=chains.energy.dtype)
         proposal, log_ratio = kernel.propose(view, chains, noise, step_size)
-        accepted = kernel.target.allows(proposal) & (torch.log1p(-chance) <= log_ratio)
-        before, chains = chains.point, choose(accepted, proposal, chains)
+        allowed = kernel.target.allows(proposal)
+        accepted = allowed & (torch.log1p(-chance) <= log_ratio)
+        moved = accepted if warmup is None else accepted | (allowed & (warmup > 0))
+        before, chains = chains.point, choose(moved, proposal, chains)
         if i >= n_moves - kept:
-            taken = torch.where(rows_as(accepted, noise), step_size, 0)  # a rejected row's step has length 0
+            taken = torch.where(rows_as(moved, noise), step_size, 0)  # a rejected row's step has length 0
             start = before.map(lambda tensor: tensor[:rows])
             start = start.replace(x=start.x.requires_grad_() if live is None else live)
             live = carry(chains.point.x[:rows], kernel.replay(view, start, noise[:rows], taken[:rows]))

@@ -86,11 +86,11 @@ class GwgConfig:
     Attributes:
         moves: moves a transition; it costs moves + 1 gradients.
         values: "binary": each entry of x is the lowest or the highest value of the data's range (0 and 1 without one);
-            "one-hot": the last axis of x has a single 1.
+            "one-hot": the last axis of x has a single 1; "auto": what the data say, binary outside a run.
     """
 
     moves: Count = 20
-    values: Literal["binary", "one-hot"] = "binary"
+    values: Literal["auto", "binary", "one-hot"] = "auto"
 
 
 def no_tail(name: str) -> CapabilityError:

@@ -16,6 +16,7 @@ from ebmkit.samplers.exact_parts import HmcConfig
 from ebmkit.samplers.hmc import kick, log_accept_ratio
 from ebmkit.samplers.metropolis import Chains, Target, build_scale, build_target, choose, normal, rows_as
 from ebmkit.samplers.more_parts import NutsConfig, no_tail
+from ebmkit.samplers.walls import bounced, mirrored
 
 MAX_ERROR = 1000.0  # nats of energy error at which a trajectory counts as diverged: its weight is 0 in any precision
 
@@ -50,6 +51,7 @@ class Tree(NamedTuple):
     n_states: Tensor
 
 
+Bounds = tuple[float, float] | None
 Piece = tuple[int, Tensor, Tensor]
 """Neighbouring states of a branch: how many, the first momentum, and Σp over the states before them."""
 
@@ -66,11 +68,12 @@ def no_u_turn(first: Tensor, last: Tensor, total: Tensor) -> Tensor:
     return ((first * way).flatten(1).sum(dim=1) > 0) & ((last * way).flatten(1).sum(dim=1) > 0)
 
 
-def leapfrog_step(place: Place, step_size: Tensor, at: Callable[[Tensor], Chains]) -> Place:
-    """Returns the place one leapfrog step on; a negative ε goes back in time."""
+def leapfrog_step(place: Place, step_size: Tensor, at: Callable[[Tensor], Chains], bounds: Bounds = None) -> Place:
+    """Returns the place one leapfrog step on, bouncing at bounds; a negative ε goes back in time."""
     momentum = kick(place.momentum, place.chains.drift, step_size / 2)
-    chains = at(place.chains.point.x + step_size * momentum)
-    return Place(chains, kick(momentum, chains.drift, step_size / 2))
+    x, sign = mirrored(place.chains.point.x + step_size * momentum, bounds)
+    chains = at(x)
+    return Place(chains, kick(bounced(momentum, sign), chains.drift, step_size / 2))
 
 
 def with_state(branch: Tree, origin: Place, new: Place, uniform: Tensor, allowed: Tensor) -> Tree:
@@ -109,7 +112,7 @@ def straight(pieces: list[Piece], last: Tensor, total: Tensor) -> tuple[list[Pie
 
 def branch_from(
     origin: Place, end: Place, step_size: Tensor, uniform: Tensor,
-    at: Callable[[Tensor], Chains], allows: Callable[[Chains], Tensor],
+    at: Callable[[Tensor], Chains], allows: Callable[[Chains], Tensor], bounds: Bounds = None,
 ) -> Tree:  # fmt: skip
     """Returns the n states that follow an end of a trajectory that started at the origin, for n uniform numbers [n, B].
 
@@ -118,7 +121,7 @@ def branch_from(
     nothing = torch.full_like(origin.chains.energy, -torch.inf)
     made, pieces = _seed(end, nothing, torch.zeros_like(end.momentum)), list[Piece]()
     for chance in uniform.unbind():
-        new = leapfrog_step(made.last, step_size, at)
+        new = leapfrog_step(made.last, step_size, at, bounds)
         pieces = [*pieces, (1, new.momentum, made.momentum)]
         made = with_state(made, origin, new, chance, allows(new.chains))
         pieces, ahead = straight(pieces, new.momentum, made.momentum)
@@ -175,8 +178,8 @@ def draw_noise(chains: Chains, max_depth: int, rng: Generator) -> tuple[Tensor, 
 class Nuts:
     """K no-U-turn moves a transition, each from a fresh momentum, at K · (2^D − 1) + 1 gradients.
 
-    Exact for any deterministic drift, as Hamiltonian Monte Carlo is. A state without a finite energy, or out of bounds,
-    ends its trajectory. Rows that have ended are carried along unchanged until the last has.
+    Exact for any deterministic drift, as Hamiltonian Monte Carlo is. A state without a finite energy ends its
+    trajectory; at bounds it bounces. Rows that have ended are carried along unchanged until the last has.
     """
 
     moves_coordinates: frozenset[str] = frozenset()
@@ -231,7 +234,7 @@ class Nuts:
             end = _chosen(forward, tree.last, tree.first)
             signed = torch.where(rows_as(forward, momentum), step_size, -step_size)
             uniform = states[made : made + 2**depth]
-            branch = branch_from(origin, end, signed, uniform, at, self.target.allows)
+            branch = branch_from(origin, end, signed, uniform, at, self.target.allows, self.target.bounds)
             tree, made = doubled(tree, branch, forward, doublings[depth]), made + 2**depth
         return tree, made
 

@@ -67,6 +67,7 @@ class AugmentConfig:
             et al., 2020); "weak": crops of .7 to 1, flip, jitter .1; "gentle": zoom, shift by a few per cent, flip.
         p: probability that a chain is augmented at all.
         crop: least area of the crop; unset: of the preset.
+        strength: factor on the colour jitter of the preset.
         flip: mirror half of the images.
         inexact: allow it beside exact samplers, although it does not leave p invariant.
     """
@@ -74,6 +75,7 @@ class AugmentConfig:
     preset: Literal["strong", "weak", "gentle"] = "strong"
     p: Annotated[float, Interval(ge=0, le=1)] = 1.0
     crop: Annotated[float, Interval(gt=0, le=1)] | None = None
+    strength: Annotated[float, Interval(ge=0, le=2)] = 1.0
     flip: bool = True
     inexact: bool = False
 

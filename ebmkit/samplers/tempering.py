@@ -130,6 +130,7 @@ class Tempering:
 
     moves_coordinates = frozenset({REPLICAS})
     moves_x = True
+    hands_down = frozenset({RUNG})  # a coordinate of the points that its parts move
 
     def __init__(self, *, child: Sampler, ladder: Tensor, temperature: float = 1.0) -> None:
         self.ladder, self.weights = ladder, 1 / ladder

@@ -10,6 +10,7 @@ from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
 from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState, Tail, Tuning
 from ebmkit.samplers.adapt import initial_tuning, step_sizes
+from ebmkit.samplers.divergence import held
 from ebmkit.samplers.exact_parts import UnderdampedConfig
 from ebmkit.samplers.metropolis import Target, build_scale, build_target, carry, normal
 
@@ -46,6 +47,7 @@ class Underdamped:
 
     moves_coordinates: frozenset[str] = frozenset({"momentum"})
     moves_x = True
+    bias_order = 2
 
     def __init__(self, *, config: UnderdampedConfig, target: Target, scale: Tensor | None = None) -> None:
         self.config, self.target, self.scale = config, target, scale
@@ -102,10 +104,10 @@ class Underdamped:
 
 
 def turned(x: Tensor, momentum: Tensor, bounds: tuple[float, float]) -> tuple[Tensor, Tensor]:
-    """Returns x clamped into bounds, and the momentum pointing inwards wherever it was clamped."""
+    """Returns x clamped into bounds (NaN if infinite), and the momentum pointing inwards wherever it was clamped."""
     low, high = bounds
     inwards = torch.where(x < low, momentum.abs(), torch.where(x > high, -momentum.abs(), momentum))
-    return x.clamp(low, high), inwards
+    return held(x, low, high), inwards
 
 
 def _with_momentum(point: Point, rng: Generator) -> Point:

@@ -216,6 +216,24 @@ def test_a_row_cannot_lose_or_gain_a_coordinate() -> None:
             buffer.put(places, wrong)
 
 
+def test_references_are_rows_of_moved_chains_while_there_are_enough() -> None:
+    buffer, moved = replay(), set[int]()
+    assert buffer.filled == 0
+    for seed in range(4):
+        places, chains = buffer.draw(positives([0, 1]), rng(seed))
+        in_use = set(places.tolist())
+        for k in range(11):
+            found = {
+                int(i)
+                for i in (buffer.rows.x[:, None] == buffer.reference(k, rng(k), places).x).all(dim=2).nonzero()[:, 0]
+            }
+            assert len(found) == k and not found & in_use
+            assert len(found & moved) == min(k, len(moved - in_use)), "moved ones first"
+        buffer.put(places, chains)
+        moved |= in_use
+        assert buffer.filled == len(moved)
+
+
 def test_chains_of_another_precision_can_come_back() -> None:
     buffer = replay()
     places, chains = buffer.draw(positives([0, 1]), rng(0))
@@ -258,7 +276,7 @@ def test_fresh_rows_fill_the_value_range() -> None:
 def test_a_foreign_checkpoint_is_refused() -> None:
     buffer = replay()
     saved = {name: tensor.clone() for name, tensor in buffer.state_dict().items()}
-    assert set(saved) == {"x", "aux.label", "aux.serial"}
+    assert set(saved) == {"x", "moved", "aux.label", "aux.serial"}
     wrong = [
         {k: v for k, v in saved.items() if k != "aux.label"},
         {**saved, "aux.level": torch.zeros(12)},

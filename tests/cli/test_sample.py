@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from ebmkit.cli.sampling import given_values, write_whole
+from ebmkit.cli.sampling import Frames, given_values, write_whole
+from ebmkit.plugins import host
+from tests.cli.noisy import COMPONENTS
 
 
 def test_arrays_repeat_with_the_seed(cli, trained) -> None:
@@ -61,3 +64,86 @@ def test_the_global_stream_is_left_alone(cli, trained) -> None:
     before = torch.get_rng_state()
     cli("sample", trained, "-n", 2, "--rounds", 1, "--out", "x.png")
     assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.fixture
+def noisy(cli, small) -> Path:
+    """A run of images 1×4×4 whose chains move between four noise levels."""
+    for component in COMPONENTS:
+        host().register(component)
+    np.savez("images.npz", x=np.random.default_rng(0).integers(0, 256, (12, 1, 4, 4), dtype=np.uint8))
+    parts = ("--energy", "well", "--sampler", "mala+gibbs", "--coordinate", "noise", "--data", "npz:images.npz")
+    settings = ("--set", "sampler.gibbs.coordinate=noise", "--set", "sampler.mala.step_size=0.5", *small[2:6])
+    answer = cli("run", *parts, *settings, "--set", "sampler.mala.moves=3", "--steps", 1, "--out", "noisy")
+    assert answer.status == 0, answer.err
+    return Path("noisy")
+
+
+def test_chains_with_a_noise_level_are_taken_at_a_visit_to_data(cli, noisy) -> None:
+    answer = cli("sample", noisy, "-n", 5, "--visits", 3, "--out", "x.npz")
+    assert answer.status == 0 and not answer.err
+    assert answer.out.startswith("x.npz: 5 chains after 1 training steps, taken at visit 3 to data, ")
+    assert np.load("x.npz")["noise"].tolist() == [0] * 5
+    held = cli("sample", noisy, "-n", 5, "--given", "noise=0", "--rounds", 2, "--out", "x.npz")
+    assert "8 gradients each (2 rounds)" in held.out
+    cli("sample", noisy, "--plain-rounds", 2, "--out", "x.npz").refuses("plain_rounds = 2 has no effect", "noise")
+
+
+def test_chains_that_never_come_to_data_are_told(cli, noisy) -> None:
+    none = cli("sample", noisy, "-n", 3, "--visits", 9, "--rounds", 2, "--out", "none.npz")
+    none.refuses("None of 3 chains came to data 9 times within 2 rounds", "--rounds", status=1)
+    assert not Path("none.npz").exists()
+    some = cli("sample", noisy, "-n", 40, "--visits", 1, "--rounds", 1, "--out", "some.npz")
+    late = 40 - len(np.load("some.npz")["x"])
+    assert some.status == 0 and 0 < late < 40
+    assert f"{late} of 40 chains had not come to data once within 1 rounds and are left out" in some.err
+
+
+def test_a_gif_by_visits_shows_all_chains_until_the_last_is_taken(cli, noisy) -> None:
+    assert cli("sample", noisy, "-n", 6, "--visits", 2, "--out", "x.gif").status == 0
+    picture = Image.open("x.gif")
+    assert 1 < picture.n_frames <= 200
+    sizes = {picture.size for i in range(picture.n_frames) if picture.seek(i) is None}
+    assert len(sizes) == 1
+
+
+def test_frames_of_a_long_film_are_thinned_evenly() -> None:
+    frames = Frames(most=4)
+    for i in range(23):
+        frames(torch.tensor(i))
+    assert [int(x) for x in frames.kept] == [0, 8, 16]
+
+
+def test_plain_rounds_are_told(cli, trained) -> None:
+    answer = cli("sample", trained, "-n", 5, "--rounds", 2, "--plain-rounds", 3, "--out", "x.npz")
+    assert "10 gradients each (2 rounds, then 3 without augmentation)" in answer.out
+    cli("sample", trained, "--visits", 3, "--out", "x.npz").refuses("visits = 3 has no effect")
+
+
+def test_runs_are_composed(cli, toy, trained) -> None:
+    assert cli("run", *toy, "--steps", 2, "--seed", 1, "--out", "other").status == 0
+    plain = ("sample", trained, "-n", 5, "--rounds", 2)
+    answer = cli(*plain, "--with", "other", "--weight", 0.5, "--out", "x.npz")
+    assert answer.status == 0, answer.err
+    lines = answer.out.splitlines()
+    assert lines[0] == f"E = E({trained}) + 0.5·E(other) at T = 1"
+    assert lines[1].startswith("step of sgld divided by 1.5")
+    assert lines[2].startswith("x.npz: 5 chains after 4, 2 training steps, 4 gradients each (2 rounds)")
+    record = json.loads(str(np.load("x.npz")["composed"]))
+    assert record["op"] == "and" and [r["run"] for r in record["runs"]] == [str(trained), "other"]
+    for op in ("or", "not"):
+        assert cli(*plain, "--with", "other", "--with", "other", "--op", op, "--out", "x.png").status == 0
+
+
+def test_compositions_that_cannot_be(cli, toy, trained) -> None:
+    assert cli("run", *toy, "--steps", 1, "--set", "run.temperature=0.5", "--out", "cold").status == 0
+    wrong = {
+        "--op or": "add --with RUN", "--weight 2": "add --with RUN", "--with cold --op or": "T = 0.5",
+        "--with cold --weight 1 --weight 2": "one each", "--with cold --weight nan": "finite",
+        "--with cold --op xor": "and (all of them)", "--with gone": "gone holds no run",
+        "--with cold --weight much": "--weight", "--with cold --given-strength 1": "--given latent",
+        "--with cold --given latent=class:0": "no latent",
+    }  # fmt: skip
+    for flags, words in wrong.items():
+        cli("sample", trained, *flags.split(), "--out", "x.png").refuses(words)
+    assert not Path("x.png").exists()

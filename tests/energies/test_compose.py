@@ -1,14 +1,16 @@
 """The algebra of products and mixtures."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
-from ebmkit.energies.compose import mixture, product
+from ebmkit.energies.compose import Composition, mixture, product
 from ebmkit.energies.wrap import energy
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
@@ -75,3 +77,107 @@ def test_a_mixture_is_one_at_the_temperature_it_was_made_for() -> None:
     energy = mixture(*parts, temperature=temperature)(Point(x=x))
     exact = sum(torch.exp(-part(Point(x=x)) / temperature) for part in parts)
     assert torch.allclose(torch.exp(-energy / temperature), exact, rtol=1e-4)
+
+
+class Levels(nn.Module):
+    """E(x, t) = ½(wx − c)²/(t + 1), with features, and a parametrised weight."""
+
+    abilities = frozenset({"levels", "features"})
+
+    def __init__(self, centre: float, n: int = 3) -> None:
+        super().__init__()
+        self.centre, self.n = centre, n
+        self.linear = spectral_norm(nn.Linear(2, 2, bias=False))
+
+    def evaluate(self, point: Point, *abilities: str) -> dict[str, Tensor]:
+        features = self.linear(point.x)
+        base = (features - self.centre).square().sum(dim=1) / 2
+        every = base[:, None] / torch.arange(1, self.n + 1)
+        chosen = every.gather(1, point.aux["level"][:, None])[:, 0] if "energy" in abilities else base
+        values = {"energy": chosen, "levels": every, "features": features}
+        return {name: values[name] for name in abilities}
+
+    def forward(self, point: Point) -> Tensor:
+        return self.evaluate(point, "energy")["energy"]
+
+
+def levelled(seed: int = 0) -> Point:
+    return point(seed, torch.float32).with_aux(level=torch.tensor([0, 1, 2, 1, 0]))
+
+
+@pytest.mark.parametrize("compose", [partial(product, weights=[1, -0.5]), partial(mixture, log_weights=[0, 1])])
+def test_levels_are_composed_level_by_level_and_features_are_hidden(compose: Callable[..., Composition]) -> None:
+    torch.manual_seed(0)
+    at, whole = levelled(), compose(Levels(0.0), Levels(1.0))
+    assert whole.abilities == {"energy", "levels"}
+    levels = whole.evaluate(at.without("level"), "levels")["levels"]
+    assert levels.shape == (5, 3)
+    torch.testing.assert_close(levels.gather(1, at.aux["level"][:, None])[:, 0], whole(at))
+    assert torch.equal(view(whole.eval()).levels(at), levels)
+    with pytest.raises(CapabilityError, match="'features' was asked of Composition, which gives: energy, levels"):
+        whole.evaluate(at, "features")
+
+
+def test_levels_need_every_part_and_as_many_of_them() -> None:
+    assert product(Levels(0.0), bump(1.0)).abilities == {"energy"}
+    with pytest.raises(CapabilityError, match=r"whose levels have shapes \[\(2,\), \(3,\)\]"):
+        product(Levels(0.0, 2), Levels(0.0, 3)).evaluate(levelled().without("level"), "levels")
+
+
+def test_a_plain_callable_keeps_its_levels() -> None:
+    class Plain:
+        abilities = frozenset({"levels"})
+
+        def __call__(self, p: Point) -> Tensor:
+            return p.x.sum(dim=1)
+
+        def levels(self, p: Point) -> Tensor:
+            return p.x
+
+    at = point()
+    torch.testing.assert_close(product(Plain(), Plain()).evaluate(at, "levels")["levels"], 2 * at.x)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_view_folds_the_parts_and_its_drift_is_the_gradient(precision: str) -> None:
+    torch.manual_seed(0)
+    parts, at = (Levels(0.0).eval(), Levels(1.0).eval()), levelled()
+    whole = product(*parts, weights=[1.0, 0.5])
+    before = {name: value.clone() for name, value in whole.state_dict().items()}
+    seen = view(whole, precision)  # type: ignore[arg-type]
+    x = at.x.clone().requires_grad_()
+    (exact,) = torch.autograd.grad(whole(at.replace(x=x)).sum(), x)
+    tolerance = {"fp32": 1e-5, "bf16": 3e-2}[precision]
+    torch.testing.assert_close(seen.drift(at), exact, atol=tolerance, rtol=tolerance)
+    torch.testing.assert_close(seen.energy(at), whole(at).detach())
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in whole.parameters())
+    assert all(torch.equal(before[name], value) for name, value in whole.state_dict().items())
+    live = torch.autograd.grad(seen.live(at).sum(), list(whole.parameters()))
+    assert all(bool(gradient.any()) for gradient in live)
+
+
+def test_a_gradient_of_a_mixture_is_that_of_its_parts_weighed_by_their_shares() -> None:
+    x = torch.linspace(-3, 3, 5, dtype=torch.float64)[:, None].requires_grad_()
+    parts, at = [bump(-1.0), bump(1.0)], Point(x=x)
+    energies = torch.stack([part(at) for part in parts])
+    shares = torch.softmax(-energies.detach() / 0.5, dim=0)
+    (exact,) = torch.autograd.grad((shares * energies).sum(), x, retain_graph=True)
+    (found,) = torch.autograd.grad(mixture(*parts, temperature=0.5)(at).sum(), x)
+    torch.testing.assert_close(found, exact)
+
+
+def test_an_entry_of_the_point_reaches_every_part() -> None:
+    def joint(p: Point) -> Tensor:
+        return (p.x * p.aux["latent"]).sum(dim=1)
+
+    at = point().with_aux(latent=torch.full((5, 2), 2.0, dtype=torch.float64))
+    torch.testing.assert_close(product(joint, joint)(at), 4 * at.x.sum(dim=1))
+
+
+def test_weights_are_numbers() -> None:
+    for bad in (float("nan"), float("inf")):
+        for make in (lambda w: product(bump(0), weights=[w]), lambda w: mixture(bump(0), log_weights=[w])):
+            with pytest.raises(CapabilityError, match="Weights are numbers"):
+                make(bad)
+    with pytest.raises(CapabilityError, match="Weights are numbers"):
+        product(bump(0), weights=[-torch.inf])

@@ -53,6 +53,27 @@ def test_labels_and_conditions_are_seen() -> None:
         mlp(labels=True)
 
 
+@settings(max_examples=20)
+@given(
+    features=st.sampled_from([0, 3]), head=st.sampled_from(["linear", "half-squared-norm"]),
+    widths=st.lists(st.integers(1, 5), min_size=1, max_size=3).map(tuple), seed=st.integers(0, 5),
+)  # fmt: skip
+def test_a_condition_multiplies_and_shifts_each_layer(
+    features: int, head: str, widths: tuple[int, ...], seed: int
+) -> None:
+    energy = mlp(conditioning=2, activation="softplus", features=features, head=head, widths=widths)
+    rng = torch.Generator().manual_seed(seed)
+    h, c = torch.randn(4, 3, generator=rng), torch.randn(4, 2, generator=rng)
+    at = Point(x=h, aux={"condition": c})
+    for i, layer in enumerate(energy.layers):
+        plain = i == len(energy.layers) - 1 and (features > 0 or head == "half-squared-norm")
+        h = layer(h) if plain else torch.log1p(torch.exp(layer(h)))
+        gain, bias = energy.modulations[i](c).chunk(2, dim=1)
+        h = h * (1 + gain) + bias
+    torch.testing.assert_close(evaluate(energy, at, "features")["features"], h)
+    assert energy.layers[0].in_features == 3
+
+
 def test_the_initialisation_depends_on_the_seed_alone() -> None:
     before = torch.get_rng_state()
     first, again, other = mlp(seed=3), mlp(seed=3), mlp(seed=4)

@@ -105,6 +105,35 @@ def test_a_wrapper_conditions_every_block() -> None:
     assert not torch.equal(both(labelled), both(labelled.with_aux(condition=conditions[1])))
 
 
+def test_a_one_hot_label_stands_beside_the_condition() -> None:
+    energy = randomised(resnet(labels=True, label_as="one-hot", conditioning=3, n_classes=4))
+    assert energy.condition.length == 7 and not list(energy.condition.parameters())
+    c, label = torch.randn(3, 3), torch.tensor([0, 3, 1])
+    seen = energy.condition(point((1, 12, 12), condition=c, label=label))
+    assert torch.equal(seen, torch.cat([torch.eye(4)[label], c], dim=1))
+    for aux in ({"label": label}, {"condition": c}):
+        with pytest.raises(CapabilityError, match=r"conditioning|coordinate label"):
+            energy(point((1, 12, 12), **aux))
+    with pytest.raises(CapabilityError, match="label_as"):
+        resnet(label_as="one-hot")
+
+
+@pytest.mark.parametrize(("hidden", "features", "length"), [(0, 0, 6), (0, 5, 5), (8, 0, 8), (8, 5, 5)])
+@pytest.mark.parametrize("head", ["linear", "half-squared-norm"])
+def test_layers_after_pooling_can_be_left_out(hidden: int, features: int, length: int, head: str) -> None:
+    energy = randomised(resnet(hidden=hidden, features=features, head=head))
+    values = evaluate(energy, point((1, 12, 12)), "energy", "features")
+    assert values["features"].shape == (3, length) and values["energy"].isfinite().all()
+    if head == "linear" and not hidden and not features:
+        torch.testing.assert_close(values["energy"], energy.head.linear(values["features"])[:, 0])
+
+
+def test_small_images_go_through_as_many_stages_as_they_can_be_halved() -> None:
+    assert resnet((1, 7, 7), widths=(4, 4, 4, 4))(point((1, 7, 7))).shape == (3,)
+    with pytest.raises(CapabilityError, match="halved"):
+        resnet((1, 7, 7), widths=(4, 4, 4, 4, 4))
+
+
 def test_a_condition_is_never_ignored() -> None:
     at = point((1, 12, 12))
     with pytest.raises(CapabilityError, match="conditioning"):
@@ -131,7 +160,7 @@ def test_the_initialisation_depends_on_the_seed_alone(head: str) -> None:
 @pytest.mark.parametrize(
     ("shape", "config", "found"),
     [
-        ((12,), {}, "mlp"), ((1, 3, 40), {"widths": (4, 4, 4)}, "halved"), ((1, 12, 12), {"n_scales": 5}, "halved"),
+        ((12,), {}, "mlp"), ((1, 3, 40), {"widths": (4, 4, 4, 4)}, "halved"), ((1, 12, 12), {"n_scales": 5}, "halved"),
         ((1, 12, 12), {"mean": (0.5, 0.5)}, "mean"), ((3, 12, 12), {"std": (1.0, 1.0)}, "std"),
         ((1, 12, 12), {"labels": True}, "labels"),
     ],

@@ -1,11 +1,18 @@
 """Laws of the energy penalty, and of the bound above which it has no fixed point."""
 
+from typing import Any
+
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
 
 from ebmkit.building import build
 from ebmkit.components import BuildContext
+from ebmkit.coordinates.label import Label
 from ebmkit.errors import CapabilityError, RecipeError
+from ebmkit.objectives.energy_l2 import centred, joint_level
 from ebmkit.objectives.parts import largest_alpha
 from ebmkit.phases import Phases
 from ebmkit.point import Batch, Point
@@ -55,3 +62,105 @@ def test_at_temperature_one_the_bound_is_kept(shape: tuple[int, ...]) -> None:
     assert build("objective", "energy-l2", context=context.replace(temperature=5e-9)).alpha == 1.0
     with pytest.raises(RecipeError):
         build("objective", "energy-l2", alpha=0.0)
+
+
+# --- a penalty for each level
+
+
+class Level:
+    """The least that the penalty must know of a level."""
+
+    changes_x = True
+
+    def __init__(self, name: str = "level", n_values: int = 3) -> None:
+        self.name, self.n_values = name, n_values
+
+
+def levelled(energy: Any, x: Tensor, y: Tensor, up: Tensor, down: Tensor, *names: str) -> Phases:
+    positive = Point(x=x, aux=dict.fromkeys(names or ("level",), up))
+    negative = Point(x=y, aux=dict.fromkeys(names or ("level",), down))
+    return Phases(energy=energy, batch=Batch(x=x), positive=positive, negative=negative)
+
+
+def centred_l2(alpha: float = 0.1, d: int = 2) -> Any:
+    context = BuildContext(event_shape=(d,), temperature=1.0, coordinates=(Level(),))
+    return build("objective", "energy-l2", context=context, alpha=alpha)
+
+
+@settings(max_examples=25)
+@given(n=st.integers(1, 6), m=st.integers(1, 6), seed=st.integers(0, 999))
+def test_the_offset_of_each_level_is_free_and_is_the_best_one(n: int, m: int, seed: int) -> None:
+    draw = torch.Generator().manual_seed(seed)
+    x, y = (torch.randn(k, 2, generator=draw, dtype=torch.float64) for k in (n, m))
+    up, down = (torch.randint(3, (k,), generator=draw) for k in (n, m))
+    offset = torch.randn(3, generator=draw, dtype=torch.float64)
+
+    def penalty(c: Tensor, objective: Any) -> Tensor:
+        phases = levelled(lambda p: p.x.square().sum(dim=1) + c[p.aux["level"]], x, y, up, down)
+        value: Tensor = objective.losses(None, phases)["penalty"]
+        return value
+
+    free = penalty(torch.zeros(3).double(), centred_l2())
+    torch.testing.assert_close(penalty(100 * offset, centred_l2()), free)
+    plain = build("objective", "energy-l2", context=BuildContext(event_shape=(2,)), alpha=0.1)
+    assert penalty(offset, plain) >= free - 1e-12, "no offset makes the plain penalty smaller"
+    assert penalty(offset, plain) > free + 1e-6 or n + m < 2, "the double: it is not free of the offset"
+
+
+@settings(max_examples=25)
+@given(n=st.integers(1, 6), m=st.integers(1, 6), seed=st.integers(0, 999))
+def test_no_gradient_is_lost_by_holding_the_centre(n: int, m: int, seed: int) -> None:
+    draw = torch.Generator().manual_seed(seed)
+    up, down = (torch.randint(3, (k,), generator=draw) for k in (n, m))
+    energies = [torch.randn(k, generator=draw, dtype=torch.float64).requires_grad_() for k in (n, m)]
+
+    def penalty(*energies: Tensor) -> Tensor:
+        above, below = centred(energies[0], energies[1], up, down, 3)
+        return above.square().mean() + below.square().mean()
+
+    assert torch.autograd.gradcheck(penalty, energies)
+
+
+def test_several_levels_are_centred_together() -> None:
+    a, b = torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 0, 1])
+    point = Point(x=torch.zeros(4, 1), aux={"a": a, "b": b})
+    assert joint_level(point, {"a": 2, "b": 2}).tolist() == [0, 1, 2, 3]
+    context = BuildContext(event_shape=(2,), coordinates=(Level("a", 2), Level("b", 5)), temperature=1.0)
+    assert build("objective", "energy-l2", context=context, alpha=0.1).levels == {"a": 2, "b": 5}
+
+
+def test_a_coordinate_that_leaves_x_alone_is_no_level() -> None:
+    context = BuildContext(coordinates=(Label(3),), n_classes=3)
+    assert build("objective", "energy-l2", context=context, alpha=0.1).levels == {}
+
+
+def rings(n: int = 1024) -> Tensor:
+    """Returns [n, 2] whose squared norms are quantiles of those of a standard Gaussian in the plane."""
+    squared = -2 * torch.log1p(-(torch.arange(n, dtype=torch.float64) + 0.5) / n)
+    return torch.stack([squared.sqrt(), torch.zeros_like(squared)], dim=1)
+
+
+def trained_precision(alpha: float, steps: int = 400) -> float:
+    """Trains E = k‖x‖²/2 + c_t on unit data at two levels with the core's objectives; chains are exact, and held."""
+    log_k, c = torch.zeros((), dtype=torch.float64, requires_grad=True), torch.tensor([0.0, 7.0]).double()
+    data, level = rings(), torch.arange(1024) % 2
+    optimiser = torch.optim.Adam([log_k], lr=0.05)
+    parts = [build("objective", "cd"), centred_l2(alpha)]
+    for _ in range(steps):
+        chains = data / log_k.detach().exp().sqrt()
+        energy = lambda p: log_k.exp() * p.x.square().sum(dim=1) / 2 + c[p.aux["level"]]  # noqa: E731
+        phases = levelled(energy, data, chains, level, level)
+        optimiser.zero_grad()
+        torch.stack([loss for part in parts for loss in part.losses(None, phases).values()]).sum().backward()
+        optimiser.step()
+    return float(log_k.detach().exp())
+
+
+def test_below_the_bound_training_ends_at_a_variance_and_above_it_runs_away() -> None:
+    bound = largest_alpha(2)
+    below = trained_precision(0.5 * bound)
+    assert 0.2 < below < 1 and trained_precision(0.5 * bound, steps=800) == pytest.approx(below, rel=1e-2)
+    with pytest.MonkeyPatch.context() as patch:  # what is refused is built all the same, to see what would become of it
+        patch.setattr("ebmkit.objectives.energy_l2.largest_alpha", lambda d: torch.inf)
+        early, late = (1 / trained_precision(1.5 * bound, steps) for steps in (200, 400))
+    assert early > 20 and late > 100 * early, "the variance of the model grows without end"

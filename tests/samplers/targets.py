@@ -11,6 +11,8 @@ import torch
 from torch import Generator, Tensor
 
 from ebmkit import BuildContext, Point
+from ebmkit.data.lattice import ising_energy, listed, potts_energy
+from ebmkit.discrete import XValues, decoded
 
 Statistic = Callable[[Point], Tensor]
 
@@ -23,7 +25,7 @@ class Discrete:
     n_values: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Law:
     """p ∝ exp(−E), with n exact draws and statistics [B] of known expectation."""
 
@@ -34,12 +36,14 @@ class Law:
     event_shape: tuple[int, ...]
     step: float
     value_range: tuple[float, float] | None = None
+    x_values: XValues = "real"
     coordinates: tuple[Discrete, ...] = ()
 
     def context(self, temperature: float = 1.0) -> BuildContext:
         return BuildContext(
             event_shape=self.event_shape,
             value_range=self.value_range,
+            x_values=self.x_values,
             coordinates=self.coordinates,
             temperature=temperature,
         )
@@ -219,6 +223,38 @@ image = Law(
 )
 
 LAWS = (gaussian, two_modes, box, joint, image)
+
+# --- lattices all of whose states are listed
+
+
+def _lattice(name: str, states: Tensor, energy: Callable[[Tensor], Tensor], values: XValues) -> Law:
+    share = torch.softmax(-energy(states.double()), dim=0)
+    statistics: dict[str, Statistic] = {
+        "first entry": entry(0),
+        "last entry": entry(-1),
+        "energy": lambda point: energy(point.x.double()),
+        "square of the energy": lambda point: energy(point.x.double()).square(),
+        "first two sites alike": lambda point: (point.x[:, 0] * point.x[:, 1]).flatten(1).sum(dim=1),
+    }
+    return Law(
+        name=name,
+        energy=lambda point: energy(point.x),
+        draw=lambda n, rng: Point(x=states[torch.multinomial(share, n, replacement=True, generator=rng)]),
+        statistics={
+            key: (value, float((share * value(Point(x=states)).double()).sum())) for key, value in statistics.items()
+        },
+        event_shape=tuple(states.shape[1:]),
+        step=1.0,
+        value_range=(0.0, 1.0),
+        x_values=values,
+    )
+
+
+ising = _lattice("ising", listed(2, 6).float().view(-1, 2, 3), lambda x: ising_energy(x[:, None], 0.3, 0.2), "binary")
+potts = _lattice(
+    "potts", decoded(listed(3, 4), "one-hot", None, 3, torch.float32), lambda x: potts_energy(x, 0.6, 0.3), "one-hot"
+)
+DISCRETE_LAWS = (ising, potts)
 
 # --- ½x² + ½cos 2x in one dimension: not Gaussian, and no step below 2 diverges on it
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import ebmkit
 from ebmkit import Point
 from ebmkit.building import build
 from ebmkit.protocols import SamplerInfo
@@ -101,3 +102,53 @@ def test_everything_in_a_tuning_is_a_tensor_to_be_saved():
         tuning = adapt(rule, {"step_size": torch.tensor(0.3)}, info_of([1.0]))
         assert all(isinstance(value, torch.Tensor) for value in tuning.values())
         assert adapt(rule, tuning, info_of([1.0])).keys() == tuning.keys()
+
+
+# --- warm-up: the first transitions of training take every allowed proposal
+
+
+def warmed(transitions, warmup=3, **config):
+    """Returns the state before each training transition, its info and the last state; the step is far too long."""
+    sampler = build("sampler", "mala", context=gaussian.context(), moves=2, step_size=3.0, warmup=warmup, **config)
+    state, seen = sampler.init(gaussian.draw(300, seeded(0)), seeded(1)), []
+    for _ in range(transitions):
+        before = state
+        state, info = sampler.step(view(gaussian.energy), state)
+        seen.append((before, state, info))
+        state = sampler.init(state.point, state.rng, adapted(sampler, state.tuning, info))
+    return sampler, seen, state
+
+
+@pytest.mark.parametrize("adapt_rule", ["band", "dual-averaging", "off"])
+def test_a_warm_up_moves_every_chain_and_still_reports_what_the_ratio_would_say(adapt_rule):
+    _, seen, state = warmed(5, adapt=adapt_rule, adapt_every=100)
+    moved = [float((after.point.x != before.point.x).any(dim=1).float().mean()) for before, after, _ in seen]
+    rates = [float(info.accept_rate.mean()) for *_, info in seen]
+    assert moved[1:3] == [1.0, 1.0], "training began it with its first transition"
+    assert max(moved[0], *moved[3:]) < 0.5 and all(rate < 0.2 for rate in rates)
+    assert int(state.tuning["warmup"]) == 0
+
+
+def test_a_warm_up_shrinks_a_step_that_would_be_rejected():
+    _, _, state = warmed(3, adapt_every=1)
+    assert state.tuning["step_size"] == pytest.approx(3 / 1.2**3)
+
+
+def test_sampling_has_no_warm_up_and_settling_ends_one():
+    sampler, _, state = warmed(1, warmup=50)
+    assert "warmup" not in sampler.init(state.point, seeded(0)).tuning
+    assert int(state.tuning["warmup"]) == 49 and int(settled({"0": state.tuning})["0"]["warmup"]) == 0
+    draws = ebmkit.sample(gaussian.energy, sampler, state.point, transitions=2, burn_in=3)
+    assert int(draws.tuning["warmup"]) == 0 and draws.accept_rate.mean() < 0.2
+    stuck = (draws.x[1] == draws.x[0]).all(dim=1).float().mean()
+    assert stuck > 0.5, "after burn-in a proposal can be rejected again"
+
+
+def test_a_proposal_without_a_finite_energy_is_rejected_even_then():
+    sampler = build("sampler", "mala", context=gaussian.context(), moves=2, step_size=3.0, warmup=9)
+    seen = view(lambda point: torch.where(point.x[:, 0].abs() > 3, torch.nan, 0.0 * point.x.sum(dim=1)))
+    state = sampler.init(
+        Point(x=torch.zeros(200, 10)), seeded(0), {"step_size": torch.tensor(3.0), "warmup": torch.tensor(2)}
+    )
+    x = sampler.step(seen, state)[0].point.x
+    assert x[:, 0].abs().max() <= 3 and (x[:, 1] != 0).any()

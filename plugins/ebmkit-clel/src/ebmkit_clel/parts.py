@@ -124,5 +124,6 @@ COMPONENTS = (
         ),
         optim={"use": "sgd", "lr": 0.03, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "cosine"},
         refuse=_refused,
+        benchmarks="ebmkit_clel.benchmarks:workloads",
     ),
 )

@@ -12,7 +12,7 @@ from ebmkit_improved_cd.parts import COMPONENTS
 
 @hookimpl
 def ebmkit_components() -> Iterable[Component]:
-    """Returns the parts of this package."""
+    """Returns the objective `improved-cd`, the buffer `reservoir` and the wrapper `multiscale`."""
     return COMPONENTS
 
 

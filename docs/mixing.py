@@ -1,0 +1,133 @@
+"""Every mix of the three papers: what is asked, what it resolves to, and why some are refused. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from ebmkit.errors import CapabilityError
+from ebmkit.plugins import Host
+from ebmkit.recipe import Part, Recipe, from_mapping
+from ebmkit.resolver import resolve
+
+POINTS = ("plain", "level")
+OBJECTIVES = ("cd", "clel", "improved-cd", "clel+improved-cd")
+SAMPLERS = ("sgld", "mala", "hmc", "mgms")
+BUFFERS = ("replay", "reservoir", "none")
+ENERGIES = ("mlp", "resnet")
+
+SHAPE = (1, 28, 28)
+SMALL = {
+    "mlp": {"widths": [16], "features": 8},
+    "resnet": {"widths": [4, 4], "hidden": 8, "features": 8},
+    "clel": {"width": 4},
+    "improved-cd": {"reference": 8, "fill": 0},
+    "level": {"noise_levels": 2},
+    "level-conditioned": {"conditioning": 8},
+    "latent-head": {"latent": 4, "hidden": 16},
+    "replay": {"capacity": 24},
+    "reservoir": {"capacity": 24},
+    "sgld": {"moves": 2},
+    "mala": {"moves": 2},
+    "hmc": {"moves": 1, "n_leapfrog": 2},
+    "mgms": {"moves": 2},
+}
+"""Settings under which every part of a mix is tiny; the verdict depends on none of them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mix:
+    """One combination, as a user names it."""
+
+    point: str
+    objective: str
+    sampler: str
+    buffer: str
+    energy: str
+
+    def __str__(self) -> str:
+        return f"{self.point}-{self.objective}-{self.sampler}-{self.buffer}-{self.energy}"
+
+    @property
+    def asked(self) -> Recipe:
+        """What the user asked for, with tiny parts."""
+        parts = {
+            "data": (Part("fashion-mini", {"limit": 32}),),
+            "energy": (_part(self.energy),),
+            "sampler": (_part(self.sampler),),
+            "buffer": (_part(self.buffer),),
+            "objective": tuple(map(_part, self.objective.split("+"))),
+        }
+        if self.point == "level":
+            parts["coordinate"] = (_part("level"),)
+        run = {"run": {"steps": 3, "batch_size": 8, "precision": "fp32", "engine": "eager"}}
+        return Recipe(parts=parts, tables=from_mapping(run).tables)
+
+    def resolved(self, host: Host) -> Recipe:
+        """Returns the complete recipe; raises CapabilityError where the mix is refused."""
+        return resolve(self.asked, host, SHAPE).recipe
+
+
+MIXES = tuple(
+    Mix(point=p, objective=o, sampler=s, buffer=b, energy=e)
+    for p, o, s, b, e in product(POINTS, OBJECTIVES, SAMPLERS, BUFFERS, ENERGIES)
+)
+
+
+def reason(mix: Mix) -> str:
+    """Returns the mathematical reason for which a mix is refused, "" where it is to train."""
+    if "improved-cd" in mix.objective and mix.buffer == "none":
+        return "an entropy from nearest neighbours needs other samples of the model, and this buffer keeps none"
+    return ""
+
+
+def verdict(mix: Mix, host: Host) -> str:
+    """Returns "" where a mix resolves, else the message with which it is refused."""
+    try:
+        mix.resolved(host)
+    except CapabilityError as error:
+        return str(error)
+    return ""
+
+
+def page(host: Host) -> str:
+    """Returns the matrix as Markdown: a table for each pair of point and objective."""
+    return "\n".join(_section(host, p, o) for p in POINTS for o in OBJECTIVES)
+
+
+def _section(host: Host, point: str, objective: str) -> str:
+    lines = [f"### {point}, `{objective}`\n", "| sampler | replay | reservoir | none | resolves to |", "|---|---|---|---|---|"]
+    for sampler in SAMPLERS:
+        cells = [_cell(host, point, objective, sampler, buffer) for buffer in BUFFERS]
+        lines.append(f"| `{sampler}` | {' | '.join(cells)} | {_meaning(host, point, objective, sampler)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(host: Host, point: str, objective: str, sampler: str, buffer: str) -> str:
+    mixes = [Mix(point=point, objective=objective, sampler=sampler, buffer=buffer, energy=e) for e in ENERGIES]
+    refused = {mix.energy for mix in mixes if verdict(mix, host)}
+    if not refused:
+        return "trains"
+    return "refused" if len(refused) == len(ENERGIES) else f"refused with {', '.join(sorted(refused))}"
+
+
+def _meaning(host: Host, point: str, objective: str, sampler: str) -> str:
+    mix = Mix(point=point, objective=objective, sampler=sampler, buffer="replay", energy="resnet")
+    try:
+        recipe = mix.resolved(host)
+    except CapabilityError:
+        return "–"
+    chain = " → ".join(_names(recipe, "sampler"))
+    around = " in ".join(["resnet", *_names(recipe, "wrapper")])
+    losses = " + ".join(_names(recipe, "objective"))
+    coordinates = ", ".join(_names(recipe, "coordinate"))
+    return f"{chain}; {around}; {losses}; {f'({coordinates}); ' if coordinates else ''}T = {recipe.table('run').temperature:g}"
+
+
+def _names(recipe: Recipe, table: str) -> Iterator[str]:
+    return (part.use for part in recipe.parts.get(table, ()))
+
+
+def _part(name: str) -> Part:
+    return Part(name, SMALL.get(name, {}))

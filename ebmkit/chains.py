@@ -1,0 +1,188 @@
+"""Chains of a run that generation moves: for a number of rounds, or until they have visited data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ebmkit.assemble import in_data_range
+from ebmkit.conditions import n_values
+from ebmkit.errors import CapabilityError, DivergenceError
+from ebmkit.point import Point
+from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState
+from ebmkit.runs import Run
+from ebmkit.samplers.divergence import explain, finite_rows
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Moment:
+    """How far the chains of one batch are.
+
+    Attributes:
+        round: transitions made.
+        rounds: transitions in all; by visits, the most that may be made.
+        n_taken: chains that have visited data often enough; None where that does not matter.
+        x: [n, *event] in the value range of the data, on the CPU; a chain that was taken stands still.
+    """
+
+    round: int
+    rounds: int
+    n_taken: int | None
+    x: Tensor
+
+
+Watch = Callable[[Moment], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Chains:
+    """The chains of one batch that were taken.
+
+    Attributes:
+        point: where they were taken.
+        n_chains: chains that were started.
+        n_gradients: of all of them together, each until it was taken or given up.
+        most_visits: the most visits to data of a chain.
+    """
+
+    point: Point
+    n_chains: int
+    n_gradients: int
+    most_visits: int = 0
+
+
+def leaves_data(run: Run, held: frozenset[str], start: Point) -> list[str]:
+    """Returns the coordinates that take chains away from data and back; none of those that are held does.
+
+    Args:
+        run: with its sampler.
+        held: coordinates that stay at what was given.
+        start: fresh chains.
+
+    Raises:
+        CapabilityError: such a coordinate is neither held nor moved, so that chains would never come to data.
+    """
+    names = [c.name for c in run.coordinates if c.name not in held and not _always_data(c, start)]
+    stuck = [name for name in names if name not in run.sampler.moves_coordinates]
+    if stuck:
+        raise CapabilityError(
+            f"Fresh chains do not start at data, and no part of the sampler moves {', '.join(stuck)}: they never get "
+            f"there. Hold it (--given {stuck[0]}=…), or train with a sampler that moves it, as gibbs does."
+        )
+    return names
+
+
+def after_rounds(
+    stages: Sequence[tuple[Run, int]], view: EnergyView, state: SamplerState, watch: Watch | None = None
+) -> Chains:
+    """Moves chains for a number of rounds.
+
+    Args:
+        stages: runs whose samplers move them one after the other, with the rounds of each.
+        view: of the energy.
+        state: where they start, of the first sampler.
+        watch: is told of each round.
+
+    Raises:
+        DivergenceError: a chain is not finite.
+    """
+    total, made, gradients = sum(rounds for _, rounds in stages), 0, 0
+    for stage, (run, rounds) in enumerate(stages):
+        if stage:
+            state = run.sampler.init(state.point, state.rng, run.tuning)
+        for _ in range(rounds):
+            made += 1
+            state, info = _moved(run, view, state, made)
+            gradients += info.n_gradients
+            if watch:
+                watch(Moment(round=made, rounds=total, n_taken=None, x=_shown(run, state.point)))
+    n = len(state.point)
+    return Chains(point=state.point, n_chains=n, n_gradients=n * gradients)
+
+
+def at_visits(
+    run: Run, view: EnergyView, state: SamplerState, visits: int, rounds: int, watch: Watch | None = None
+) -> Chains:
+    """Moves chains until each has ended a number of transitions at data, where it is taken.
+
+    A chain that was taken no longer counts. Its row is dropped when half of the rows are such: the batch has few sizes,
+    and at least half of its work is for chains that are still under way.
+
+    Args:
+        run: with its sampler.
+        view: of the energy.
+        state: where they start.
+        visits: transitions that end at data, M.
+        rounds: the most that a chain may make.
+        watch: is told of each round.
+
+    Raises:
+        DivergenceError: a chain is not finite.
+    """
+    kept, n, device = state.point, len(state.point), state.point.x.device
+    rows, counts = torch.arange(n, device=device), torch.zeros(n, dtype=torch.int64, device=device)
+    gradients = 0
+    for i in range(1, rounds + 1):
+        under_way = counts[rows] < visits
+        state, info = _moved(run, view, state, i)
+        gradients += info.n_gradients * int(under_way.sum())
+        moved = rows[under_way]
+        kept = _with_rows(kept, moved, _rows(state.point, under_way))
+        counts[moved] += at_data(run, state.point)[under_way]
+        left = counts[rows] < visits
+        n_left = int(left.sum())
+        if watch:
+            watch(Moment(round=i, rounds=rounds, n_taken=n - n_left, x=_shown(run, kept)))
+        if not n_left:
+            break
+        if 2 * n_left <= len(rows):
+            state = replace(state, point=_rows(state.point, left))
+            rows = rows[left]
+    taken = counts >= visits
+    return Chains(point=_rows(kept, taken), n_chains=n, n_gradients=gradients, most_visits=int(counts.max()))
+
+
+def at_data(run: Run, point: Point) -> Tensor:
+    """Returns [B] bool: the rows that are points of the data distribution, as all coordinates see it."""
+    here = torch.ones(len(point), dtype=torch.bool, device=point.x.device)
+    for coordinate in run.coordinates:
+        here = here & coordinate.is_data(point)
+    return here
+
+
+def _moved(run: Run, view: EnergyView, state: SamplerState, i: int) -> tuple[SamplerState, SamplerInfo]:
+    """Makes the i-th transition; raises DivergenceError where a chain is not finite after it."""
+    before = replace(state, rng=state.rng.clone_state())
+    state, info = run.sampler.step(view, state)
+    if not bool(finite_rows(state.point).all()):
+        why = explain(run.sampler, view, before, info)
+        raise DivergenceError(f"A chain is not finite after round {i}; {why} Sample with a smaller step.")
+    return state, info
+
+
+def _rows(point: Point, which: Tensor) -> Point:
+    return point.map(lambda tensor: tensor[which])
+
+
+def _with_rows(point: Point, rows: Tensor, values: Point) -> Point:
+    """Returns the point with some rows replaced."""
+    return Point(
+        x=point.x.index_copy(0, rows, values.x),
+        aux={name: value.index_copy(0, rows, values.aux[name]) for name, value in point.aux.items()},
+    )
+
+
+def _always_data(coordinate: Any, start: Point) -> bool:
+    """Returns whether every fresh chain is at data, and would be at every value of a coordinate that is discrete."""
+    n = n_values(coordinate)
+    values = torch.arange(n, device=start.x.device)
+    swept = start.map(lambda tensor: tensor[:1].expand(n, *tensor.shape[1:])).with_aux(**{coordinate.name: values})
+    return all(bool(coordinate.is_data(point).all()) for point in ([start, swept] if n else [start]))
+
+
+def _shown(run: Run, point: Point) -> Tensor:
+    return in_data_range(run.coordinates, point.without("latent")).cpu()

@@ -1,0 +1,109 @@
+"""`bench`: what sampling and training cost here, as ratios of ways that are timed in turn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ebmkit.cli.output import remark, say
+from ebmkit.cli.training import option
+from ebmkit.errors import RecipeError, did_you_mean
+from ebmkit.plugins import host
+
+if TYPE_CHECKING:
+    from ebmkit.benchmarks.results import Result
+    from ebmkit.benchmarks.workload import Conditions
+
+RIVALS = ("torchebm",)
+STYLES = ("published",)
+Names = list[str] | None
+
+
+def bench(
+    only: Annotated[Names, option("NAME", "Workloads, or how their names begin; repeatable.", "--only")] = None,
+    against: Annotated[str | None, option("LIBRARY", "Time torchebm on the same workloads.")] = None,
+    style: Annotated[str | None, option("STYLE", "published: time the papers' way of doing things as well.")] = None,
+    threads: Annotated[int | None, option("N", "Threads of torch; unset, its own choice.", min=1)] = None,
+    device: Annotated[str | None, option("DEVICE", "auto, cpu, cuda, or any device of torch.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A few rounds, nothing compiled: a look.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+    show: Annotated[bool, typer.Option("--list", help="Only say which workloads there are.")] = False,
+) -> None:
+    """Measures what sampling and training cost here. Best on a quiet machine."""
+    _check("--against", against, RIVALS)
+    _check("--style", style, STYLES)
+    from ebmkit.benchmarks import catalogue, torchebm_side
+    from ebmkit.benchmarks.results import measure
+
+    found = catalogue.chosen(catalogue.workloads(component for component, _ in host().all()), only or ())
+    if show:
+        _list(found)
+        return
+    if against is not None:
+        torchebm_side.check_installed()
+    conditions = _conditions(device, threads, quick, frozenset(filter(None, (against, style))))
+    results: list[Result] = []
+    for workload in found:
+        results.append(measure(workload, conditions, _telling()))
+        if not as_json:
+            _print(results[-1])
+    _end(results, conditions, as_json)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"bench": bench}
+
+
+def _check(flag: str, given: str | None, known: tuple[str, ...]) -> None:
+    if given is not None and given not in known:
+        raise RecipeError(f"{flag} {given} is unknown.{did_you_mean(given, known)} Known: {', '.join(known)}.")
+
+
+def _conditions(device: str | None, threads: int | None, quick: bool, styles: frozenset[str]) -> Conditions:
+    from ebmkit.allocator import keep_freed_memory
+    from ebmkit.assemble import choose_device
+    from ebmkit.benchmarks.workload import Conditions
+
+    keep_freed_memory()
+    return Conditions(device=choose_device(device or "auto"), threads=threads, quick=quick, styles=styles)
+
+
+def _telling() -> Callable[[str], None]:
+    """Returns what shows the way that is being prepared, on a terminal alone."""
+    import sys
+
+    return remark if sys.stderr.isatty() else lambda line: None
+
+
+def _list(found: list) -> None:  # type: ignore[type-arg]
+    from ebmkit.cli.output import table
+
+    table(("name", "what"), [(work.name, work.title) for work in found], wide="what")
+
+
+def _print(result: Result) -> None:
+    from shutil import get_terminal_size
+
+    from rich.console import Console
+
+    from ebmkit.benchmarks.report import WIDTH, drawn, heading, remarks
+
+    console = Console(highlight=False, width=max(WIDTH, get_terminal_size((WIDTH, 24)).columns))
+    console.print(heading(result), style="bold", markup=False)
+    if any(not row.note for row in result.rows):
+        console.print(drawn(result.rows, result.workload.peak))
+    for line in remarks(result):
+        console.print(line, markup=False, soft_wrap=False)
+    console.print()
+
+
+def _end(results: list[Result], conditions: Conditions, as_json: bool) -> None:
+    from ebmkit.benchmarks.report import LEGEND, as_json as plain, summary
+
+    if as_json:
+        say(json.dumps(plain(results, conditions), indent=2))
+        return
+    say(LEGEND)
+    say(summary(results))

@@ -1,0 +1,226 @@
+"""Runs composed when they are sampled: all of them, any of them, one but not the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isclose, isfinite
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from ebmkit.conditions import LARGEST, latent_direction
+from ebmkit.energies.compose import Composition, mixture, product
+from ebmkit.errors import CapabilityError, RecipeError
+from ebmkit.point import Point
+from ebmkit.protocols import abilities_of, evaluate
+from ebmkit.recipe import to_toml
+from ebmkit.runs import Run
+from ebmkit.slower import slower
+
+Op = Literal["and", "or", "not"]
+USUAL_WEIGHT: Mapping[str, float] = {"and": 1.0, "or": 0.0, "not": 0.001}
+"""Of each further run, where none is given; 0.001 is that of the published code (Du et al., 2021)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Composed:
+    """Several runs as one.
+
+    Attributes:
+        run: to be sampled: the composed energy, with the sampler, tuning and `[sample]` of the first run.
+        op: how the energies are composed.
+        runs: what was composed.
+        weights: one for each run, as the energy takes them: of a sum, or log-weights of a mixture.
+        divisor: what the steps of unadjusted samplers were divided by.
+        slowed: names of these samplers.
+    """
+
+    run: Run
+    op: Op
+    runs: tuple[Run, ...]
+    weights: tuple[float, ...]
+    divisor: float = 1.0
+    slowed: tuple[str, ...] = ()
+
+    def formula(self) -> str:
+        """Returns the energy, in terms of the directories of the runs."""
+        names = [f"E({run.directory})" for run in self.runs]
+        if self.op == "or":
+            shifts = ["" if w == 0 else f"{'+' if w > 0 else '−'} {abs(w):g}" for w in self.weights]
+            terms = [f"exp(−{name}/T {shift}".rstrip() + ")" for name, shift in zip(names, shifts, strict=True)]
+            return f"−T log({' + '.join(terms)})"
+        factors = ["" if abs(w) == 1 else f"{abs(w):g}·" for w in self.weights]
+        signs = ["−" if w < 0 else "+" for w in self.weights]
+        text = " ".join(f"{s} {f}{name}" for s, f, name in zip(signs, factors, names, strict=True))
+        return text.removeprefix("+ ")
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns what was composed, and how, as JSON values."""
+        runs = [
+            {"run": str(run.directory), "step": run.step, "weight": weight, "recipe": to_toml(run.recipe)}
+            for run, weight in zip(self.runs, self.weights, strict=True)
+        ]
+        return {"op": self.op, "energy": self.formula(), "step_divided_by": self.divisor, "runs": runs}
+
+    def notes(self) -> list[str]:
+        """Returns what a person should know of it, a sentence each."""
+        temperature = temperature_of(self.run)
+        found = [f"E = {self.formula()} at T = {temperature:g}"]
+        if self.slowed:
+            found.append(
+                f"step of {' and '.join(self.slowed)} divided by {self.divisor:g}, the sum of the weights, as E is "
+                "steeper; T is kept"
+            )
+        for run in self.runs[1:]:
+            if self.op != "or" and not _same(temperature_of(run), temperature):
+                found.append(
+                    f"{run.directory} was trained at T = {temperature_of(run):g}: its density counts with the power "
+                    f"{temperature_of(run) / temperature:g}; times a weight of {temperature / temperature_of(run):g}, 1"
+                )
+        return found
+
+
+def compose(
+    runs: Sequence[Run],
+    op: Op = "and",
+    weights: Sequence[float] = (),
+    *,
+    latent: str | None = None,
+    strength: float | None = None,
+) -> Composed:
+    """Composes the energies of several runs, with their averaged weights; no run is changed.
+
+    - "and": E₁ + Σ wᵢEᵢ, the product of the densities.
+    - "or": −T log(exp(−E₁/T) + Σ exp(wᵢ − Eᵢ/T)), the mixture of the unnormalised densities, at their one temperature.
+    - "not": E₁ − Σ wᵢEᵢ.
+
+    A sum of energies is steeper than one of them. Adjusted samplers notice and reject, so that nothing needs to be done
+    for them; the step of unadjusted ones is divided by Σ|wᵢ| where that is above 1: by the number of models where all
+    weights are 1. Their noise is divided by its root, so that T stays what it is; the published code keeps the noise,
+    and so samples the sum at a temperature higher by that factor. At T = 5e-9 this is no difference to be seen.
+
+    Args:
+        runs: the first one gives the sampler and everything else.
+        op: how.
+        weights: of the second run, the third and so on; those left out are 1, 0 for "or", 0.001 for "not".
+        latent: what `--given latent=…` says; each run that has a latent is conditioned by its own encoder.
+        strength: of it, β in nats.
+
+    Raises:
+        RecipeError: one run alone, too many weights or one that is not finite, or a strength of nothing.
+        CapabilityError: the runs differ in shape, value range or coordinates of their points, or for "or" in
+            temperature; a latent is given and none has one.
+
+    Source: Du, Li, Mordatch, NeurIPS 2020; Du, Li, Tenenbaum, Mordatch, ICML 2021. There "or" has 1/T = 100.
+
+    >>> compose([], "and")
+    Traceback (most recent call last):
+    ebmkit.errors.RecipeError: Composing needs two runs or more, found 0.
+    """
+    if strength is not None and latent is None:
+        raise RecipeError("--given-strength weighs a given latent: add --given latent=….")
+    first, values = _checked(runs, op, weights)
+    energies = [_conditioned(run, latent, strength) for run in runs]
+    if latent is not None and not any(isinstance(energy, Conditioned) for energy in energies):
+        latent_direction(first, latent, strength)  # says why there is none
+    energy: Composition
+    if op == "or":
+        energy = mixture(*energies, log_weights=values, temperature=temperature_of(first))
+        return Composed(run=replace(first, energy=energy), op=op, runs=tuple(runs), weights=values)
+    energy, divisor = product(*energies, weights=values), max(1.0, sum(map(abs, values)))
+    whole, slowed = slower(replace(first, energy=energy), divisor)
+    return Composed(
+        run=whole, op=op, runs=tuple(runs), weights=values, divisor=divisor if slowed else 1.0, slowed=slowed
+    )
+
+
+def temperature_of(run: Run) -> float:
+    """Returns T of a run, nats."""
+    return float(run.recipe.table("run").temperature)
+
+
+class Conditioned(nn.Module):
+    """An energy given a latent: every point that it sees holds it."""
+
+    value: Tensor
+
+    def __init__(self, inner: Any, value: Tensor) -> None:
+        super().__init__()
+        self.inner = inner
+        self.abilities = abilities_of(inner)
+        self.register_buffer("value", value, persistent=False)
+
+    def evaluate(self, point: Point, *abilities: str) -> Mapping[str, Tensor]:
+        """Returns what the energy says of the points with the latent."""
+        return evaluate(self.inner, point.with_aux(latent=self.value.expand(len(point), -1)), *abilities)
+
+    def forward(self, point: Point) -> Tensor:
+        """Returns the energies [B], nats."""
+        return self.evaluate(point, "energy")["energy"]
+
+
+def _checked(runs: Sequence[Run], op: str, weights: Sequence[float]) -> tuple[Run, tuple[float, ...]]:
+    """Returns the first run, and the weights of all, as the energy takes them."""
+    if op not in USUAL_WEIGHT:
+        raise RecipeError(
+            f"--op {op} is unknown: and (all of them), or (any of them), not (the first, not the others)."
+        )
+    if len(runs) < 2:
+        raise RecipeError(f"Composing needs two runs or more, found {len(runs)}.")
+    if len(weights) > len(runs) - 1:
+        further = f"{len(runs) - 1} further run{'' if len(runs) == 2 else 's'}"
+        raise RecipeError(
+            f"{len(weights)} weights (--weight) were given for {further} (--with): one each, in their order. The first "
+            "run counts as it is."
+        )
+    for weight in weights:
+        if not isfinite(weight) or abs(weight) >= LARGEST:
+            raise RecipeError(f"--weight {weight:g}: a finite number is needed, below {LARGEST:g} in size.")
+    first = runs[0]
+    for other in runs[1:]:
+        _check_alike(first, other, op)
+    values = [*weights, *[USUAL_WEIGHT[op]] * (len(runs) - 1 - len(weights))]
+    return first, (0.0 if op == "or" else 1.0, *(-w if op == "not" else w for w in values))
+
+
+def _check_alike(first: Run, other: Run, op: str) -> None:
+    """Raises CapabilityError where the points of two runs are not of one kind, or their densities do not mix."""
+    differences = (
+        ("the shape of x", first.facts.event_shape, other.facts.event_shape),
+        ("the value range of x", first.facts.value_range or "unbounded", other.facts.value_range or "unbounded"),
+        ("the values of x", first.facts.x_values, other.facts.x_values),
+        ("the coordinates", _coordinates(first), _coordinates(other)),
+    )
+    for what, here, there in differences:
+        if here != there:
+            raise CapabilityError(
+                f"{first.directory} and {other.directory} cannot be composed, as their points differ in {what}: {here} "
+                f"and {there}. Compose runs of points of one kind."
+            )
+    temperature, its = temperature_of(first), temperature_of(other)
+    if op == "or" and not _same(temperature, its):
+        raise CapabilityError(
+            f"--op or mixes densities p ∝ exp(−E/T) at one temperature, but {first.directory} has T = {temperature:g} "
+            f"and {other.directory} T = {its:g}. Train one of them anew with the other's run.temperature."
+        )
+
+
+def _coordinates(run: Run) -> str:
+    """Returns the coordinates of a run with their settings and numbers of classes, as text."""
+    labels = {c.name: f"{c.n_classes} classes" for c in run.coordinates if getattr(c, "n_classes", None)}
+    described = [
+        (part.use, [labels.get(part.use, ""), *(f"{key} = {value}" for key, value in sorted(part.settings.items()))])
+        for part in run.recipe.parts.get("coordinate", ())
+    ]
+    return ", ".join(f"{name} ({', '.join(filter(None, of))})" if any(of) else name for name, of in described) or "none"
+
+
+def _conditioned(run: Run, latent: str | None, strength: float | None) -> Any:
+    if latent is None or "latent" not in abilities_of(run.energy):
+        return run.energy
+    return Conditioned(run.energy, latent_direction(run, latent, strength))
+
+
+def _same(first: float, second: float) -> bool:
+    return isclose(first, second, rel_tol=1e-6)

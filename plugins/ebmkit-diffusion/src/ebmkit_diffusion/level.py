@@ -1,0 +1,115 @@
+"""The noise level as a coordinate of the chain: data are diffused, and a chain holds how far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Generator, Tensor
+
+from ebmkit.components import BuildContext, Selection
+from ebmkit.errors import CapabilityError
+from ebmkit.point import Batch, Point
+from ebmkit_diffusion.parts import LevelConfig
+from ebmkit_diffusion.schedules import signals, wrong_with
+
+LEVEL = "level"
+"""Name of the coordinate, and its key in `Point.aux`: int64 [B], 0 for clean data."""
+
+
+def diffuse(x: Tensor, scale: Tensor, spread: Tensor, noise: Tensor) -> Tensor:
+    """Returns √ᾱ x + √(1 − ᾱ) ε: a draw of the marginal at a level, not a step of a Markov chain.
+
+    Args:
+        x: clean data [B, *event], data units (images: scaled to [−1, 1]).
+        scale: √ᾱ [B] in [0, 1].
+        spread: √(1 − ᾱ) [B]; not computed from ᾱ here, which is 1 − 4e-8 at the first published level.
+        noise: ε [B, *event], standard normal.
+    """
+    shape = -1, *[1] * (x.ndim - 1)
+    return scale.view(shape).to(x) * x + spread.view(shape).to(x) * noise
+
+
+class Level:
+    """p(x, t) on levels t = 0 … T: t uniform for data, x_t ~ N(√ᾱ_t x_0, (1 − ᾱ_t) I), t = 0 clean.
+
+    Data with a value range are scaled to [−1, 1]; `to_data` scales back.
+
+    Attributes:
+        betas: β_t [T + 1], β_0 = 0.
+        signals: ᾱ_t [T + 1].
+        scales: √ᾱ_t [T + 1].
+        spreads: √(1 − ᾱ_t) [T + 1], data units: s.d. of the noise.
+        n_values: T + 1.
+        changes_x: lifting noises x, so that x has no bounds.
+
+    Source: Zhang, Tan, Ou, Persistently trained, diffusion-assisted energy-based models, Stat 2023.
+    """
+
+    name = LEVEL
+    changes_x = True
+
+    def __init__(
+        self,
+        betas: Sequence[float],
+        *,
+        value_range: tuple[float, float] | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        wrong = wrong_with(betas)
+        if wrong:
+            raise CapabilityError(f"Coordinate 'level': {wrong}.")
+        self.betas = tuple(betas)
+        kept = torch.tensor(signals(betas), dtype=torch.float64, device=device)
+        self.signals, self.scales, self.spreads = kept.float(), kept.sqrt().float(), (1 - kept).sqrt().float()
+        self.n_values = len(betas)
+        self.value_range = value_range
+
+    def lift(self, batch: Batch, point: Point, rng: Generator) -> Point:
+        """Returns the point with a uniform level in each row, and x diffused to it."""
+        level = torch.randint(self.n_values, (len(point),), generator=rng, device=rng.device)
+        x = self.scaled(point.x)
+        noise = torch.randn(x.shape, generator=rng, device=rng.device, dtype=x.dtype)
+        return point.replace(x=diffuse(x, self.scales[level], self.spreads[level], noise)).with_aux(level=level)
+
+    def prior(self, n: int, point: Point, rng: Generator, purpose: str = "buffer") -> Point:
+        """Returns x ~ N(0, I) at the last level for generation; for a buffer, levels spread evenly over its rows."""
+        x = torch.randn(point.x.shape, generator=rng, device=point.x.device, dtype=point.x.dtype)
+        if purpose == "generation":
+            level = torch.full((n,), self.n_values - 1, device=x.device)
+        else:
+            first = torch.randint(self.n_values, (1,), generator=rng, device=x.device)
+            level = (torch.arange(n, device=x.device) + first) % self.n_values
+        return point.replace(x=x).with_aux(level=level)
+
+    def clean(self, point: Point) -> Point:
+        """Returns the point at level 0."""
+        return point.with_aux(level=torch.zeros(len(point), dtype=torch.int64, device=point.x.device))
+
+    def is_data(self, point: Point) -> Tensor:
+        """Returns [B] bool: the rows at level 0."""
+        return point.aux[LEVEL] == 0
+
+    def signal(self, point: Point) -> Tensor:
+        """Returns ᾱ [B] of each row's level."""
+        return self.signals[point.aux[LEVEL]]
+
+    def scaled(self, x: Tensor) -> Tensor:
+        """Returns data x as chains hold them: scaled from their value range to [−1, 1], or as they are without one."""
+        if self.value_range is None:
+            return x
+        low, high = self.value_range
+        return (x - low) * (2 / (high - low)) - 1
+
+    def to_data(self, point: Point) -> Tensor:
+        """Returns x in the value range of the data; that of noisy rows may lie outside."""
+        if self.value_range is None:
+            return point.x
+        low, high = self.value_range
+        return low + (point.x + 1) * ((high - low) / 2)
+
+
+def build_level(config: LevelConfig, context: BuildContext) -> Level:
+    """Builds the coordinate; raises CapabilityError where its schedule is not monotone."""
+    settled = config.settled(Selection(event_shape=tuple(context.event_shape)))
+    return Level(settled.betas(), value_range=context.value_range, device=context.device)

@@ -1,0 +1,131 @@
+"""The energy of (x, level) by a backbone that hears the level in every block."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from operator import itemgetter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ebmkit.buffers.fresh import Fresh
+from ebmkit.components import BuildContext
+from ebmkit.energies.heads import CONDITION
+from ebmkit.energies.initialise import seeded
+from ebmkit.errors import CapabilityError
+from ebmkit.phases import stream
+from ebmkit.point import Point
+from ebmkit.protocols import abilities_of, at_least_fp32, evaluate, lacks_ability
+from ebmkit_diffusion.embedding import LevelBase, LevelTable, embedding_layers, level_coordinate, level_of
+from ebmkit_diffusion.level import LEVEL, Level
+from ebmkit_diffusion.parts import LevelConditionedConfig
+
+LEVELS = "levels"
+"""The ability to give the energies of all levels."""
+
+
+class LevelConditioned(nn.Module):
+    """E(x, t) of a backbone that is handed an embedding of t, plus a learned offset b_t.
+
+    With head "inner" the energy is the backbone's own, so ½‖f(x, t)‖² stays one; with "bilinear" it is
+    −⟨f(x, t), W·silu(embedding of t)⟩. Features and latents are those at the level of the point.
+
+    Source: Zhang, Tan, Ou, Stat 2023; the bilinear head is theirs, offsets of their own and the inner head are ours.
+    """
+
+    def __init__(
+        self, config: LevelConditionedConfig, inner: Any, level: Level, *, n_features: int, temperature: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.inner, self.n_levels, self.rows = inner, level.n_values, config.rows
+        self.table = LevelTable(
+            level.n_values, config.waves, nn.Sequential(*embedding_layers(config.waves, config.conditioning))
+        )
+        self.base = LevelBase(config, level, temperature)
+        self.read = nn.Linear(config.conditioning, n_features) if config.head == "bilinear" else None
+        self.abilities = abilities_of(inner) | {LEVELS}
+
+    def evaluate(self, point: Point, *abilities: str) -> Mapping[str, Tensor]:
+        """Returns what was asked for: from one pass, or from T + 1 where all levels are."""
+        if not set(abilities) <= self.abilities:
+            raise lacks_ability(self, sorted(set(abilities) - self.abilities)[0])
+        if LEVELS not in abilities:
+            return self._pass(point, abilities)
+        others = tuple(name for name in abilities if name not in (LEVELS, "energy"))
+        values = self._sweep(point, others)
+        if "energy" in abilities:
+            values["energy"] = values[LEVELS].gather(1, level_of(point, "level-conditioned")[:, None])[:, 0]
+        return values
+
+    def levels(self, point: Point, name: str = LEVEL) -> Tensor:
+        """Returns the energies [B, T + 1], nats, of every level given all else."""
+        return self.evaluate(point, LEVELS)[LEVELS]
+
+    def forward(self, point: Point) -> Tensor:
+        """Returns the energies [B], nats, at the level of each row."""
+        return self.evaluate(point, "energy")["energy"]
+
+    def _pass(self, point: Point, abilities: tuple[str, ...]) -> dict[str, Tensor]:
+        """Returns abilities other than all levels, by one pass of the backbone."""
+        level, table = level_of(point, "level-conditioned"), self.table()
+        conditioned = self._conditioned(point, table[level])
+        bilinear = self.read is not None and "energy" in abilities
+        asked = [name for name in abilities if not (bilinear and name == "energy")] + ["features"] * bilinear
+        values = dict(evaluate(self.inner, conditioned, *dict.fromkeys(asked)))
+        if bilinear:
+            values["energy"] = self._bilinear(values["features"], table, level)
+        if "energy" in abilities:
+            values["energy"] = values["energy"] + self.base.at(point)
+        return {name: values[name] for name in abilities}
+
+    def _sweep(self, point: Point, others: tuple[str, ...]) -> dict[str, Tensor]:
+        """Returns all levels [B, T + 1], and other abilities at the point's own, at most `rows` rows a pass."""
+        n, found = self.n_levels, []
+        every = torch.arange(n, device=point.x.device).repeat(len(point))
+        swept = point.map(lambda tensor: tensor.repeat_interleave(n, dim=0)).with_aux(**{LEVEL: every})
+        for start in range(0, len(swept), self.rows):
+            rows = slice(start, start + self.rows)
+            found.append(self._pass(swept.map(itemgetter(rows)), ("energy", *others)))
+        joined = {name: torch.cat([values[name] for values in found]) for name in ("energy", *others)}
+        result = {LEVELS: joined["energy"].view(len(point), n)}
+        if others:
+            own = torch.arange(len(point), device=every.device) * n + level_of(point, "level-conditioned")
+            result.update({name: joined[name][own] for name in others})
+        return result
+
+    def _conditioned(self, point: Point, embedding: Tensor) -> Point:
+        given = point.aux.get(CONDITION)
+        return point.without(LEVEL).with_aux(**{CONDITION: embedding if given is None else embedding + given})
+
+    def _bilinear(self, features: Tensor, table: Tensor, level: Tensor) -> Tensor:
+        assert self.read is not None
+        weights = self.read(functional.silu(table))[level]
+        return -(at_least_fp32(features) * at_least_fp32(weights)).sum(dim=1)
+
+
+def n_features(inner: Any, context: BuildContext, conditioning: int = 0) -> int:
+    """Returns the length of an energy's features, by asking a copy: one in training advances its power iterations.
+
+    Raises:
+        CapabilityError: it has no features, or wants a conditioning vector of another length.
+    """
+    chains = Fresh(context)(2, stream(0, 0, "probe", context.device)).without(LEVEL)
+    if conditioning:
+        chains = chains.with_aux(**{CONDITION: torch.zeros(2, conditioning, device=chains.x.device)})
+    with torch.no_grad():
+        return int(evaluate(copy.deepcopy(inner), chains, "features")["features"].shape[1])
+
+
+def build_level_conditioned(config: LevelConditionedConfig, context: BuildContext) -> LevelConditioned:
+    """Wraps `context.inner`; raises CapabilityError where there is none, or it hears no conditioning vector."""
+    if context.inner is None:
+        raise CapabilityError("level-conditioned wraps an energy, found none: set inner in the BuildContext.")
+    level = level_coordinate(context, "level-conditioned")
+    found = n_features(context.inner, context, config.conditioning)
+    with seeded(context.seed):
+        return LevelConditioned(config, context.inner, level, n_features=found, temperature=context.temperature).to(
+            context.device
+        )

@@ -1,0 +1,100 @@
+"""MALA within Gibbs, as a mixture over levels: moves of x at a fixed level, then a draw of the level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from ebmkit.components import BuildContext
+from ebmkit.errors import CapabilityError
+from ebmkit.point import Point
+from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState, Tail, Tuning
+from ebmkit.samplers.adapt import count_values
+from ebmkit.samplers.exact_parts import GibbsConfig, MalaConfig
+from ebmkit.samplers.gibbs import build_gibbs
+from ebmkit.samplers.mala import build_mala
+from ebmkit.samplers.sequence import Sequence
+from ebmkit_diffusion.diagnostics import JUMPS, first_record, level_metrics, recorded
+from ebmkit_diffusion.figures import level_figure
+from ebmkit_diffusion.level import LEVEL
+from ebmkit_diffusion.parts import MgmsConfig
+
+RECORD = "levels"
+"""Key in the tuning under which the diagnostics are pooled, and name of their figure."""
+
+
+class Mgms:
+    """K moves of `mala` with a step size for each level, then `gibbs` on the level; keeps count of how levels mix.
+
+    Attributes:
+        sequence: both parts, which make the transition.
+
+    Source: Zhang, Tan, Ou, Stat 2023. Their code has a wrong acceptance ratio; this is core's `mala`, which is exact.
+    """
+
+    def __init__(self, *, config: MgmsConfig, first_steps: Tensor, sequence: Sequence) -> None:
+        self.first_steps, self.sequence = first_steps, sequence
+        self.memory, self.accept = config.memory, config.accept
+        self.children = sequence.children
+        self.moves_coordinates, self.moves_x = sequence.moves_coordinates, sequence.moves_x
+
+    def init(self, point: Point, rng: Generator, tuning: Tuning | None = None) -> SamplerState:
+        """Returns the state that starts at a point."""
+        first = self.first_steps.to(point.x)
+        given = dict(tuning or {})
+        state = self.sequence.init(point, rng, {**given, "0": given.get("0") or {"step_size": first}})
+        record = given.get(RECORD) or first_record(len(first), first.device)
+        return replace(state, tuning={**state.tuning, RECORD: record})
+
+    def step(
+        self, view: EnergyView, state: SamplerState, *, tail: Tail | None = None
+    ) -> tuple[SamplerState, SamplerInfo]:
+        """Returns the state after the moves of x and the draw of the level; a tail's graph is that of the moves."""
+        after, info = self.sequence.step(view, state, tail=tail)
+        before, level = state.point.aux[LEVEL], after.point.aux[LEVEL]
+        record = recorded(state.tuning[RECORD], before, level, info.children[0], self.memory)
+        return replace(after, tuning={**after.tuning, RECORD: record}), info
+
+    def metrics(self, info: SamplerInfo, tuning: Tuning) -> Mapping[str, Tensor]:
+        """Returns how flat the levels are, how they mix, and share, acceptance and step of each level."""
+        return level_metrics(tuning[RECORD], tuning["0"]["step_size"])
+
+    def figures(self, tuning: Tuning) -> Mapping[str, Any]:
+        """Returns one figure, "levels"."""
+        if not tuning or not bool(tuning[RECORD][JUMPS].any()):
+            return {}
+        return {RECORD: level_figure(tuning[RECORD], tuning["0"]["step_size"], self.accept)}
+
+
+def first_steps(config: MgmsConfig, context: BuildContext) -> Tensor:
+    """Returns the step sizes [T + 1], data units, where adaptation starts."""
+    steps = torch.full((count_values(context, LEVEL),), config.step_size, device=context.device)
+    if config.first_steps == "equal":
+        return steps
+    betas = getattr(context.coordinate(LEVEL), "betas", None)
+    if betas is None:
+        raise CapabilityError(
+            'mgms.first_steps = "noise" needs a coordinate \'level\' that tells its betas: set "equal" instead.'
+        )
+    noise = torch.tensor([betas[1], *betas[1:]], dtype=torch.float64).sqrt()
+    return steps * noise.to(steps)
+
+
+def build_mgms(config: MgmsConfig, context: BuildContext) -> Mgms:
+    """Builds the sampler; raises CapabilityError where the run has no discrete coordinate 'level'."""
+    mala = MalaConfig(
+        moves=config.moves,
+        step_size=config.step_size,
+        step_size_per=LEVEL,
+        adapt=config.adapt,
+        adapt_every=config.adapt_every,
+        accept=config.accept,
+        warmup=config.warmup,
+    )
+    gibbs = GibbsConfig(coordinate=LEVEL, window=config.window)
+    sequence = Sequence([build_mala(mala, context), build_gibbs(gibbs, context)])
+    return Mgms(config=config, first_steps=first_steps(config, context), sequence=sequence)

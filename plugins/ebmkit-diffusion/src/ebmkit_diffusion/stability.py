@@ -1,0 +1,175 @@
+"""The long-run test: chains that start at data and move at level 0 must not drift away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from math import ceil
+
+import torch
+from torch import Tensor
+
+from ebmkit import view
+from ebmkit.building import build
+from ebmkit.components import BuildContext
+from ebmkit.errors import CapabilityError, DivergenceError, RecipeError
+from ebmkit.phases import stream
+from ebmkit.point import Point
+from ebmkit.protocols import Tuning
+from ebmkit.runs import Run
+from ebmkit_diffusion.level import Level
+
+Statistic = Callable[[Tensor], Tensor]
+
+STATISTICS: Mapping[str, Statistic] = {
+    "mean": lambda x: x.flatten(1).mean(dim=1),
+    "square": lambda x: x.flatten(1).square().mean(dim=1),
+}
+"""What is followed of x [B, *event], in the data's range, where nothing else is asked: [B]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LongRun:
+    """Chains followed through many moves, B of them, R records after the start.
+
+    Attributes:
+        moves: [R + 1] moves made at each record, 0 at the start.
+        values: statistic → [R + 1, B]; "energy" in nats, "distance" from the start: root mean square over entries.
+        drift: statistic → z of the last quarter of the records against the first, over independent chains; beyond ±4
+            the chains drift. "distance" is left out: it grows until a chain has forgotten its start.
+        accept_rate: of all moves.
+        step_size: of the moves, data units.
+        final: [B, *event], in the value range of the data.
+    """
+
+    moves: Tensor
+    values: Mapping[str, Tensor]
+    drift: Mapping[str, float]
+    accept_rate: float
+    step_size: float
+    final: Tensor
+
+
+def long_run(
+    run: Run,
+    start: Tensor,
+    *,
+    moves: int = 100_000,
+    records: int = 100,
+    step_size: float | None = None,
+    statistics: Mapping[str, Statistic] = STATISTICS,
+    seed: int = 0,
+    watch: Callable[[int, Mapping[str, Tensor]], None] | None = None,
+) -> LongRun:
+    """Makes adjusted Langevin moves at level 0 from data, and follows them.
+
+    Args:
+        run: as `ebmkit.load` returns it, with a coordinate `level` or without.
+        start: B data [B, *event], in their value range.
+        moves: of each chain, rounded up to a multiple of the records.
+        records: how many times it is looked at them.
+        step_size: s, data units; unset: that to which training adapted level 0.
+        statistics: name → function of x [B, *event] in the data's range, that returns [B].
+        seed: of the moves.
+        watch: called at each record with the moves made and the statistics.
+
+    Raises:
+        RecipeError: a count is not positive, or there is no step size to go by.
+        DivergenceError: a chain is not finite any more.
+
+    Source: Zhang, Tan, Ou, Stat 2023, long-run sampling from training images.
+    """
+    if moves < 1 or records < 4:
+        raise RecipeError(f"A long run needs moves ≥ 1 and records ≥ 4; found {moves} and {records}.")
+    each, size = ceil(moves / records), step_size or tuned_step(run.tuning)
+    sampler = build("sampler", "mala", context=_context(run), moves=each, step_size=size, adapt="off")
+    seen = view(run.energy, run.recipe.table("run").precision)
+    rng = stream(seed, 0, "long run", run.device)
+    state = sampler.init(_clean(run, start.to(run.device)), rng)
+    first, accepted, kept = state.point, 0.0, []
+    for i in range(records + 1):
+        if i:
+            state, info = sampler.step(seen, state)
+            accepted += float(info.accept_rate.mean()) / records
+        values = _measured(run, seen.energy(state.point), state.point, first, statistics)
+        if not all(bool(torch.isfinite(value).all()) for value in values.values()):
+            raise DivergenceError(
+                f"A chain is not finite after {i * each:,} moves: use a smaller step_size than {size:g}."
+            )
+        kept.append(values)
+        if watch is not None:
+            watch(i * each, values)
+    series = {name: torch.stack([values[name] for values in kept]) for name in kept[0]}
+    drift = {name: drift_z(value) for name, value in series.items() if name != "distance"}
+    return LongRun(
+        moves=torch.arange(records + 1) * each, values=series, drift=drift, accept_rate=accepted, step_size=size,
+        final=_in_data_range(run, state.point).cpu(),
+    )  # fmt: skip
+
+
+def drift_z(series: Tensor) -> float:
+    """Returns by how many standard errors the last quarter of a series [R + 1, B] differs from the first.
+
+    The chains are independent and each has one difference, so it does not matter how slowly a chain moves. The start
+    itself is left out.
+    """
+    quarter = max(1, (len(series) - 1) // 4)
+    difference = (series[-quarter:].mean(dim=0) - series[1 : 1 + quarter].mean(dim=0)).double()
+    error = difference.std() / len(difference) ** 0.5
+    return float(difference.mean() / error.clamp(min=1e-12))
+
+
+def tuned_step(tuning: Tuning) -> float:
+    """Returns the step size that training adapted, that of level 0 where there are several.
+
+    Raises:
+        RecipeError: nothing was adapted.
+    """
+    for sizes in _step_sizes(tuning):
+        return float(sizes.flatten()[0])
+    raise RecipeError("This run adapted no step size: give step_size, in data units, to the long run.")
+
+
+def _step_sizes(tuning: Tuning) -> Iterator[Tensor]:
+    for name, value in tuning.items():
+        if isinstance(value, Mapping):
+            yield from _step_sizes(value)
+        elif name == "step_size":
+            yield value
+
+
+def _context(run: Run) -> BuildContext:
+    return BuildContext(
+        event_shape=run.facts.event_shape,
+        value_range=run.facts.value_range,
+        coordinates=run.coordinates,
+        device=run.device,
+        temperature=run.recipe.table("run").temperature,
+    )
+
+
+def _clean(run: Run, x: Tensor) -> Point:
+    if tuple(x.shape[1:]) != tuple(run.facts.event_shape):
+        raise CapabilityError(f"start has data of shape {tuple(x.shape[1:])}, but the run {run.facts.event_shape}.")
+    point = Point(x=x)
+    for coordinate in run.coordinates:
+        if isinstance(coordinate, Level):
+            point = point.replace(x=coordinate.scaled(point.x))
+        point = coordinate.clean(point)
+    return point
+
+
+def _in_data_range(run: Run, point: Point) -> Tensor:
+    x = point.x
+    for coordinate in run.coordinates:
+        x = torch.as_tensor(coordinate.to_data(point.replace(x=x)))
+    return x
+
+
+def _measured(
+    run: Run, energy: Tensor, point: Point, first: Point, statistics: Mapping[str, Statistic]
+) -> dict[str, Tensor]:
+    x = _in_data_range(run, point)
+    distance = (point.x - first.x).flatten(1).square().mean(dim=1).sqrt()
+    values = {"energy": energy, "distance": distance, **{name: f(x) for name, f in statistics.items()}}
+    return {name: value.cpu() for name, value in values.items()}

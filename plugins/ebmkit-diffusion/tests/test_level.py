@@ -1,0 +1,91 @@
+"""Laws of the noise level as a coordinate."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ebmkit import BuildContext, CapabilityError, Point
+from ebmkit.building import build
+from ebmkit.errors import RecipeError
+from ebmkit.point import Batch
+from ebmkit.protocols import Coordinate
+
+RNG = torch.Generator
+
+
+def level(shape=(2,), value_range=None, **config):
+    return build("coordinate", "level", context=BuildContext(event_shape=shape, value_range=value_range), **config)
+
+
+def test_it_is_a_discrete_coordinate_that_noises_x():
+    coordinate = level()
+    assert isinstance(coordinate, Coordinate) and coordinate.changes_x and coordinate.n_values == 7
+    assert level((1, 28, 28)).n_values == 51, "images have the published 50 levels"
+
+
+def test_lifted_data_have_the_law_of_their_level():
+    coordinate, x = level(noise_levels=4), torch.randn(200_000, 1, generator=RNG().manual_seed(0)) * 0.3 + 1
+    point = coordinate.lift(Batch(x=x), Point(x=x), RNG().manual_seed(1))
+    for t in range(5):
+        rows = point.aux["level"] == t
+        kept, n = float(coordinate.signals[t]), int(rows.sum())
+        found, sd = point.x[rows], (kept * 0.09 + 1 - kept) ** 0.5
+        assert abs(n / 200_000 - 0.2) < 0.005
+        assert abs(float(found.mean()) - kept**0.5) < 5 * sd / n**0.5
+        assert float(found.std()) == pytest.approx(sd, rel=0.02)
+        slope = float(((x[rows] - 1) * (found - kept**0.5)).mean()) / 0.09
+        assert slope == pytest.approx(kept**0.5, abs=0.05), "rows stay paired with their data"
+    clean = point.aux["level"] == 0
+    assert torch.equal(point.x[clean], x[clean]) and torch.equal(coordinate.is_data(point), clean)
+    assert torch.equal(coordinate.signal(point), coordinate.signals[point.aux["level"]])
+
+
+def test_the_first_published_level_has_its_tiny_noise():
+    coordinate = level((1, 28, 28))
+    assert float(coordinate.spreads[1]) == pytest.approx(2e-4, rel=1e-4) and coordinate.spreads[0] == 0
+
+
+@given(st.floats(-3, 2), st.floats(0.1, 5), st.integers(0, 99))
+def test_data_are_scaled_and_scaled_back(low, width, seed):
+    coordinate = level((3,), (low, low + width), noise_levels=2)
+    x = low + width * torch.rand(50, 3, generator=RNG().manual_seed(seed))
+    point = coordinate.lift(Batch(x=x), Point(x=x), RNG().manual_seed(seed))
+    clean = coordinate.is_data(point)
+    assert (point.x[clean].abs() <= 1 + 1e-5).all()
+    assert torch.allclose(coordinate.to_data(point)[clean], x[clean], atol=1e-5 * (abs(low) + width))
+
+
+def test_without_a_range_nothing_is_scaled():
+    coordinate, x = level(), torch.full((40, 2), 7.0)
+    point = coordinate.clean(Point(x=x))
+    assert torch.equal(coordinate.to_data(point), x) and coordinate.is_data(point).all()
+
+
+def test_fresh_chains_are_noise_at_every_level_or_at_the_last():
+    coordinate, x = level(noise_levels=3), torch.zeros(40_000, 2)
+    fresh = coordinate.prior(40_000, Point(x=x), RNG().manual_seed(0))
+    assert torch.bincount(fresh.aux["level"]).tolist() == [10_000] * 4
+    assert abs(float(fresh.x.mean())) < 0.02 and float(fresh.x.std()) == pytest.approx(1, abs=0.02)
+    start = coordinate.prior(40_000, Point(x=x), RNG().manual_seed(0), "generation")
+    assert (start.aux["level"] == 3).all() and start.aux["level"].dtype == torch.int64
+    few = [int(coordinate.prior(1, Point(x=x[:1]), RNG().manual_seed(s)).aux["level"]) for s in range(60)]
+    assert set(few) == {0, 1, 2, 3}, "a single restarted chain may start anywhere"
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"low": 0.0, "high": 1e-9, "noise_levels": 3}, "not monotone"),
+        ({"low": 0.9, "high": 0.9, "noise_levels": 5}, "not monotone: level 3"),
+        ({"schedule": "linear", "low": 1.0, "high": 1.0, "noise_levels": 2}, "not monotone"),
+    ],
+)
+def test_schedules_that_are_not_monotone_are_refused(config, message):
+    with pytest.raises(CapabilityError, match=message):
+        level(**config)
+
+
+def test_less_than_one_level_is_refused():
+    with pytest.raises(RecipeError, match="noise_levels"):
+        level(noise_levels=0)
