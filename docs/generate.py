@@ -26,15 +26,15 @@ from ebmkit.plugins import Host
 from ebmkit.tables import TABLES, OptimConfig
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/recipes.md", "docs/parts.md", "docs/data.md", "docs/cli.md")
+PAGES = ("README.md", "docs/recipes.md", "docs/parts.md", "docs/data.md", "docs/cli.md", "docs/mixing.md")
 REGION = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-COMMANDS = ("run", "resume", "sample", "list", "show", "recipes", "plugins", "cite")
+COMMANDS = ("bench", "run", "resume", "sample", "list", "show", "recipes", "plugins", "cite")
 
 Parts = list[tuple[Component, str]]
 
 
-def parts() -> Parts:
-    """Returns every part of core and of the plugins in this repository, with its distribution."""
+def loaded() -> Host:
+    """Returns a host with core and the plugins in this repository."""
     host = Host()
     host.add_plugin("core", "ebmkit-core", lambda: import_module("ebmkit.core_plugin"))
     for file in sorted(ROOT.glob("plugins/*/pyproject.toml")):
@@ -44,7 +44,13 @@ def parts() -> Parts:
             host.add_plugin(name, project["name"], lambda module=module: import_module(module))
     for plugin in host.broken():
         raise SystemExit(f"{plugin.distribution}: {plugin.error}")
-    return [(component, plugin.distribution) for component, plugin in host.all()]
+    return host
+
+
+def mixing(host: Host) -> str:
+    """Returns the matrix of mixes, which has a file of its own."""
+    sys.path.insert(0, str(ROOT / "docs"))
+    return str(import_module("mixing").page(host))
 
 
 def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -85,8 +91,10 @@ def help_of(command: str = "") -> str:
 
 def regions() -> dict[str, Callable[[], str]]:
     """Returns what makes the text of each region."""
-    found = parts()
+    host = loaded()
+    found = [(component, plugin.distribution) for component, plugin in host.all()]
     return {
+        "mixing": lambda: mixing(host),
         "parts": lambda: overview(found),
         "reference": lambda: reference(found, [kind for kind in KINDS if kind != "dataset"]),
         "datasets": lambda: reference(found, ["dataset"]),

@@ -97,7 +97,8 @@ def page(host: Host) -> str:
 
 
 def _section(host: Host, point: str, objective: str) -> str:
-    lines = [f"### {point}, `{objective}`\n", "| sampler | replay | reservoir | none | resolves to |", "|---|---|---|---|---|"]
+    heads = ("| sampler | replay | reservoir | none | resolves to |", "|---|---|---|---|---|")
+    lines = [f"### {point}, `{objective}`\n", *heads]
     for sampler in SAMPLERS:
         cells = [_cell(host, point, objective, sampler, buffer) for buffer in BUFFERS]
         lines.append(f"| `{sampler}` | {' | '.join(cells)} | {_meaning(host, point, objective, sampler)} |")
@@ -122,7 +123,8 @@ def _meaning(host: Host, point: str, objective: str, sampler: str) -> str:
     around = " in ".join(["resnet", *_names(recipe, "wrapper")])
     losses = " + ".join(_names(recipe, "objective"))
     coordinates = ", ".join(_names(recipe, "coordinate"))
-    return f"{chain}; {around}; {losses}; {f'({coordinates}); ' if coordinates else ''}T = {recipe.table('run').temperature:g}"
+    temperature = f"T = {recipe.table('run').temperature:g}"
+    return "; ".join(filter(None, [chain, around, losses, coordinates, temperature]))
 
 
 def _names(recipe: Recipe, table: str) -> Iterator[str]:

@@ -198,7 +198,7 @@ class BuildContext:
         event_shape: shape of one datum.
         value_range: (lowest, highest) value of x, None where x is unbounded.
         coordinates: the built coordinates, in order.
-        x_values: "real", or of discrete x "binary" (the lowest or the highest value) or "one-hot" (along the last axis).
+        x_values: "real", or of discrete x "binary" (lowest or highest value) or "one-hot" (along the last axis).
         n_classes: number of label values, 0 without labels.
         n_data: number of training data.
         batch_size: data in a training batch.

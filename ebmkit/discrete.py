@@ -1,7 +1,7 @@
 """Discrete x: the values it may have, where fresh chains start, and its rows as whole numbers.
 
 A network and its gradient want real numbers, so discrete x is held in floats: "binary" x has the lowest or the highest
-value of the data's range in each entry, "one-hot" x a single 1 along its last axis. Data without such values are "real".
+value of the data's range in each entry, "one-hot" x a single 1 along its last axis. Other data are "real".
 """
 
 from __future__ import annotations

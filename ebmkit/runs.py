@@ -13,9 +13,10 @@ from typing import Any
 import torch
 
 from ebmkit import checkpoint
-from ebmkit.assemble import Assembly, Facts, assemble, build_data, choose_device
+from ebmkit.assemble import Assembly, assemble, build_data, choose_device
 from ebmkit.checkpoint import Saved
 from ebmkit.errors import CheckpointError, RecipeError, RunError
+from ebmkit.facts import Facts
 from ebmkit.logbook import environment, write_text
 from ebmkit.plugins import host
 from ebmkit.protocols import Tuning

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 
 from ebmkit import checkpoint
-from ebmkit.assemble import Assembly, Facts, in_data_range
+from ebmkit.assemble import Assembly, in_data_range
 from ebmkit.checkpoint import Saved
 from ebmkit.errors import CheckpointError, PluginError, RunError
+from ebmkit.facts import Facts
 from ebmkit.loading import describe
 from ebmkit.logbook import Logbook
 from ebmkit.optim import Averages, Optimisers, load_optimiser_tensors, optimiser_tensors

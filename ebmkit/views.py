@@ -29,7 +29,7 @@ __all__ = [
 
 Precision = Literal["fp32", "bf16"]
 TOLERANCES = {"fp32": 1e-3, "bf16": 0.25}
-"""How far a compiled drift may be from the eager one, relative to its norm; a leaky ReLU that flips in bf16 moves far."""
+"""How far a compiled drift may be from the eager one, relative to its norm; a leaky ReLU can flip in bf16."""
 
 
 class FrozenView:

@@ -32,7 +32,7 @@ from ebmkit.plugins import host
 from ebmkit.recipe import Part, Recipe, parse_override
 from ebmkit.runs import as_recipe
 
-N_CHAINS = 1000
+N_CHAINS = 200
 HALF_WIDTH = 8.0
 
 

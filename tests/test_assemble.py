@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from ebmkit.assemble import Facts, assemble, choose_device
+from ebmkit.assemble import assemble, choose_device
 from ebmkit.errors import CapabilityError, CheckpointError, RecipeError
+from ebmkit.facts import Facts
 from ebmkit.phases import stream
 from ebmkit.recipe import Recipe, from_mapping
 from ebmkit.runs import resolved

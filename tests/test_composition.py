@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ebmkit.assemble import Facts
 from ebmkit.building import build_coordinates, build_sampler
 from ebmkit.components import BuildContext
 from ebmkit.composition import Composed, compose
 from ebmkit.errors import CapabilityError, RecipeError
+from ebmkit.facts import Facts
 from ebmkit.generation import generate
 from ebmkit.point import Point
 from ebmkit.recipe import Part, Recipe

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ebmkit import plugins
-from ebmkit.assemble import Facts
 from ebmkit.components import Component
 from ebmkit.conditions import class_index, condition, givable, latent_direction, parse_terms, trained_strength
 from ebmkit.coordinates.label import Label
 from ebmkit.coordinates.momentum import Momentum
 from ebmkit.errors import CapabilityError, RecipeError
+from ebmkit.facts import Facts
 
 LATENT = frozenset({"latent"})
 

@@ -102,7 +102,7 @@ WRONG = [
     ("toy-discrete", "mala", "mala moves real-valued x, but x of data toy-discrete is discrete"),
     ("toy-discrete", "sgld", "choose sampler gibbs-with-gradients"),
     ("toy-discrete", "gibbs-with-gradients+nuts", "nuts moves real-valued x"),
-    ("toy", "gibbs-with-gradients", "choose a sampler of real-valued x, or dataset toy-discrete"),
+    ("toy", "gibbs-with-gradients", "choose a sampler of such x, or dataset toy-discrete"),
 ]
 
 
@@ -148,5 +148,5 @@ def test_sample_refuses_whole_numbers_for_a_sampler_of_real_x(name, dtype):
 
 
 def test_sample_refuses_real_x_for_a_sampler_of_discrete_x():
-    with pytest.raises(CapabilityError, match="moves discrete x.*has other values"):
+    with pytest.raises(CapabilityError, match=r"moves discrete x.*has other values"):
         ebmkit.sample(lambda p: p.x.sum(dim=1), "gibbs-with-gradients", torch.randn(3, 2), transitions=1)

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ebmkit.assemble import Facts
 from ebmkit.building import build
 from ebmkit.chains import Moment
 from ebmkit.components import BuildContext
 from ebmkit.coordinates.label import Label
 from ebmkit.errors import CapabilityError, RecipeError, RunError
+from ebmkit.facts import Facts
 from ebmkit.generation import Plan, generate, plan_of
 from ebmkit.point import Point
 from ebmkit.protocols import SamplerInfo, SamplerState

@@ -39,7 +39,9 @@ def chosen(found: Sequence[Workload], only: Iterable[str]) -> list[Workload]:
     names = [workload.name for workload in found]
     for name in asked:
         if not any(known.startswith(name) for known in names):
-            raise RecipeError(f"There is no workload '{name}'.{did_you_mean(name, names)} Workloads: {', '.join(names)}.")
+            raise RecipeError(
+                f"There is no workload '{name}'.{did_you_mean(name, names)} Workloads: {', '.join(names)}."
+            )
     return [w for w in found if not asked or any(w.name.startswith(name) for name in asked)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
@@ -22,6 +22,7 @@ from ebmkit.point import Point
 from ebmkit.protocols import Sampler
 from ebmkit.views import CallableView, FrozenView, Precision, view
 
+LOOPS: Mapping[str, Callable[..., Tensor]] = {"sgld": loops.langevin, "mala": loops.mala, "hmc": loops.hmc}
 LONG_RUN = 1_000_000
 """Training steps for which an engine is chosen: enough that a compilation could be won back."""
 
@@ -116,7 +117,8 @@ def on_torchebm(chains: Chains, gradients: int) -> Way:
     def make(device: torch.device) -> Timed:
         torchebm_side.check_installed()
         energy = FrozenCopy(chains.energy(chains.context(device)), "exact").module.requires_grad_()
-        settings, x = dict(chains.settings), chains.start(device)
+        settings: dict[str, Any] = dict(chains.settings)
+        x = chains.start(device)
         if chains.sampler == "sgld":
             return Timed(call=torchebm_side.langevin(energy, x, bounds=chains.value_range, **settings))
         if chains.sampler == "hmc":
@@ -153,6 +155,6 @@ def _loop(chains: Chains, energy: nn.Module, device: torch.device, *, bf16: bool
         with torch.autocast(device.type, torch.bfloat16, cache_enabled=False):
             return value(leaf)
 
-    loop = {"sgld": loops.langevin, "mala": loops.mala, "hmc": loops.hmc}[chains.sampler]
-    return partial(loop, rounded if bf16 else value, x, rng, bounds=chains.value_range, **dict(chains.settings))
-
+    return partial(
+        LOOPS[chains.sampler], rounded if bf16 else value, x, rng, bounds=chains.value_range, **dict(chains.settings)
+    )

@@ -32,9 +32,7 @@ def workloads() -> tuple[Workload, ...]:
         energy=small_network, sampler="sgld", settings=(("moves", 5), *USUAL_MOVES), n=64, event_shape=(1, 28, 28),
         value_range=(0.0, 1.0),
     )  # fmt: skip
-    base = replace(
-        small, energy=base_network, settings=(("moves", 2), *USUAL_MOVES), n=16, event_shape=(3, 32, 32)
-    )
+    base = replace(small, energy=base_network, settings=(("moves", 2), *USUAL_MOVES), n=16, event_shape=(3, 32, 32))
     unbounded = replace(small, value_range=None)
     adjusted = replace(unbounded, sampler="mala", settings=(("moves", 4), ("step_size", 0.01)))
     long = replace(unbounded, sampler="hmc", settings=(("moves", 1), ("step_size", 0.01), ("n_leapfrog", 5)))
@@ -46,7 +44,7 @@ def resnet_langevin(chains: Chains) -> Workload:
     moves = chains.setting("moves")
     return Workload(
         name="resnet-langevin", title="ResNet 1×28×28, 64 chains, Langevin", chains=chains.n, moves=moves,
-        gradients=moves, ways=_langevin_ways(chains), seconds=30.0,
+        gradients=moves, ways=_langevin_ways(chains), seconds=12.0,
         bars=(
             Bar("live fp32", "ebmkit bf16", 3.0),
             Bar("live fp32", "ebmkit bf16 compiled", 5.5),
@@ -66,7 +64,7 @@ def resnet_mala(chains: Chains) -> Workload:
     }
     return Workload(
         name="resnet-mala", title="ResNet 1×28×28, 64 chains, MALA", chains=chains.n, moves=moves,
-        gradients=moves + 1, ways=ways, seconds=20.0,
+        gradients=moves + 1, ways=ways, seconds=10.0,
         bars=(Bar("ebmkit fp32", "ebmkit bf16 drift", 1.2),),
     )  # fmt: skip
 
@@ -76,7 +74,7 @@ def resnet_hmc(chains: Chains) -> Workload:
     moves, steps = chains.setting("moves"), chains.setting("n_leapfrog")
     return Workload(
         name="resnet-hmc", title=f"ResNet 1×28×28, 64 chains, HMC L = {steps}", chains=chains.n, moves=moves,
-        gradients=moves * steps + 1, seconds=8.0,
+        gradients=moves * steps + 1, seconds=4.0,
         ways={
             "ebmkit fp32": ours(chains, "fp32", bare="bare fp32"),
             "ebmkit bf16 drift": replace(ours(chains, "bf16"), precision="mixed"),
@@ -91,7 +89,7 @@ def base_langevin(chains: Chains) -> Workload:
     moves = chains.setting("moves")
     return Workload(
         name="clel-base-langevin", title="CLEL Base network 3×32×32, 16 chains, Langevin", chains=chains.n,
-        moves=moves, gradients=moves, ways=_langevin_ways(chains), seconds=30.0,
+        moves=moves, gradients=moves, ways=_langevin_ways(chains), seconds=12.0,
         bars=(Bar("ebmkit bf16", "bare bf16", most=OVERHEAD), Bar("ebmkit fp32", "bare fp32", most=OVERHEAD)),
     )  # fmt: skip
 

@@ -31,9 +31,7 @@ def langevin(
     return x
 
 
-def mala(
-    energy: Function, x: Tensor, rng: Generator, *, moves: int, step_size: float, bounds: Bounds = None
-) -> Tensor:
+def mala(energy: Function, x: Tensor, rng: Generator, *, moves: int, step_size: float, bounds: Bounds = None) -> Tensor:
     """Makes K adjusted moves at K + 1 gradients."""
     value, drift = gradient(energy, x)
     for _ in range(moves):
@@ -68,7 +66,8 @@ State = tuple[Tensor, Tensor, Tensor]
 
 def _accepted(log_ratio: Tensor, rng: Generator, bounds: Bounds, new: State, old: State) -> State:
     """Returns (x, E, ∇E), new where accepted, each row by itself."""
-    taken = torch.rand(log_ratio.shape, generator=rng, device=log_ratio.device).log() <= log_ratio
+    chance = torch.rand(log_ratio.shape, generator=rng, device=log_ratio.device)
+    taken = torch.log1p(-chance) <= log_ratio
     if bounds is not None:
         taken = taken & ((new[0] >= bounds[0]) & (new[0] <= bounds[1])).flatten(1).all(1)
     rows = taken.view(-1, *[1] * (new[0].ndim - 1))

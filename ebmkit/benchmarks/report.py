@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
+from math import isinf
 from typing import TYPE_CHECKING, Any
 
 from ebmkit.benchmarks.results import Result, Row, Verdict
@@ -30,7 +31,11 @@ def as_json(results: Iterable[Result], conditions: Conditions) -> dict[str, Any]
     facts["versions"]["torchebm"] = _version("torchebm")
     return {
         "environment": facts,
-        "conditions": {"quick": conditions.quick, "styles": sorted(conditions.styles)},
+        "conditions": {
+            "quick": conditions.quick,
+            "keep_memory": conditions.keep_memory,
+            "styles": sorted(conditions.styles),
+        },
         "workloads": [_plain(result) for result in results],
     }
 
@@ -125,7 +130,12 @@ def _plain(result: Result) -> dict[str, Any]:
         "note": result.note,
         "rows": [asdict(row) for row in result.rows],
         "bars": [
-            {**asdict(v.bar), "found": None if v.found is None else asdict(v.found), "is_met": v.is_met}
+            {
+                **asdict(v.bar),
+                "most": None if isinf(v.bar.most) else v.bar.most,
+                "found": None if v.found is None else asdict(v.found),
+                "is_met": v.is_met,
+            }
             for v in result.verdicts
         ],
     }

@@ -103,7 +103,7 @@ def measure(workload: Workload, conditions: Conditions, tell: Callable[[str], No
         tell(f"{workload.name}: timing")
         calls = {name: waiting(timed.call, conditions.device) for name, timed in made.items()}
         least = min(2, workload.least_rounds) if conditions.quick else workload.least_rounds
-        seconds = QUICK_SECONDS if conditions.quick else workload.seconds
+        seconds = min(QUICK_SECONDS, workload.seconds) if conditions.quick else workload.seconds
         times = interleaved(calls, seconds=seconds, least=least) if calls else {}
     rows = [
         _row(workload, name, way, made.get(name), notes.get(name, ""), times, kept.get(name))

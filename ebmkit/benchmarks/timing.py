@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from random import Random
 from statistics import median, quantiles
 
 import torch
@@ -27,9 +28,9 @@ def interleaved(
     most: int = MOST_ROUNDS,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Times:
-    """Returns the seconds of every call in every round; each round makes all calls, beginning one further each time.
+    """Returns the seconds of every call in every round; each round makes all calls, in an order of its own.
 
-    So a machine that slows down slows all of them, and none has the same predecessor's warm caches throughout.
+    So a machine that slows down slows all of them, and none has the same predecessor's caches throughout.
 
     Args:
         calls: by name, warmed up.
@@ -38,12 +39,12 @@ def interleaved(
         most: rounds after which it ends.
         clock: tells seconds.
     """
-    names, begun = list(calls), clock()
+    names, begun, shuffler = list(calls), clock(), Random(0)
     times: Times = {name: [] for name in names}
     done = 0
     while done < least or (done < most and clock() - begun < seconds):
-        first = done % len(names)
-        for name in names[first:] + names[:first]:
+        shuffler.shuffle(names)
+        for name in names:
             before = clock()
             calls[name]()
             times[name].append(clock() - before)

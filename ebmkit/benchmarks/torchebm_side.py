@@ -34,18 +34,13 @@ def check_installed() -> str:
 
 
 def model_of(energy: Energy, device: torch.device) -> Any:
-    """Returns an energy as a torchebm model: it is handed x alone; its weights go on wanting gradients, as usual there."""
+    """Returns an energy as a torchebm model, which hands it x alone; its weights go on wanting gradients."""
     from torchebm.core import BaseModel
 
-    class Model(BaseModel):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__(device=device)
-            self.energy = energy
+    def forward(self: Any, x: Tensor) -> Tensor:
+        return energy(Point(x=x))
 
-        def forward(self, x: Tensor) -> Tensor:
-            return self.energy(Point(x=x))
-
-    return Model()
+    return type("Model", (BaseModel,), {"forward": forward})(device=device)
 
 
 def langevin(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from itertools import count
 from typing import Any
@@ -48,22 +49,18 @@ class NoiseImages:
         return self
 
 
-def assembled(recipe: str, event_shape: tuple[int, ...], device: torch.device, **settings: Any) -> Assembly:
-    """Returns the built parts of a shipped recipe, on noise.
+def assembled(
+    recipe: Recipe | str, event_shape: tuple[int, ...], device: torch.device, settings: Mapping[str, Any]
+) -> Assembly:
+    """Returns the built parts of a recipe, on noise.
 
     Args:
-        recipe: its name.
+        recipe: a shipped recipe's name, or a `Recipe`.
         event_shape: of the data it is meant for.
         device: where it trains.
-        **settings: as `--set` takes them, with "__" for a dot: `run__batch_size=16`.
+        settings: as `--set` takes them: {"run.batch_size": 16}.
     """
-    return of_recipe(as_recipe(recipe), event_shape, device, **settings)
-
-
-def of_recipe(recipe: Recipe, event_shape: tuple[int, ...], device: torch.device, **settings: Any) -> Assembly:
-    """Returns the built parts of a recipe, on noise; see `assembled`."""
-    chosen = [(name.replace("__", "."), value) for name, value in settings.items()]
-    asked = recipe.with_table("run", device=str(device)).with_overrides(chosen)
+    asked = as_recipe(recipe).with_table("run", device=str(device)).with_overrides(settings.items())
     complete = resolve(asked, host(), event_shape).recipe
     return assemble(complete, dataset=NoiseImages(event_shape))
 
@@ -81,7 +78,11 @@ def steps(assembly: Assembly) -> Call:
         rows = torch.randint(len(parts.dataset), (config.batch_size,), generator=rng)
         batch = parts.dataset.batch(rows, rng)
         batch = Batch(x=batch.x.to(parts.device), y=None if batch.y is None else batch.y.to(parts.device))
-        report = train_step(parts, batch, number, tuning, lambda losses: optimisers.update(losses, number))
+
+        def update(losses: Mapping[str, Tensor]) -> None:
+            optimisers.update(losses, number)
+
+        report = train_step(parts, batch, number, tuning, update)
         tuning.update(report.tuning)
         averages.update(number)
 

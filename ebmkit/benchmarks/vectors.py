@@ -20,7 +20,7 @@ MANY = 100_000
 
 
 class GaussianMixture(nn.Module):
-    """−log Σ N(x; μ, s²) + constant, of eight equally likely Gaussians of s.d. s on a circle of radius 2, data units."""
+    """−log Σ N(x; μ, s²) + constant, of eight Gaussians of s.d. s on a circle of radius 2, data units."""
 
     means: Tensor
 
@@ -59,7 +59,7 @@ def workloads() -> tuple[Workload, ...]:
 
 
 def langevin(
-    name: str, title: str, energy: Any, n: int, *, moves: int, bars: tuple[float, float], seconds: float = 7.0
+    name: str, title: str, energy: Any, n: int, *, moves: int, bars: tuple[float, float], seconds: float = 5.0
 ) -> Workload:
     """Returns Langevin moves, η = .005, at temperature 1."""
     settings = (("moves", moves), ("step_size", 0.005), ("noise", 0.1))
@@ -69,9 +69,9 @@ def langevin(
 
 
 def hmc(
-    name: str, title: str, energy: Any, n: int, *, moves: int, bars: tuple[float, float], seconds: float = 7.0
+    name: str, title: str, energy: Any, n: int, *, moves: int, bars: tuple[float, float], seconds: float = 5.0
 ) -> Workload:
-    """Returns Hamiltonian moves of ten leapfrog steps; torchebm spends two gradients a step, and two energies a move."""
+    """Returns Hamiltonian moves of L steps; torchebm spends two gradients a step, and two energies a move."""
     settings = (("moves", moves), ("step_size", 0.05), ("n_leapfrog", N_LEAPFROG))
     chains = Chains(energy=energy, sampler="hmc", settings=settings, n=n, event_shape=(2,))
     return _workload(

@@ -121,12 +121,14 @@ class Conditions:
         threads: of torch on the CPU; None leaves them as they are.
         quick: few rounds, nothing compiled: a look, no measurement.
         styles: further styles of ways that are timed.
+        keep_memory: the C library keeps freed memory, for all ways alike: see `ebmkit.allocator`.
     """
 
     device: torch.device
     threads: int | None = None
     quick: bool = False
     styles: frozenset[str] = frozenset()
+    keep_memory: bool = False
 
     def wants(self, way: Way) -> bool:
         """Whether a way is timed at all."""

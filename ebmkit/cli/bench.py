@@ -15,7 +15,7 @@ from ebmkit.plugins import host
 
 if TYPE_CHECKING:
     from ebmkit.benchmarks.results import Result
-    from ebmkit.benchmarks.workload import Conditions
+    from ebmkit.benchmarks.workload import Conditions, Workload
 
 RIVALS = ("torchebm",)
 STYLES = ("published",)
@@ -29,6 +29,9 @@ def bench(
     threads: Annotated[int | None, option("N", "Threads of torch; unset, its own choice.", min=1)] = None,
     device: Annotated[str | None, option("DEVICE", "auto, cpu, cuda, or any device of torch.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A few rounds, nothing compiled: a look.")] = False,
+    keep_memory: Annotated[
+        bool, typer.Option("--keep-memory", help="Keep freed memory in the process, as ebmkit run does.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
     show: Annotated[bool, typer.Option("--list", help="Only say which workloads there are.")] = False,
 ) -> None:
@@ -44,7 +47,7 @@ def bench(
         return
     if against is not None:
         torchebm_side.check_installed()
-    conditions = _conditions(device, threads, quick, frozenset(filter(None, (against, style))))
+    conditions = _conditions(device, threads, quick, frozenset(filter(None, (against, style))), keep_memory)
     results: list[Result] = []
     for workload in found:
         results.append(measure(workload, conditions, _telling()))
@@ -61,13 +64,17 @@ def _check(flag: str, given: str | None, known: tuple[str, ...]) -> None:
         raise RecipeError(f"{flag} {given} is unknown.{did_you_mean(given, known)} Known: {', '.join(known)}.")
 
 
-def _conditions(device: str | None, threads: int | None, quick: bool, styles: frozenset[str]) -> Conditions:
+def _conditions(
+    device: str | None, threads: int | None, quick: bool, styles: frozenset[str], keep_memory: bool
+) -> Conditions:
     from ebmkit.allocator import keep_freed_memory
     from ebmkit.assemble import choose_device
     from ebmkit.benchmarks.workload import Conditions
 
-    keep_freed_memory()
-    return Conditions(device=choose_device(device or "auto"), threads=threads, quick=quick, styles=styles)
+    keep_memory = keep_memory and keep_freed_memory()
+    return Conditions(
+        device=choose_device(device or "auto"), threads=threads, quick=quick, styles=styles, keep_memory=keep_memory
+    )
 
 
 def _telling() -> Callable[[str], None]:
@@ -77,7 +84,7 @@ def _telling() -> Callable[[str], None]:
     return remark if sys.stderr.isatty() else lambda line: None
 
 
-def _list(found: list) -> None:  # type: ignore[type-arg]
+def _list(found: list[Workload]) -> None:
     from ebmkit.cli.output import table
 
     table(("name", "what"), [(work.name, work.title) for work in found], wide="what")
@@ -100,7 +107,8 @@ def _print(result: Result) -> None:
 
 
 def _end(results: list[Result], conditions: Conditions, as_json: bool) -> None:
-    from ebmkit.benchmarks.report import LEGEND, as_json as plain, summary
+    from ebmkit.benchmarks.report import LEGEND, summary
+    from ebmkit.benchmarks.report import as_json as plain
 
     if as_json:
         say(json.dumps(plain(results, conditions), indent=2))

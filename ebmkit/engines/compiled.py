@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import torch
-import torch._inductor as inductor
 from torch import Tensor
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from ebmkit.engines.specialised import Function
 from ebmkit.errors import CapabilityError
@@ -28,6 +26,9 @@ def compiled(function: Function, tensors: tuple[Tensor, ...], tolerance: float) 
     Raises:
         CapabilityError: it cannot be compiled here, or computes something else when it is.
     """
+    from torch import _inductor as inductor  # a second to import, for who compiles alone
+    from torch.fx.experimental.proxy_tensor import make_fx
+
     expected = function(*tensors)  # what is wrong with the energy itself is said by its own error
     try:
         traced = make_fx(function, tracing_mode="fake", _allow_non_fake_inputs=True)(*tensors)

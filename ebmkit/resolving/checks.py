@@ -7,7 +7,6 @@ from typing import Any
 
 from ebmkit.components import Component, Need
 from ebmkit.errors import CapabilityError, EbmkitError
-from ebmkit.recipe import SINGLES
 from ebmkit.resolving.choices import Choice
 from ebmkit.resolving.draft import DEFAULTS, Draft
 from ebmkit.resolving.overrides import check_reached
@@ -53,7 +52,7 @@ def _values_of_x(draft: Draft) -> Iterator[str]:
         words = draft.gives(choice)
         if "sampler.discrete" in words and not discrete:
             yield (
-                f"{choice} moves discrete x, but x of data {data} is real-valued: choose a sampler of real-valued x, or "
+                f"{choice} moves discrete x, but x of data {data} is real-valued: choose a sampler of such x, or "
                 f"{' or '.join(givers_of(draft, Need('data.discrete')))}."
             )
         elif discrete and "sampler.discrete" not in words and not any(word.startswith("moves.") for word in words):
@@ -83,7 +82,7 @@ def _advice(draft: Draft, need: Need, by: Choice) -> str:
             now = {name: value for name, value in settings_of(draft.settled(choice)).items() if name in need.config}
             return f"{choice} gives it with {written(need.config)}, but has {written(now)}{_because(choice, need)}."
     givers = " or ".join(givers_of(draft, need))
-    verb = "Choose" if need.word.split(".")[0] in SINGLES else "Add"
+    verb = "Choose" if need.word.startswith("buffer.") else "Add"  # a run has one
     advice = f"{verb} {givers}" if givers else "No installed part gives it; see `ebmkit plugins`"
     return f"{advice}, or {need.otherwise}." if need.otherwise else f"{advice}."
 

@@ -133,7 +133,7 @@ def dual_averaging(rule: DualAveraging, tuning: Tuning, rate: Tensor) -> dict[st
 
 def settled(tuning: Tuning) -> Tuning:
     """Returns the tuning for evaluation: no warm-up, and where dual averaging was at work, its averaged step size."""
-    parts = {name: settled(value) for name, value in tuning.items() if isinstance(value, Mapping)}
+    parts: dict[str, Any] = {name: settled(value) for name, value in tuning.items() if isinstance(value, Mapping)}
     if WARMUP in tuning:
         parts[WARMUP] = torch.zeros_like(tuning[WARMUP])
     if "log_averaged" in tuning:

@@ -168,7 +168,8 @@ def build_gwg(config: GwgConfig, context: BuildContext) -> GibbsWithGradients:
     """Builds the sampler; raises CapabilityError where the data say that x has other values than the config."""
     if config.values not in ("auto", context.x_values) and context.x_values != "real":
         raise CapabilityError(
-            f'gibbs-with-gradients: values = "{config.values}", but x of these data is {context.x_values}: leave it out.'
+            f'gibbs-with-gradients: values = "{config.values}", but x of these data is {context.x_values}: '
+            "leave it out."
         )
     low, high = context.value_range or BITS
     kind = context.x_values if config.values == "auto" else config.values

@@ -99,7 +99,7 @@ class Hmc:
         point = chains.point
         x, momentum = leapfrog(
             point.x, noise, chains.drift, step_size, self.config.n_leapfrog,
-            lambda x: self.target.drift(view, point.replace(x=x)), self.target.bounds,
+            lambda x: self.target.drift_on_the_way(view, point.replace(x=x)), self.target.bounds,
         )  # fmt: skip
         new = self.target.at(view, point.replace(x=x))
         momentum = kick(momentum, new.drift, step_size / 2)

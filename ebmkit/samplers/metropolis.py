@@ -52,6 +52,14 @@ class Target:
         """Returns ∇E/T [B, *event]."""
         return self._reduced(view.drift(point))
 
+    def drift_on_the_way(self, view: EnergyView, point: Point) -> Tensor:
+        """Returns ∇E/T [B, *event] within a proposal, of which only the end is asked whether it is finite.
+
+        Where energy and drift are one pass, it is spared what `view.drift` does to mark rows without a finite energy.
+        """
+        one_pass = getattr(view, "precision", "fp32") == "fp32"
+        return self._reduced(view.energy_and_drift(point)[1] if one_pass else view.drift(point))
+
     def live_drift(self, view: EnergyView, point: Point) -> Tensor:
         """Returns ∇E/T [B, *event] of the live energy with its graph; x must require a gradient."""
         with torch.enable_grad():

@@ -17,6 +17,7 @@ FLAGS = {
     "recipes": "",
     "plugins": "",
     "cite": "name",
+    "bench": "--only --against --style --threads --device --quick --keep-memory --json --list",
 }
 
 

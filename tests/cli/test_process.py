@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 EBMKIT = [sys.executable, "-c", "from ebmkit.cli.main import entry; entry()"]
-ENDLESS = ["--steps", "1000000", "--out", "it", "--set", "log.every=5"]
+ENDLESS = ["--steps", "1000000", "--out", "it", "--set", "log.every=5", "--set", "run.engine=eager"]
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ FIRST = {
     "npz": "path",
     "folder": "path",
     "toy": "density",
+    "toy-discrete": "law",
     "hf": "name",
 }
 

@@ -80,7 +80,7 @@ def test_the_example_judges_every_checkpoint_of_both_and_loads_what_is_there(
     tmp_path: Path, rings: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     overrides = [text for setting in (*FEW, "sampler.moves=2", "energy.widths=[8,8]") for text in ("--set", setting)]
-    arguments = ["--out", str(tmp_path), "--cells", "120", "--long-run", "80", *overrides]
+    arguments = ["--out", str(tmp_path), "--cells", "300", "--long-run", "80", *overrides]
     found = rings.main(arguments)
     for kl in found["divergence"].values():
         assert list(kl) == [2, 4] and all(d is not None and 0 < d.value < 10 for d in kl.values())
@@ -88,7 +88,7 @@ def test_the_example_judges_every_checkpoint_of_both_and_loads_what_is_there(
     assert int(found["long run"].moves[-1]) == 80
     assert (tmp_path / "density.png").stat().st_size > 10_000
     capsys.readouterr()
-    again = rings.main(["--out", str(tmp_path), "--cells", "120", "--long-run", "0"])
+    again = rings.main(["--out", str(tmp_path), "--cells", "300", "--long-run", "0"])
     assert again["divergence"] == found["divergence"]
     assert "step 2 of 4" not in capsys.readouterr().out, "nothing is trained twice"
 

@@ -6,9 +6,9 @@ import torch
 from ebmkit_diffusion.stability import drift_z, tuned_step
 
 from ebmkit import BuildContext, DivergenceError
-from ebmkit.assemble import Facts
 from ebmkit.building import build
 from ebmkit.errors import CapabilityError, RecipeError
+from ebmkit.facts import Facts
 from ebmkit.recipe import Recipe
 from ebmkit.runs import Run
 

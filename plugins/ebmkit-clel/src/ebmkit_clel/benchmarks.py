@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from ebmkit.augmentation import PRESETS, augment
-from ebmkit.benchmarks.training import assembled, flops_of, matrix_products, of_recipe, steps
+from ebmkit.benchmarks.training import assembled, flops_of, matrix_products, steps
 from ebmkit.benchmarks.workload import Bar, Timed, Way, Workload
 from ebmkit.optim import Averages
 from ebmkit.point import Point
@@ -21,6 +21,7 @@ from ebmkit_clel.contrast import guidance, nt_xent
 COLOUR, GREY = (3, 32, 32), (1, 28, 28)
 ROWS = 10_000
 REINIT = 0.001
+EAGER = {"run.engine": "eager"}
 
 
 def workloads() -> tuple[Workload, ...]:
@@ -36,7 +37,7 @@ def base_step() -> Workload:
         chains=16,
         threads=1,
         device="cpu",
-        seconds=20.0,
+        seconds=12.0,
         ways={
             "ebmkit bf16": base_way("bf16", "bf16"),
             "ebmkit bf16 compiled": base_way("bf16", "bf16", "compile"),
@@ -74,9 +75,14 @@ def base_way(
     """Returns our training step: moves in one precision, training passes in another; operations counted if asked."""
 
     def call(device: torch.device, engine: str) -> Any:
-        chosen = {"precision": precision, "train_precision": train, "engine": engine, "batch_size": batch}
-        named = {f"run__{name}": value for name, value in chosen.items()}
-        return steps(assembled("clel-cifar10", COLOUR, device, sampler__sgld__moves=moves, **named))
+        settings = {
+            "run.precision": precision,
+            "run.train_precision": train,
+            "run.engine": engine,
+            "run.batch_size": batch,
+            "sampler.sgld.moves": moves,
+        }
+        return steps(assembled("clel-cifar10", COLOUR, device, settings))
 
     def make(device: torch.device) -> Timed:
         return Timed(call=call(device, engine), flops=flops_of(call(device, "eager")) if count else None)
@@ -93,7 +99,7 @@ def guidance_share() -> Workload:
     bare = replace(bare, optim={name: table for name, table in bare.optim.items() if name != "clel"})
 
     def way(recipe: Any) -> Way:
-        return Way(make=lambda device: Timed(call=steps(of_recipe(recipe, GREY, device, run__engine="eager"))),
+        return Way(make=lambda device: Timed(call=steps(assembled(recipe, GREY, device, EAGER))),
                    precision="as run")  # fmt: skip
 
     return Workload(
@@ -102,7 +108,7 @@ def guidance_share() -> Workload:
         chains=full.table("run").batch_size,
         ways={"with guidance": way(full), "without guidance": way(bare)},
         bars=(Bar("without guidance", "with guidance", 0.7),),
-        seconds=10.0,
+        seconds=8.0,
     )
 
 
@@ -114,7 +120,7 @@ class Published:
     """
 
     def __init__(self, device: torch.device, batch: int, moves: int) -> None:
-        assembly = assembled("clel-cifar10", COLOUR, device, run__batch_size=batch, run__engine="eager")
+        assembly = assembled("clel-cifar10", COLOUR, device, {"run.batch_size": batch, **EAGER})
         self.energy, self.objective = assembly.parts.energy, assembly.parts.objectives["clel"]
         self.encoder = self.objective.encoder.to(memory_format=torch.contiguous_format)
         self.data, self.batch, self.moves, self.device = assembly.parts.dataset, batch, moves, device

@@ -33,7 +33,7 @@ def diffuse(x: Tensor, scale: Tensor, spread: Tensor, noise: Tensor) -> Tensor:
 class Level:
     """p(x, t) on levels t = 0 … T: t uniform for data, x_t ~ N(√ᾱ_t x_0, (1 − ᾱ_t) I), t = 0 clean.
 
-    Data with a value range are scaled to [−1, 1]; `to_data` scales back.
+    Data with a value range are scaled to [−1, 1]; `to_data` scales back. With `smooth`, x_0 is the datum plus noise.
 
     Attributes:
         betas: β_t [T + 1], β_0 = 0.
@@ -54,6 +54,8 @@ class Level:
         betas: Sequence[float],
         *,
         value_range: tuple[float, float] | None = None,
+        smooth: float = 0.0,
+        start: tuple[float, float] = (0.0, 1.0),
         device: torch.device | str = "cpu",
     ) -> None:
         wrong = wrong_with(betas)
@@ -64,22 +66,31 @@ class Level:
         self.signals, self.scales, self.spreads = kept.float(), kept.sqrt().float(), (1 - kept).sqrt().float()
         self.n_values = len(betas)
         self.value_range = value_range
+        self.smooth, self.start_mean = smooth, start[0] * self.scales
+        self.start_sd = (kept * start[1] ** 2 + 1 - kept).sqrt().float()
 
     def lift(self, batch: Batch, point: Point, rng: Generator) -> Point:
         """Returns the point with a uniform level in each row, and x diffused to it."""
         level = torch.randint(self.n_values, (len(point),), generator=rng, device=rng.device)
         x = self.scaled(point.x)
+        if self.smooth:
+            x = x + self.smooth * torch.randn(x.shape, generator=rng, device=rng.device, dtype=x.dtype)
         noise = torch.randn(x.shape, generator=rng, device=rng.device, dtype=x.dtype)
         return point.replace(x=diffuse(x, self.scales[level], self.spreads[level], noise)).with_aux(level=level)
 
     def prior(self, n: int, point: Point, rng: Generator, purpose: str = "buffer") -> Point:
-        """Returns x ~ N(0, I) at the last level for generation; for a buffer, levels spread evenly over its rows."""
+        """Returns x ~ N(√ᾱ m, (ᾱ s² + 1 − ᾱ) I) of the start, N(0, I) unless asked otherwise.
+
+        For generation at the last level; for a buffer with levels spread evenly over its rows.
+        """
         x = torch.randn(point.x.shape, generator=rng, device=point.x.device, dtype=point.x.dtype)
         if purpose == "generation":
             level = torch.full((n,), self.n_values - 1, device=x.device)
         else:
             first = torch.randint(self.n_values, (1,), generator=rng, device=x.device)
             level = (torch.arange(n, device=x.device) + first) % self.n_values
+        shape = -1, *[1] * (x.ndim - 1)
+        x = self.start_mean[level].view(shape).to(x) + self.start_sd[level].view(shape).to(x) * x
         return point.replace(x=x).with_aux(level=level)
 
     def clean(self, point: Point) -> Point:
@@ -112,4 +123,10 @@ class Level:
 def build_level(config: LevelConfig, context: BuildContext) -> Level:
     """Builds the coordinate; raises CapabilityError where its schedule is not monotone."""
     settled = config.settled(Selection(event_shape=tuple(context.event_shape)))
-    return Level(settled.betas(), value_range=context.value_range, device=context.device)
+    return Level(
+        settled.betas(),
+        value_range=context.value_range,
+        smooth=config.smooth,
+        start=(config.start_mean, config.start_sd),
+        device=context.device,
+    )

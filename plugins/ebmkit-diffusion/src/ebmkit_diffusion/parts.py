@@ -27,12 +27,20 @@ class LevelConfig:
             "cosine".
         low: b_1 (or β_1), the first of the evenly spaced; unset: published at T = 50 and 6, else a hundredth of high.
         high: b_T (or β_T), the last; unset: published at T = 50 and 6, else such that ᾱ falls to .055 as there.
+        smooth: s.d. of noise that is added to data before they are diffused, data units after scaling to [−1, 1]; 0 as
+            published. The model is then one of slightly noisy data: level 0 has room to move where pixels are constant.
+        start_mean: m, data units after scaling; fresh chains of level t are N(√ᾱ_t m, (ᾱ_t s² + 1 − ᾱ_t) I).
+        start_sd: s, data units after scaling; 0 and 1, as published, are N(0, I) at every level. With those of a base
+            "gaussian" fresh chains are in equilibrium when training begins.
     """
 
     noise_levels: Annotated[int, Ge(1)] | None = None
     schedule: Literal["sqrt-cumulative-linear", "linear", "cosine"] = "sqrt-cumulative-linear"
     low: Annotated[float, Ge(0)] | None = None
     high: Positive | None = None
+    smooth: Annotated[float, Ge(0)] = 0.0
+    start_mean: float = 0.0
+    start_sd: Positive = 1.0
 
     def settled(self, selection: Selection) -> LevelConfig:
         """Returns the config with every unset value decided; the ends of a cosine stay unset, it has none."""

@@ -34,10 +34,11 @@ class Multiscale(nn.Module):
     Label, level and conditioning vector reach every scale. A latent does not come out: those of several networks have
     no common meaning; put a latent head around the whole.
 
-    Source: Du, Li, Tenenbaum, Mordatch (2021), multi-scale energies. The published losses take the mean over the scales and square each on its own; here they see the sum.
-
     There is one pass for each scale. The networks share no weight and no image size, so nothing could be batched; a
     scale has a quarter of the pixels of the one before, and all of them together cost about a third more than one.
+
+    Source: Du, Li, Tenenbaum, Mordatch (2021), multi-scale energies. The published losses take the mean over the
+        scales and square each on its own; here they see the sum.
     """
 
     def __init__(self, networks: Iterable[Any]) -> None:

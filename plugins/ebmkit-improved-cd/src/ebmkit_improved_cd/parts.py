@@ -89,6 +89,7 @@ PARTS = (
             ),
         ),
         refuse=_refused,
+        benchmarks="ebmkit_improved_cd.benchmarks:workloads",
     ),
     Component(
         kind="buffer",

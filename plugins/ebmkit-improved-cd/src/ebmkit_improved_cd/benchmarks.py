@@ -1,0 +1,117 @@
+"""What `ebmkit bench` times of improved contrastive divergence: its training step beside the published one."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+from torch.func import functional_call
+from torch.nn.utils import clip_grad_norm_
+
+from ebmkit.benchmarks.training import assembled, steps
+from ebmkit.benchmarks.workload import Bar, Timed, Way, Workload
+from ebmkit.optim import Averages
+from ebmkit.point import Point
+from ebmkit.recipe import Part
+from ebmkit.runs import as_recipe
+
+GREY, BATCH, MOVES, ROWS = (1, 28, 28), 16, 10, 10_000
+
+
+def workloads() -> tuple[Workload, ...]:
+    """Returns the training step on the published MNIST network: 16 data, ten moves, one thread."""
+    return (
+        Workload(
+            name="improved-cd-step",
+            title=f"training step of improved-cd-mnist, {BATCH} images, {MOVES} moves",
+            chains=BATCH,
+            threads=1,
+            device="cpu",
+            seconds=12.0,
+            ways={
+                "ebmkit bf16": ours("bf16", "bf16"),
+                "ebmkit bf16, fp32 update": ours("bf16", "fp32"),
+                "ebmkit bf16, plain cd": ours("bf16", "bf16", terms=False),
+                "ebmkit fp32": ours("fp32", "fp32"),
+                "published": Way(make=lambda device: Timed(call=Published(device).step), style="published"),
+            },
+            bars=(Bar("published", "ebmkit bf16", 3.5),),
+        ),
+    )
+
+
+def ours(precision: str, train: str, *, terms: bool = True) -> Way:
+    """Returns our training step: moves in one precision, training passes in another; without the KL and entropy terms.
+
+    The entropy counts from the first step on, where a run would wait for the buffer to fill.
+    """
+
+    def make(device: torch.device) -> Timed:
+        settings = {
+            "run.precision": precision,
+            "run.train_precision": train,
+            "run.engine": "eager",
+            "run.batch_size": BATCH,
+            "sampler.sgld.moves": MOVES,
+        }
+        recipe = as_recipe("improved-cd-mnist")
+        if terms:
+            settings["objective.improved-cd.fill"] = 1
+        else:
+            recipe = recipe.with_part("objective", Part("cd"), Part("energy-l2"))
+        return Timed(call=steps(assembled(recipe, GREY, device, settings)))
+
+    words = precision if precision == train else f"{precision}, {train} update"
+    return Way(make=make, precision=words)
+
+
+class Published:
+    """The training step as the papers' scripts make it, from the formulas of Du, Li, Tenenbaum and Mordatch (2021).
+
+    All in fp32 and in torch's usual memory format; chains move on the live network, whose weights are standardised in
+    every pass; positive and negative phase are two passes; neighbours are sought by a full broadcast.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        settings = {"run.batch_size": BATCH, "run.engine": "eager"}
+        assembly = assembled("improved-cd-mnist", GREY, device, settings)
+        self.energy, self.data, self.device = assembly.parts.energy, assembly.parts.dataset, device
+        self.rng = Generator(device).manual_seed(0)
+        self.rows = torch.rand((ROWS, *GREY), generator=self.rng, device=device)
+        self.fit = torch.optim.Adam(self.energy.parameters(), lr=2e-4, betas=(0.0, 0.9))
+        self.averages = Averages(assembly.parts.owners(), assembly.recipe.table("run"))
+        self.n_steps = 0
+
+    def step(self) -> None:
+        """Makes one training step."""
+        x = self.data.x[torch.randint(len(self.data), (BATCH,))].to(self.device)
+        place = torch.randperm(ROWS, generator=self.rng, device=self.device)[: BATCH + 100]
+        end = self.moved(self.rows[place[:BATCH]])
+        high, low = self.energy(Point(x=x)), self.energy(Point(x=end.detach()))
+        loss = (high - low).mean() + (high.square() + low.square()).mean()
+        (loss + self.held(end).mean() - 0.3 * self.entropy(end, self.rows[place[BATCH:]])).backward()
+        clip_grad_norm_(self.energy.parameters(), 0.5)
+        self.fit.step()
+        self.fit.zero_grad(set_to_none=True)
+        self.rows[place[:BATCH]] = end.detach()
+        self.n_steps += 1
+        self.averages.update(self.n_steps)
+
+    def moved(self, x: Tensor) -> Tensor:
+        """Returns x after its moves, x ← clamp(x + .001ξ − 100∇E), with the graph of the last one."""
+        for i in range(MOVES):
+            leaf = (x + 0.001 * torch.randn(x.shape, generator=self.rng, device=self.device)).detach().requires_grad_()
+            energy = self.energy(Point(x=leaf)).sum()
+            (drift,) = torch.autograd.grad(energy, leaf, create_graph=i == MOVES - 1)
+            x = (leaf - 100.0 * drift).clamp(0.0, 1.0)
+        return x
+
+    def held(self, x: Tensor) -> Tensor:
+        """Returns the energies [B], nats, with the parameters held constant."""
+        constant = {name: parameter.detach() for name, parameter in self.energy.named_parameters()}
+        found: Tensor = functional_call(self.energy, constant, (Point(x=x),))
+        return found
+
+    def entropy(self, x: Tensor, reference: Tensor) -> Tensor:
+        """Returns mean log min_j ‖x_i − c_j‖, log data units."""
+        apart = (x.flatten(1)[:, None] - reference.flatten(1)).square().sum(dim=2)
+        return (apart.min(dim=1).values.sqrt() + 1e-4).log().mean()
