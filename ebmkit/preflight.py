@@ -31,7 +31,7 @@ def check_sampler(sampler: Sampler, state: SamplerState) -> None:
         CapabilityError: the chains lack a coordinate that it moves or looks its step sizes up by.
     """
     for part, handed in _parts_with(sampler, frozenset(state.point.aux)):
-        per = getattr(getattr(part, "config", None), "step_size_per", "")
+        per = getattr(getattr(part, "config", None), "step_size_per", None)
         missing = sorted((part.moves_coordinates | ({per} if per else set())) - handed)
         if missing:
             have = ", ".join(state.point.aux) or "no coordinate"

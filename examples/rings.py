@@ -182,6 +182,7 @@ def settings(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--recipe", default="da-rings")
     parser.add_argument("--out", type=Path, default=Path("runs/rings"))
     parser.add_argument("--set", action="append", default=[], metavar="K=V", help="override of the recipe")
+    parser.add_argument("--plain-set", action="append", default=[], metavar="K=V", help="override of the control")
     parser.add_argument("--cells", type=int, default=480, help="along a side of the grid; a multiple of 6")
     parser.add_argument("--long-run", type=int, default=100_000, metavar="MOVES", help="0 for none")
     parser.add_argument("--no-plain", action="store_true", help="without the control")
@@ -198,7 +199,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     assisted = trained(asked, options.out / "da")
     runs = [("DA-EBM, level 0", assisted)]
     if not options.no_plain:
-        runs.append(("plain persistent CD", trained(plain(assisted.recipe), options.out / "plain")))
+        control = plain(assisted.recipe).with_overrides(parse_override(text) for text in options.plain_set)
+        runs.append(("plain persistent CD", trained(control, options.out / "plain")))
     found = {name: divergences(run, plane) for name, run in runs}
     for name, kl in found.items():
         report(name, kl)

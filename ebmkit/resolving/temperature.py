@@ -26,10 +26,10 @@ def decided(
     """
     if asked is not None:
         return float(asked), "run.temperature"
-    if exact:
-        return 1.0, f"sampler {exact[0]} is exact"
     if "level" in coordinates:
         return 1.0, "there is a level"
+    if exact:
+        return 1.0, f"sampler {exact[0]} is exact"
     for name, config in samplers:
         if (value := getattr(config, "implied_temperature", None)) is not None:
             return float(value), f"σ²/2η of sampler {name}"

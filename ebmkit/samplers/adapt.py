@@ -206,9 +206,9 @@ def build_adaptation(config: MalaConfig | HmcConfig) -> Adaptation | None:
     """Returns the rule that a config asks for, None for "off"."""
     low, high = config.accept
     if config.adapt == "band":
-        return AcceptBand(low=low, high=high, every=config.adapt_every, per=config.step_size_per)
+        return AcceptBand(low=low, high=high, every=config.adapt_every, per=config.step_size_per or "")
     if config.adapt == "dual-averaging":
-        return DualAveraging(target=(low + high) / 2, every=config.adapt_every, per=config.step_size_per)
+        return DualAveraging(target=(low + high) / 2, every=config.adapt_every, per=config.step_size_per or "")
     return None
 
 

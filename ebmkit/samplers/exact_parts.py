@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Interval, MinLen
@@ -15,6 +15,11 @@ Rate = Annotated[float, Interval(gt=0, lt=1)]
 Adapt = Literal["band", "dual-averaging", "off"]
 
 
+def settled_per(asked: str | None, selection: Selection) -> str:
+    """Returns the coordinate whose values have step sizes of their own: noised and clean x want different ones."""
+    return asked if asked is not None else "level" if "level" in selection.coordinates else ""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MalaConfig:
     """Langevin proposals x − (s²/2)∇E/T + sξ, each accepted or rejected.
@@ -22,7 +27,8 @@ class MalaConfig:
     Attributes:
         moves: moves a transition; it costs moves + 1 gradients.
         step_size: s, data units, where adaptation starts.
-        step_size_per: a discrete coordinate (`level`) each value of which has its own step size; "" for one in all.
+        step_size_per: a discrete coordinate each value of which has its own step size; "" for one in all; unset: the
+            `level` where there is one.
         scale: relative step of each entry of x: none, or as many as a datum has entries. Best is its s.d. under p.
         adapt: how training adapts the step: "band" (grow above the band of acceptance rates, shrink below),
             "dual-averaging" (to the middle of the band), "off". A transition never adapts by itself.
@@ -34,12 +40,16 @@ class MalaConfig:
 
     moves: Count = 20
     step_size: Positive = 0.1
-    step_size_per: str = ""
+    step_size_per: str | None = None
     scale: tuple[Positive, ...] = ()
     adapt: Adapt = "band"
     adapt_every: Count = 10
     accept: tuple[Rate, Rate] = (0.6, 0.8)
     warmup: Annotated[int, Ge(0)] = 0
+
+    def settled(self, selection: Selection) -> MalaConfig:
+        """Returns the config with the coordinate of the step sizes decided."""
+        return replace(self, step_size_per=settled_per(self.step_size_per, selection))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +60,8 @@ class HmcConfig:
         moves: proposals a transition; it costs moves · n_leapfrog + 1 gradients.
         n_leapfrog: L, leapfrog steps a proposal.
         step_size: of one leapfrog step, data units, where adaptation starts.
-        step_size_per: a discrete coordinate (`level`) each value of which has its own step size; "" for one in all.
+        step_size_per: a discrete coordinate each value of which has its own step size; "" for one in all; unset: the
+            `level` where there is one.
         scale: relative step of each entry of x, 1/√mass: none, or as many as a datum has entries. Best is its s.d.
             under p.
         adapt: how training adapts the step: "band" (grow above the band of acceptance rates, shrink below),
@@ -62,11 +73,15 @@ class HmcConfig:
     moves: Count = 2
     n_leapfrog: Count = 10
     step_size: Positive = 0.1
-    step_size_per: str = ""
+    step_size_per: str | None = None
     scale: tuple[Positive, ...] = ()
     adapt: Adapt = "band"
     adapt_every: Count = 10
     accept: tuple[Rate, Rate] = (0.6, 0.9)
+
+    def settled(self, selection: Selection) -> HmcConfig:
+        """Returns the config with the coordinate of the step sizes decided."""
+        return replace(self, step_size_per=settled_per(self.step_size_per, selection))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -91,7 +91,7 @@ class Hmc:
         self, view: EnergyView, state: SamplerState, *, tail: Tail | None = None
     ) -> tuple[SamplerState, SamplerInfo]:
         """Returns the state after K moves; see `Sampler.step` and `metropolis.transition`."""
-        step_size = step_sizes(state.tuning, state.point, self.config.step_size_per, self.scale)
+        step_size = step_sizes(state.tuning, state.point, self.config.step_size_per or "", self.scale)
         return transition(self, view, state, n_moves=self.config.moves, step_size=step_size, tail=tail)
 
     def propose(self, view: EnergyView, chains: Chains, noise: Tensor, step_size: Tensor) -> tuple[Chains, Tensor]:

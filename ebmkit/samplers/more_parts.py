@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Interval
 
 from ebmkit.components import Component, Need, Selection
 from ebmkit.errors import CapabilityError
-from ebmkit.samplers.exact_parts import Adapt, Count, Positive, Rate
+from ebmkit.samplers.exact_parts import Adapt, Count, Positive, Rate, settled_per
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,7 +22,8 @@ class NutsConfig:
         stops_early: after each doubling, ask whether any chain still grows and stop if none does. Saves gradients where
             chains are few, costs one host synchronisation a doubling, changes no draw.
         step_size: of one leapfrog step, data units, where adaptation starts.
-        step_size_per: a discrete coordinate (`level`) each value of which has its own step size; "" for one in all.
+        step_size_per: a discrete coordinate each value of which has its own step size; "" for one in all; unset: the
+            `level` where there is one.
         scale: relative step of each entry of x, 1/√mass: none, or as many as a datum has entries. Best is its s.d.
             under p.
         adapt: how training adapts the step: "band" (grow above the band of acceptance rates, shrink below),
@@ -35,11 +36,15 @@ class NutsConfig:
     max_depth: Annotated[int, Interval(ge=1, le=12)] = 5
     stops_early: bool = False
     step_size: Positive = 0.1
-    step_size_per: str = ""
+    step_size_per: str | None = None
     scale: tuple[Positive, ...] = ()
     adapt: Adapt = "band"
     adapt_every: Count = 10
     accept: tuple[Rate, Rate] = (0.7, 0.9)
+
+    def settled(self, selection: Selection) -> NutsConfig:
+        """Returns the config with the coordinate of the step sizes decided."""
+        return replace(self, step_size_per=settled_per(self.step_size_per, selection))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

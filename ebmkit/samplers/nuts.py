@@ -207,7 +207,7 @@ class Nuts:
         """Returns the state after K moves; raises CapabilityError for a tail."""
         if tail is not None:
             raise no_tail("nuts")
-        step_size = step_sizes(state.tuning, state.point, self.config.step_size_per, self.scale)
+        step_size = step_sizes(state.tuning, state.point, self.config.step_size_per or "", self.scale)
         chains = self.target.at(view, state.point.map(torch.detach))
         rates, spent = torch.zeros_like(chains.energy), 1
         for _ in range(self.config.moves):

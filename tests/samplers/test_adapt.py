@@ -6,6 +6,8 @@ import torch
 import ebmkit
 from ebmkit import Point
 from ebmkit.building import build
+from ebmkit.components import Selection
+from ebmkit.plugins import host
 from ebmkit.protocols import SamplerInfo
 from ebmkit.samplers.adapt import AcceptBand, DualAveraging, adapt, adapted, settled, trials
 from ebmkit.samplers.sequence import Sequence
@@ -152,3 +154,11 @@ def test_a_proposal_without_a_finite_energy_is_rejected_even_then():
     )
     x = sampler.step(seen, state)[0].point.x
     assert x[:, 0].abs().max() <= 3 and (x[:, 1] != 0).any()
+
+
+@pytest.mark.parametrize("name", ["mala", "hmc", "nuts"])
+def test_every_level_has_a_step_size_of_its_own_unless_asked_otherwise(name: str) -> None:
+    config = host().get("sampler", name).config
+    assert config().settled(Selection(coordinates=("label", "level"))).step_size_per == "level"
+    assert config().settled(Selection(coordinates=("label",))).step_size_per == ""
+    assert config(step_size_per="").settled(Selection(coordinates=("level",))).step_size_per == ""

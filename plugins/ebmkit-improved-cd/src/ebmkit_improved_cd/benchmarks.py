@@ -9,6 +9,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from ebmkit.benchmarks.training import assembled, steps
 from ebmkit.benchmarks.workload import Bar, Timed, Way, Workload
+from ebmkit.engines.passes import Engine
 from ebmkit.optim import Averages
 from ebmkit.point import Point
 from ebmkit.recipe import Part
@@ -29,17 +30,18 @@ def workloads() -> tuple[Workload, ...]:
             seconds=12.0,
             ways={
                 "ebmkit bf16": ours("bf16", "bf16"),
+                "ebmkit bf16 compiled": ours("bf16", "bf16", "compile"),
                 "ebmkit bf16, fp32 update": ours("bf16", "fp32"),
                 "ebmkit bf16, plain cd": ours("bf16", "bf16", terms=False),
                 "ebmkit fp32": ours("fp32", "fp32"),
                 "published": Way(make=lambda device: Timed(call=Published(device).step), style="published"),
             },
-            bars=(Bar("published", "ebmkit bf16", 3.5),),
+            bars=(Bar("published", "ebmkit bf16", 3.5), Bar("published", "ebmkit bf16 compiled", 3.5)),
         ),
     )
 
 
-def ours(precision: str, train: str, *, terms: bool = True) -> Way:
+def ours(precision: str, train: str, engine: Engine = "eager", *, terms: bool = True) -> Way:
     """Returns our training step: moves in one precision, training passes in another; without the KL and entropy terms.
 
     The entropy counts from the first step on, where a run would wait for the buffer to fill.
@@ -49,7 +51,7 @@ def ours(precision: str, train: str, *, terms: bool = True) -> Way:
         settings = {
             "run.precision": precision,
             "run.train_precision": train,
-            "run.engine": "eager",
+            "run.engine": engine,
             "run.batch_size": BATCH,
             "sampler.sgld.moves": MOVES,
         }
@@ -61,7 +63,7 @@ def ours(precision: str, train: str, *, terms: bool = True) -> Way:
         return Timed(call=steps(assembled(recipe, GREY, device, settings)))
 
     words = precision if precision == train else f"{precision}, {train} update"
-    return Way(make=make, precision=words)
+    return Way(make=make, precision=words, engine=engine, style="" if engine == "eager" else "compile")
 
 
 class Published:
