@@ -15,7 +15,7 @@ from ebmkit.engines.passes import Engine, Loop, Passes
 from ebmkit.errors import CapabilityError
 from ebmkit.frozen import Form, FrozenCopy, iterate_parametrisations, parametrised, settle_parametrisations
 from ebmkit.point import Point
-from ebmkit.protocols import Energy, at_least_fp32, evaluate
+from ebmkit.protocols import Energy, abilities_of, at_least_fp32, evaluate
 
 __all__ = [
     "CallableView",
@@ -52,8 +52,8 @@ class FrozenView:
 
     @property
     def constant(self) -> Energy:
-        """The energy in fp32 with its parameters held constant: gradients reach the point alone."""
-        module: Energy = self._copy("exact").module
+        """The energy with its parameters held constant: gradients reach the point alone, in the precision of drifts."""
+        module: Energy = self._copy("exact").module if self.precision == "fp32" else Held(self._copy("bf16").module)
         return module
 
     def refresh(self) -> None:
@@ -109,6 +109,25 @@ class FrozenView:
         if form not in self._copies:
             self._copies[form] = FrozenCopy(self.live, form)
         return self._copies[form]
+
+
+class Held(nn.Module):
+    """A bf16 copy as an energy of its own: it is asked under autocast, and its answers are in fp32 at least."""
+
+    def __init__(self, copy: nn.Module) -> None:
+        super().__init__()
+        self.copy = copy
+        self.abilities = abilities_of(copy)
+
+    def evaluate(self, point: Point, *abilities: str) -> dict[str, Tensor]:
+        """Returns the abilities by name."""
+        energy: Energy = self.copy
+        with _autocast(point.x.device.type, enabled=True):
+            return {name: at_least_fp32(value) for name, value in evaluate(energy, point, *abilities).items()}
+
+    def forward(self, point: Point) -> Tensor:
+        """Returns the energies [B], nats."""
+        return self.evaluate(point, "energy")["energy"]
 
 
 class CallableView:

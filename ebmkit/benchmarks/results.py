@@ -81,8 +81,8 @@ class Result:
 def measure(workload: Workload, conditions: Conditions, tell: Callable[[str], None] = lambda line: None) -> Result:
     """Returns what was measured of a workload.
 
-    Every way is made and called once, for caches and compilers, and once more under the eyes of a ledger of what
-    autograd keeps; then all are timed in turn.
+    Every way is made and called, for caches and compilers and under the eyes of a ledger of what autograd keeps; then
+    all are timed in turn.
 
     Args:
         workload: what to do.
@@ -97,7 +97,7 @@ def measure(workload: Workload, conditions: Conditions, tell: Callable[[str], No
             if conditions.wants(way):
                 tell(f"{workload.name}: {name}")
                 try:
-                    made[name], kept[name] = _prepared(way, conditions)
+                    made[name], kept[name] = _prepared(workload, way, conditions)
                 except EbmkitError as error:
                     notes[name] = str(error)
         tell(f"{workload.name}: timing")
@@ -114,9 +114,10 @@ def measure(workload: Workload, conditions: Conditions, tell: Callable[[str], No
     return Result(workload=workload, rows=tuple(rows), verdicts=verdicts, threads=n_threads)
 
 
-def _prepared(way: Way, conditions: Conditions) -> tuple[Timed, int | None]:
+def _prepared(workload: Workload, way: Way, conditions: Conditions) -> tuple[Timed, int | None]:
     timed = way.make(conditions.device)
-    timed.call()
+    if workload.moves or way.engine != "eager":  # a sampler may measure at its first call; a long step need not wait
+        timed.call()
     return timed, bytes_kept(timed.call) if way.engine == "eager" else None
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ebmkit.components import BuildContext
+from ebmkit.components import BuildContext, Selection
 from ebmkit.energies.heads import ACTIVATIONS, Condition, Head, answers
 from ebmkit.energies.initialise import init_conv, init_linear, seeded
 from ebmkit.energies.resnet_config import ResnetConfig, contradiction, groups
@@ -28,6 +28,7 @@ class Resnet(nn.Module):
 
     def __init__(self, config: ResnetConfig, context: BuildContext) -> None:
         super().__init__()
+        assert config.mean is not None and config.std is not None  # a settled config
         channels = _channels(config, context.event_shape)
         self.condition = _condition(config, context.n_classes)
         side = min(context.event_shape[1:])
@@ -77,8 +78,9 @@ def build_resnet(config: ResnetConfig, context: BuildContext) -> Resnet:
     wrong = contradiction(config)
     if wrong:
         raise CapabilityError(f"resnet: {wrong}")
+    settled = config.settled(Selection(coordinates=tuple(coordinate.name for coordinate in context.coordinates)))
     with seeded(context.seed):
-        return Resnet(config, context).to(context.device)
+        return Resnet(settled, context).to(context.device)
 
 
 def _condition(config: ResnetConfig, n_classes: int) -> Condition:
@@ -111,7 +113,7 @@ def _channels(config: ResnetConfig, event_shape: tuple[int, ...]) -> int:
             f"An image of {event_shape[1]}×{event_shape[2]} cannot be halved {halvings} times: use fewer than "
             f"{len(config.widths)} widths or {config.n_scales} scales."
         )
-    for name, values in (("mean", config.mean), ("std", config.std)):
+    for name, values in (("mean", config.mean or ()), ("std", config.std or ())):
         if len(values) not in (1, channels):
             raise CapabilityError(f"resnet.{name} has {len(values)} values, but an image has {channels} channels.")
     _check_sides(config, smallest)

@@ -39,8 +39,8 @@ class ResnetConfig:
         spectral_norm: on every convolution; unset: for plain blocks.
         linear_std: s.d. of the initial weights of linear layers; .01, published for a hidden width of 2,048, leaves a
             small network idle for its first hundreds of steps.
-        mean: of x, per channel or for all; subtracted first.
-        std: of x, per channel or for all; divided by.
+        mean: of x, per channel or for all; subtracted first; unset: .5, or 0 beside a level, which scales x to [−1, 1].
+        std: of x, per channel or for all; divided by; unset: .5, or 1 beside a level.
         labels: whether the energy sees the class label of the point.
         label_as: "learned" adds an embedding to the conditioning vector, "one-hot" puts the label beside it.
         conditioning: length of the vector that shifts and scales every block; 0 for none, unless learned labels ask for
@@ -62,16 +62,22 @@ class ResnetConfig:
     activation: Activation = "leaky-relu"
     spectral_norm: bool | None = None
     linear_std: Annotated[float, Gt(0)] = 0.08
-    mean: Annotated[tuple[float, ...], MinLen(1)] = (0.5,)
-    std: Annotated[tuple[Annotated[float, Gt(0)], ...], MinLen(1)] = (0.5,)
+    mean: Annotated[tuple[float, ...], MinLen(1)] | None = None
+    std: Annotated[tuple[Annotated[float, Gt(0)], ...], MinLen(1)] | None = None
     labels: bool = False
     label_as: Literal["learned", "one-hot"] = "learned"
     conditioning: Annotated[int, Ge(0)] = 0
     modulation: Literal["gain-and-bias", "bias"] = "gain-and-bias"
 
     def settled(self, selection: Selection) -> ResnetConfig:
-        """Returns the config with spectral norm decided."""
-        return replace(self, spectral_norm=self.has_spectral_norm)
+        """Returns the config with spectral norm, mean and std decided."""
+        mean, std = ((0.0,), (1.0,)) if "level" in selection.coordinates else ((0.5,), (0.5,))
+        return replace(
+            self,
+            spectral_norm=self.has_spectral_norm,
+            mean=mean if self.mean is None else self.mean,
+            std=std if self.std is None else self.std,
+        )
 
     @property
     def has_spectral_norm(self) -> bool:

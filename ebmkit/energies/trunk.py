@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ebmkit.energies.attention import SelfAttention
 from ebmkit.energies.heads import ACTIVATIONS, modulated
 from ebmkit.energies.resnet_config import ResnetConfig
+from ebmkit.energies.smooth import convolved, silu
 from ebmkit.energies.standardised import StandardisedBlock
 
 
@@ -59,7 +61,7 @@ class Smaller(nn.Module):
         """Returns [B, outer, ⌈H/2⌉, ⌈W/2⌉] of h [B, inner, H, W]."""
         if self.convolution is None:
             return functional.avg_pool2d(h, 2, ceil_mode=True, count_include_pad=False)  # 7 becomes 4, not 3
-        return functional.avg_pool2d(self.convolution(h), 3, stride=2, padding=1)
+        return functional.avg_pool2d(convolved(h, self.convolution), 3, stride=2, padding=1)
 
 
 class Trunk(nn.Module):
@@ -84,14 +86,16 @@ class Trunk(nn.Module):
             if sides(side, len(widths))[i] in config.attention:
                 attention[str(i)] = SelfAttention(inner)
         self.attention = nn.ModuleDict(attention)
-        self.activation = ACTIVATIONS[config.activation]
         self.activates_stem = config.block == "standardised"
+        self.activation = silu if self.activates_stem and config.activation == "silu" else ACTIVATIONS[config.activation]
         self.activates_between = self.activates_stem and conv
         self.summed = config.pool == "sum"
 
     def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
         """Returns pooled features [B, widths[-1]] of a normalised image [B, channels, H, W]."""
-        h = self.activation(self.stem(x)) if self.activates_stem else self.stem(x)
+        h = self.stem(x)
+        if self.activates_stem:
+            h = self.activation(h.contiguous(memory_format=torch.channels_last))  # three times as fast on a CPU
         for i, stage in enumerate(self.stages):
             if i:
                 h = self.between[i - 1](h)

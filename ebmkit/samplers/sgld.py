@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from ebmkit.components import BuildContext, Selection
+from ebmkit.energies.smooth import drifts_alone
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
 from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState, Tail, Tuning
@@ -108,7 +109,7 @@ def drift_with_graph(view: EnergyView, point: Point, rows: int | None) -> tuple[
     with torch.enable_grad():
         leading = point.map(lambda tensor: tensor[:rows])
         kept = leading.x if leading.x.requires_grad else leading.x.detach().requires_grad_()
-        with torch.autocast(kept.device.type, torch.bfloat16, enabled=half, cache_enabled=False):
+        with drifts_alone(), torch.autocast(kept.device.type, torch.bfloat16, enabled=half, cache_enabled=False):
             (live,) = torch.autograd.grad(view.live(leading.replace(x=kept)).sum(), kept, create_graph=True)
         zero = live - live.detach()
         if len(kept) == len(point):

@@ -37,7 +37,8 @@ def base_step() -> Workload:
         chains=16,
         threads=1,
         device="cpu",
-        seconds=12.0,
+        seconds=10.0,
+        least_rounds=2,
         ways={
             "ebmkit bf16": base_way("bf16", "bf16"),
             "ebmkit bf16 compiled": base_way("bf16", "bf16", "compile"),

@@ -27,7 +27,8 @@ def workloads() -> tuple[Workload, ...]:
             chains=BATCH,
             threads=1,
             device="cpu",
-            seconds=12.0,
+            seconds=10.0,
+            least_rounds=2,
             ways={
                 "ebmkit bf16": ours("bf16", "bf16"),
                 "ebmkit bf16 compiled": ours("bf16", "bf16", "compile"),
