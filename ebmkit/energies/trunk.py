@@ -13,8 +13,8 @@ from torch.nn import functional
 from ebmkit.energies.attention import SelfAttention
 from ebmkit.energies.heads import ACTIVATIONS, modulated
 from ebmkit.energies.resnet_config import ResnetConfig
-from ebmkit.energies.smooth import convolved, silu
 from ebmkit.energies.standardised import StandardisedBlock
+from ebmkit.smooth import convolved, silu
 
 
 class ResidualBlock(nn.Module):
@@ -87,7 +87,9 @@ class Trunk(nn.Module):
                 attention[str(i)] = SelfAttention(inner)
         self.attention = nn.ModuleDict(attention)
         self.activates_stem = config.block == "standardised"
-        self.activation = silu if self.activates_stem and config.activation == "silu" else ACTIVATIONS[config.activation]
+        self.activation = (
+            silu if self.activates_stem and config.activation == "silu" else ACTIVATIONS[config.activation]
+        )
         self.activates_between = self.activates_stem and conv
         self.summed = config.pool == "sum"
 

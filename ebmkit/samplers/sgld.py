@@ -8,13 +8,13 @@ import torch
 from torch import Generator, Tensor
 
 from ebmkit.components import BuildContext, Selection
-from ebmkit.energies.smooth import drifts_alone
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
 from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState, Tail, Tuning
 from ebmkit.samplers.divergence import held
 from ebmkit.samplers.metropolis import normal
 from ebmkit.samplers.parts import SgldConfig
+from ebmkit.smooth import drifts_alone
 
 
 def langevin_move(x: Tensor, drift: Tensor, noise: Tensor, step_size: float, noise_scale: float) -> Tensor:

@@ -11,9 +11,9 @@ from ebmkit.benchmarks.training import assembled, steps
 from ebmkit.benchmarks.workload import Bar, Timed, Way, Workload
 from ebmkit.engines.passes import Engine
 from ebmkit.optim import Averages
-from ebmkit.point import Point
 from ebmkit.recipe import Part
 from ebmkit.runs import as_recipe
+from ebmkit_improved_cd.published_network import PublishedNetwork
 
 GREY, BATCH, MOVES, ROWS = (1, 28, 28), 16, 10, 10_000
 
@@ -71,13 +71,14 @@ class Published:
     """The training step as the papers' scripts make it, from the formulas of Du, Li, Tenenbaum and Mordatch (2021).
 
     All in fp32 and in torch's usual memory format; chains move on the live network, whose weights are standardised in
-    every pass; positive and negative phase are two passes; neighbours are sought by a full broadcast.
+    every pass; the last gradient of the chains is computed twice; positive and negative phase are two passes;
+    neighbours are sought by a full broadcast.
     """
 
     def __init__(self, device: torch.device) -> None:
         settings = {"run.batch_size": BATCH, "run.engine": "eager"}
         assembly = assembled("improved-cd-mnist", GREY, device, settings)
-        self.energy, self.data, self.device = assembly.parts.energy, assembly.parts.dataset, device
+        self.energy, self.data, self.device = PublishedNetwork(assembly.parts.energy), assembly.parts.dataset, device
         self.rng = Generator(device).manual_seed(0)
         self.rows = torch.rand((ROWS, *GREY), generator=self.rng, device=device)
         self.fit = torch.optim.Adam(self.energy.parameters(), lr=2e-4, betas=(0.0, 0.9))
@@ -89,7 +90,7 @@ class Published:
         x = self.data.x[torch.randint(len(self.data), (BATCH,))].to(self.device)
         place = torch.randperm(ROWS, generator=self.rng, device=self.device)[: BATCH + 100]
         end = self.moved(self.rows[place[:BATCH]])
-        high, low = self.energy(Point(x=x)), self.energy(Point(x=end.detach()))
+        high, low = self.energy(x), self.energy(end.detach())
         loss = (high - low).mean() + (high.square() + low.square()).mean()
         (loss + self.held(end).mean() - 0.3 * self.entropy(end, self.rows[place[BATCH:]])).backward()
         clip_grad_norm_(self.energy.parameters(), 0.5)
@@ -103,15 +104,16 @@ class Published:
         """Returns x after its moves, x ← clamp(x + .001ξ − 100∇E), with the graph of the last one."""
         for i in range(MOVES):
             leaf = (x + 0.001 * torch.randn(x.shape, generator=self.rng, device=self.device)).detach().requires_grad_()
-            energy = self.energy(Point(x=leaf)).sum()
-            (drift,) = torch.autograd.grad(energy, leaf, create_graph=i == MOVES - 1)
+            (drift,) = torch.autograd.grad(self.energy(leaf).sum(), leaf)
+            if i == MOVES - 1:  # once more, now with its graph
+                (drift,) = torch.autograd.grad(self.energy(leaf).sum(), leaf, create_graph=True)
             x = (leaf - 100.0 * drift).clamp(0.0, 1.0)
         return x
 
     def held(self, x: Tensor) -> Tensor:
         """Returns the energies [B], nats, with the parameters held constant."""
         constant = {name: parameter.detach() for name, parameter in self.energy.named_parameters()}
-        found: Tensor = functional_call(self.energy, constant, (Point(x=x),))
+        found: Tensor = functional_call(self.energy, constant, (x,))
         return found
 
     def entropy(self, x: Tensor, reference: Tensor) -> Tensor:

@@ -56,7 +56,7 @@ def silu(x: Tensor) -> Tensor:
 
 @contextmanager
 def drifts_alone() -> Iterator[None]:
-    """Says that, of networks asked inside, gradients that keep a graph are those in x: the ones in weights are left out.
+    """Says that gradients of networks asked inside, where they keep a graph, are those in x: weights have none there.
 
     A gradient that keeps no graph has them all; so has ⟨v, ∇ₓE⟩, which is what the graph is for.
     """
@@ -112,7 +112,7 @@ class _ConvolveBackward(torch.autograd.Function):
         return by_x
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, u: Tensor) -> Grads:
         g, x, weight = ctx.saved_tensors
         u = _like(u, x)
@@ -161,7 +161,7 @@ class _NormaliseBackward(torch.autograd.Function):
         return by_x, _over_rows(sum_gx, weight), _over_rows(sum_g, weight)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, u: Tensor | None, p: Tensor | None, q: Tensor | None) -> Grads:
         g, x, weight, mu, r, sum_g, sum_gx, g_mean, gx_mean = ctx.saved_tensors
         gamma = _channels(weight, x)
@@ -207,10 +207,11 @@ class _SiluBackward(torch.autograd.Function):
     def forward(ctx: Any, g: Tensor, x: Tensor) -> Tensor:
         g = _like(g, x)
         ctx.save_for_backward(g, x)
-        return torch.ops.aten.silu_backward(g, x)
+        by_x: Tensor = torch.ops.aten.silu_backward(g, x)
+        return by_x
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, u: Tensor) -> tuple[Tensor, Tensor]:
         g, x = ctx.saved_tensors
         u = _like(u, x)
@@ -229,7 +230,7 @@ def _law(x: Tensor, n_groups: int) -> Law:
 
 
 def _sum(x: Tensor) -> Tensor:
-    """Returns the sums over places [B, C, 1, 1], at least fp32; accumulated in fp32, in bf16 rounded once after that."""
+    """Returns the sums over places [B, C, 1, 1], at least fp32; of bf16 they are added up in fp32 and rounded."""
     total = x.sum(dim=(2, 3), keepdim=True)
     return total.to(torch.promote_types(x.dtype, torch.float32))
 
