@@ -10,6 +10,8 @@ from ebmkit.building import build
 from ebmkit.errors import RecipeError
 from ebmkit.point import Batch
 from ebmkit.protocols import Coordinate
+from ebmkit_diffusion.embedding import LevelBase, level_coordinate
+from ebmkit_diffusion.parts import LevelHeadConfig
 
 RNG = torch.Generator
 
@@ -71,6 +73,31 @@ def test_fresh_chains_are_noise_at_every_level_or_at_the_last():
     assert (start.aux["level"] == 3).all() and start.aux["level"].dtype == torch.int64
     few = [int(coordinate.prior(1, Point(x=x[:1]), RNG().manual_seed(s)).aux["level"]) for s in range(60)]
     assert set(few) == {0, 1, 2, 3}, "a single restarted chain may start anywhere"
+
+
+def test_smooth_adds_its_noise_to_the_clean_datum():
+    coordinate, x = level((1, 2, 2), (0.0, 1.0), noise_levels=2, smooth=0.3), torch.full((60_000, 1, 2, 2), 0.75)
+    point = coordinate.lift(Batch(x=x), Point(x=x), RNG().manual_seed(0))
+    for t in range(3):
+        found, kept = point.x[point.aux["level"] == t], float(coordinate.signals[t])
+        assert float(found.mean()) == pytest.approx(0.5 * kept**0.5, abs=0.01)
+        assert float(found.var()) == pytest.approx(kept * 0.09 + 1 - kept, rel=0.02)
+    assert coordinate.signals[0] == 1, "what a point holds of the smoothed datum is what it held of the datum"
+
+
+def test_fresh_chains_can_start_in_the_law_of_a_gaussian_base():
+    config = {"noise_levels": 3, "start_mean": -0.4, "start_sd": 0.2}
+    coordinate, x = level(**config), torch.zeros(40_000, 2)
+    fresh = coordinate.prior(40_000, Point(x=x), RNG().manual_seed(0))
+    context = BuildContext(event_shape=(2,), coordinates=(coordinate,))
+    settings = LevelHeadConfig(base="gaussian", base_mean=-0.4, base_sd=0.2)
+    base = LevelBase(settings, level_coordinate(context, "test"), temperature=1.0)
+    for t in range(4):
+        found = fresh.x[fresh.aux["level"] == t]
+        assert float(found.mean()) == pytest.approx(float(base.means[t]), abs=0.02)
+        assert float(found.var()) == pytest.approx(float(base.variances[t]), rel=0.03)
+    start = coordinate.prior(40_000, Point(x=x), RNG().manual_seed(0), "generation")
+    assert float(start.x.var()) == pytest.approx(float(base.variances[3]), rel=0.03)
 
 
 @pytest.mark.parametrize(
