@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from ebmkit.augmentation import PRESETS, Augmentation, augment
 from ebmkit.components import BuildContext
@@ -33,12 +33,16 @@ class Augment:
     ) -> tuple[SamplerState, SamplerInfo]:
         """Returns the state with augmented chains; the energy is not asked, and no move is counted."""
         x = state.point.x
-        changed = augment(x, state.rng, self.law, self.value_range)
-        if self.p < 1:
-            chosen = torch.rand(len(x), generator=state.rng, device=x.device) < self.p
-            changed = torch.where(chosen[:, None, None, None], changed, x)
+        changed = self._changed(x, state.rng) if self.p else x
         info = SamplerInfo(start=state.point, accept_rate=torch.ones(len(x), device=x.device), n_moves=0, n_gradients=0)
         return replace(state, point=state.point.replace(x=changed)), info
+
+    def _changed(self, x: Tensor, rng: Generator) -> Tensor:
+        changed = augment(x, rng, self.law, self.value_range)
+        if self.p < 1:
+            chosen = torch.rand(len(x), generator=rng, device=x.device) < self.p
+            changed = torch.where(chosen[:, None, None, None], changed, x)
+        return changed
 
 
 def build_augment(config: AugmentConfig, context: BuildContext) -> Augment:

@@ -102,7 +102,8 @@ def drift_with_graph(view: EnergyView, point: Point, rows: int | None) -> tuple[
 
     The value is that of the view to the last bit, whatever its precision: only the gradient comes from the live energy,
     through its parameters and through the kept rows of x. The other rows carry no graph. Where drifts are in bf16, so
-    is the graph: that of the move that was made, at half the cost (measured: the gradient of a KL term differs by 1 %).
+    is the graph: that of the move that was made, at half the cost. Measured on the network of improved-cd-mnist with
+    the same move, the gradient of a KL term differs by 2 % from that of a graph in fp32 (cosine .9998).
     """
     drift = view.drift(point.map(torch.detach))
     half = getattr(view, "precision", "fp32") == "bf16"

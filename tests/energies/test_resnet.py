@@ -1,5 +1,6 @@
 """Laws of the residual energy: shapes, heads, conditions, and an initialisation that is its own."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -69,6 +70,17 @@ def test_the_image_is_normalised_channel_by_channel() -> None:
     at = point((3, 12, 12))
     normed = (at.x - torch.tensor([0.1, 0.2, 0.3]).view(3, 1, 1)) / torch.tensor([0.5, 1.0, 2.0]).view(3, 1, 1)
     torch.testing.assert_close(moved(at), plain(Point(x=normed)))
+
+
+def test_an_unset_normalisation_is_that_of_what_the_chains_hold() -> None:
+    level = SimpleNamespace(name="level")
+    for coordinates, low, high in (((), 0.0, 1.0), ((level,), -1.0, 1.0)):
+        context = BuildContext(event_shape=(1, 12, 12), coordinates=coordinates)
+        energy = build("energy", "resnet", context=context, **TINY)
+        assert (low - float(energy.mean)) / float(energy.std) == -1, "data of a level are scaled to [-1, 1]"
+        assert (high - float(energy.mean)) / float(energy.std) == 1
+    kept = build("energy", "resnet", context=BuildContext(event_shape=(1, 12, 12), coordinates=(level,)), mean=(0.5,))
+    assert float(kept.mean) == 0.5 and float(kept.std) == 1
 
 
 def test_spectral_norm_bounds_every_convolution() -> None:

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from ebmkit_diffusion.embedding import LevelBase, level_coordinate
+from ebmkit_diffusion.parts import LevelHeadConfig
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,8 +12,6 @@ from ebmkit.building import build
 from ebmkit.errors import RecipeError
 from ebmkit.point import Batch
 from ebmkit.protocols import Coordinate
-from ebmkit_diffusion.embedding import LevelBase, level_coordinate
-from ebmkit_diffusion.parts import LevelHeadConfig
 
 RNG = torch.Generator
 

@@ -19,7 +19,10 @@ GREY, BATCH, MOVES, ROWS = (1, 28, 28), 16, 10, 10_000
 
 
 def workloads() -> tuple[Workload, ...]:
-    """Returns the training step on the published MNIST network: 16 data, ten moves, one thread."""
+    """Returns the training step on the published MNIST network: 16 data, ten moves, one thread.
+
+    The KL and entropy terms are what "ebmkit bf16" takes longer than "ebmkit bf16, plain cd": 0.35 s at most are asked.
+    """
     return (
         Workload(
             name="improved-cd-step",
