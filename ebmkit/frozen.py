@@ -35,6 +35,7 @@ class FrozenCopy:
     """
 
     def __init__(self, live: nn.Module, form: Form = "exact") -> None:
+        self._live = tuple((name, tensor, holder) for holder, name, tensor in _held(live))
         self.module = _copied(live)
         folds = {(owner, name): computed for owner, name, computed in parametrised(self.module)}
         for owner in {owner: None for owner, _ in folds}:
@@ -48,7 +49,17 @@ class FrozenCopy:
 
     @torch.no_grad()
     def refresh(self) -> None:
-        """Copies the live weights, folding what is parametrised."""
+        """Copies the live weights, folding what is parametrised.
+
+        Raises:
+            CapabilityError: the module holds another tensor object than when it was copied.
+        """
+        for name, tensor, holder in self._live:
+            if holder.get(name) is not tensor:
+                raise CapabilityError(
+                    f"The energy's '{name}' is another tensor than when its view was made, so the view cannot follow "
+                    "it. Change weights in place (load_state_dict without assign), or make a new view."
+                )
         if self._pairs:
             targets, sources = zip(*self._pairs, strict=True)
             torch._foreach_copy_(list(targets), list(sources))
@@ -99,6 +110,15 @@ def _unparametrise(module: nn.Module) -> None:
     """Turns a copied module back into its plain class; the live module keeps its own."""
     del module._modules["parametrizations"]
     module.__class__ = type(module).__mro__[1]
+
+
+def _held(module: nn.Module) -> Iterator[tuple[dict[str, Tensor | None], str, Tensor]]:
+    """Yields where a module holds each of its tensors."""
+    for owner in module.modules():
+        for holder in (owner._parameters, owner._buffers):
+            for name, tensor in holder.items():
+                if tensor is not None:
+                    yield holder, name, tensor  # type: ignore[misc]
 
 
 def _tensors(module: nn.Module) -> list[tuple[Place, Tensor]]:

@@ -27,7 +27,7 @@ def check_sampler(sampler: Sampler, state: SamplerState) -> None:
     """Refuses a sampler that cannot move the chains it was given.
 
     Raises:
-        RecipeError: a step size is not positive and finite.
+        RecipeError: a step size is not positive and finite, or chains start beyond the bounds of x.
         CapabilityError: the chains lack a coordinate that it moves or looks its step sizes up by.
     """
     for part, handed in _parts_with(sampler, frozenset(state.point.aux)):
@@ -39,10 +39,20 @@ def check_sampler(sampler: Sampler, state: SamplerState) -> None:
                 f"{type(part).__name__} needs {', '.join(map(repr, missing))}, but the chains have: {have}. "
                 "Start from a Point with aux={name: [B, ...]}."
             )
+        _check_bounds(part, state.point)
     for step_size in _step_sizes(sampler, state.tuning):
         values = torch.as_tensor(step_size)
         if not bool((torch.isfinite(values) & (values > 0)).all()):
             raise RecipeError(f"Step sizes must be positive and finite, found {values.tolist()}.")
+
+
+def _check_bounds(part: Sampler, point: Point) -> None:
+    bounds = getattr(getattr(part, "target", None), "bounds", None)
+    if bounds is None:
+        return
+    wrong = ((point.x < bounds[0]) | (point.x > bounds[1])).flatten(1).any(dim=1)
+    if bool(wrong.any()):
+        raise RecipeError(f"{_chains(wrong)} start outside [{bounds[0]:g}, {bounds[1]:g}], where x may not be.")
 
 
 def check_values(sampler: Sampler, coordinates: Iterable[Any], x_values: str) -> None:

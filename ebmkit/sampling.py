@@ -16,7 +16,7 @@ from ebmkit.phases import stream
 from ebmkit.point import Point
 from ebmkit.preflight import check_energy, check_sampler, check_start
 from ebmkit.protocols import Energy, EnergyView, Sampler, SamplerInfo, Tuning
-from ebmkit.samplers.adapt import adapted, settled
+from ebmkit.samplers.adapt import adapted, settled, unwarmed
 from ebmkit.samplers.divergence import explain, finite_rows
 from ebmkit.summary import Diagnostics, diagnose
 from ebmkit.views import view
@@ -117,7 +117,7 @@ def sample(
     point = (start if isinstance(start, Point) else Point(x=start)).map(torch.detach)
     check_start(point)
     built = _built(sampler, point)
-    state = built.init(point, stream(seed, 0, "sample", point.x.device), tuning)
+    state = built.init(point, stream(seed, 0, "sample", point.x.device), unwarmed(tuning))
     check_sampler(built, state)
     seen = _seen(energy, chunk)
     first = _record(state.point, check_energy(energy, seen, state.point))

@@ -27,6 +27,7 @@ from ebmkit.optim import Averages, Optimisers, load_optimiser_tensors, optimiser
 from ebmkit.phases import stream
 from ebmkit.pictures import save_picture
 from ebmkit.plugins import host
+from ebmkit.samplers.adapt import warming
 from ebmkit.step import Parts, StepReport, sampler_figures, train_step
 
 
@@ -64,7 +65,7 @@ class Trainer:
         owners = self.parts.owners()
         self.optimisers = Optimisers(owners, {name: self.recipe.owner(name) for name in owners}, self.config.steps)
         self.averages = Averages(owners, self.config)
-        self.tuning: Mapping[str, Any] = {}
+        self.tuning: Mapping[str, Any] = warming(self.parts.sampler)
         self.done = 0
         self.saved_at = -1
 

@@ -36,6 +36,11 @@ def gradient_of(ask: Ask) -> Gradient:
         with torch.enable_grad():
             x = point.x.detach().requires_grad_()
             energy = ask(point.replace(x=x))
+            if not energy.requires_grad:
+                raise CapabilityError(
+                    "The energy has no gradient in x: it does not depend on x, detaches it, or torch.inference_mode is "
+                    "on. Compute it from point.x with differentiable operations, or take a sampler without gradients."
+                )
             (drift,) = torch.autograd.grad(energy.sum(), x)
         energy = at_least_fp32(energy.detach())
         if drift.stride() != x.stride():  # networks in channels-last hand back another layout

@@ -76,8 +76,24 @@ def adapted(sampler: Sampler, tuning: Tuning, info: SamplerInfo) -> Tuning:
         return {**tuning, **{str(i): adapted(child, tuning.get(str(i), {}), its) for i, (child, its) in pairs}}
     rule: Adaptation | None = getattr(sampler, "adaptation", None)
     learnt = tuning if rule is None else adapt(rule, tuning, info)
-    warmup = getattr(getattr(sampler, "config", None), WARMUP, 0)
-    return {**learnt, **_warmed(tuning, warmup, info)} if warmup else learnt
+    return {**learnt, WARMUP: (tuning[WARMUP] - 1).clamp(min=0)} if WARMUP in tuning else learnt
+
+
+def warming(sampler: Sampler) -> Tuning:
+    """Returns the tuning with which training starts: the warm-up of each part that has one, and nothing else.
+
+    Only what trains asks for it, so that no other chain ever has a warm-up.
+    """
+    children: tuple[Sampler, ...] = getattr(sampler, "children", ())
+    parts = {str(i): warming(child) for i, child in enumerate(children)}
+    own = getattr(getattr(sampler, "config", None), WARMUP, 0)
+    return {**{i: part for i, part in parts.items() if part}, **({WARMUP: torch.tensor(own)} if own else {})}
+
+
+def unwarmed(tuning: Tuning | None) -> Tuning:
+    """Returns a tuning without its warm-up: what samples from it is adjusted from its first move on."""
+    kept = {name: value for name, value in (tuning or {}).items() if name != WARMUP}
+    return {name: unwarmed(value) if isinstance(value, Mapping) else value for name, value in kept.items()}
 
 
 def adapt(rule: Adaptation, tuning: Tuning, info: SamplerInfo) -> Tuning:
@@ -160,8 +176,9 @@ def initial_tuning(tuning: Tuning | None, step_size: float, n_values: int | None
     if not point.x.is_floating_point():
         raise CapabilityError(f"This sampler moves real-valued x, but x is {point.x.dtype}: take a discrete sampler.")
     shape = () if n_values is None else (n_values,)
-    if not tuning:
-        return {"step_size": torch.full(shape, step_size, dtype=point.x.dtype, device=point.x.device)}
+    if not tuning or "step_size" not in tuning:
+        first = torch.full(shape, step_size, dtype=point.x.dtype, device=point.x.device)
+        return {"step_size": first, **{name: value.to(first.device) for name, value in (tuning or {}).items()}}
     found = tuple(tuning["step_size"].shape)
     if found != shape:
         raise CapabilityError(
@@ -210,12 +227,6 @@ def build_adaptation(config: MalaConfig | HmcConfig) -> Adaptation | None:
     if config.adapt == "dual-averaging":
         return DualAveraging(target=(low + high) / 2, every=config.adapt_every, per=config.step_size_per or "")
     return None
-
-
-def _warmed(tuning: Tuning, warmup: int, info: SamplerInfo) -> Tuning:
-    """Returns what is left of a warm-up after one more transition; it begins here, so that sampling never has one."""
-    left = tuning.get(WARMUP, torch.tensor(warmup, device=info.accept_rate.device))
-    return {WARMUP: (left - 1).clamp(min=0)}
 
 
 def _first(rule: Adaptation, tuning: Tuning) -> dict[str, Any]:

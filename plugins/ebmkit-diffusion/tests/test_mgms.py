@@ -7,7 +7,7 @@ import torch
 
 from ebmkit import BuildContext, CapabilityError, Point, view
 from ebmkit.building import build
-from ebmkit.samplers.adapt import adapted, settled
+from ebmkit.samplers.adapt import adapted, settled, warming
 from tests.samplers.doubles import broken
 from tests.samplers.targets import joint, seeded
 from tests.samplers.test_gibbs import SHRINK, OracleView
@@ -27,7 +27,7 @@ def run_oracle(transitions, adapting, **config):
     level, sampler = on_rings_schedule(adapt_every=1, **config)
     assert torch.allclose(level.scales, SHRINK, atol=1e-6), "the oracle is of this schedule"
     start = level.prior(N_CHAINS, Point(x=torch.zeros(N_CHAINS, 1)), seeded(0), "generation")
-    state, levels, xs = sampler.init(start, seeded(1)), [], []
+    state, levels, xs = sampler.init(start, seeded(1), warming(sampler)), [], []
     for i in range(transitions):
         state, info = sampler.step(OracleView(), state)
         if i < adapting:

@@ -46,7 +46,7 @@ class Mgms:
         """Returns the state that starts at a point."""
         first = self.first_steps.to(point.x)
         given = dict(tuning or {})
-        state = self.sequence.init(point, rng, {**given, "0": given.get("0") or {"step_size": first}})
+        state = self.sequence.init(point, rng, {**given, "0": {"step_size": first, **given.get("0", {})}})
         record = given.get(RECORD) or first_record(len(first), first.device)
         return replace(state, tuning={**state.tuning, RECORD: record})
 
