@@ -19,6 +19,7 @@ from ebmkit.facts import Facts
 from ebmkit.phases import stream
 from ebmkit.point import Point
 from ebmkit.preflight import check_values
+from ebmkit.protocols import moves_x
 from ebmkit.recipe import Recipe, RunConfig, settings_of
 from ebmkit.step import Parts, lift
 from ebmkit.views import Precision, view
@@ -99,6 +100,7 @@ def assemble(
     check_values(parts.sampler, context.coordinates, facts.x_values)
     if with_data:
         _check_trainable(recipe, parts.owners())
+        _check_moves(parts)
         _check_references(parts, config.batch_size)
     owners = {name: settings_of(recipe.owner(name)) for name in parts.owners()}
     recipe = _with_owners(recipe, owners)
@@ -190,6 +192,15 @@ def _check_trainable(recipe: Recipe, owners: Mapping[str, nn.Module]) -> None:
         f"Nothing here can be trained: neither energy {recipe.part('energy').use} nor objective {names} owns a "
         "parameter. Use ebmkit.sample to draw from such an energy."
     )
+
+
+def _check_moves(parts: Parts) -> None:
+    """Raises CapabilityError where chains would stay where they began."""
+    if parts.needs.negatives and not moves_x(parts.sampler):
+        raise CapabilityError(
+            f"{type(parts.sampler).__name__} moves no x, so every chain would stay where it began: put a sampler of x "
+            "before it, as --sampler mala+gibbs."
+        )
 
 
 def _check_references(parts: Parts, batch_size: int) -> None:

@@ -67,7 +67,8 @@ def choose_engine(
     if not info.n_gradients:
         return eager, Choice(engine="eager", reason="the sampler asks for no gradients.")
     alone = _milliseconds({"eager": eager}, point)
-    tried, why_not = _tried(make, point, alone["eager"] / 1e3 * info.n_gradients * steps)
+    total = alone["eager"] / 1e3 * info.n_gradients * steps
+    tried, why_not = _tried(make, lambda seen: sampler.step(seen, sampler.init(point, rng)), point, total)
     views: dict[Engine, View] = {"eager": eager, **tried}
     found = _milliseconds(views, point) if tried else alone
     best = min(found, key=lambda name: found[name] * (1.0 if name == "eager" else WORTH_TAKING))
@@ -76,7 +77,9 @@ def choose_engine(
     return views[best], Choice(engine=best, reason=reason, milliseconds=found)
 
 
-def _tried(make: Callable[[Engine], View], point: Point, total: float) -> tuple[dict[Engine, View], str]:
+def _tried(
+    make: Callable[[Engine], View], transition: Callable[[View], object], point: Point, total: float
+) -> tuple[dict[Engine, View], str]:
     """Returns the views worth a measurement, and why others are not; `total` is the run's sampling in seconds."""
     found: dict[Engine, View] = {}
     why_not = ""
@@ -89,6 +92,7 @@ def _tried(make: Callable[[Engine], View], point: Point, total: float) -> tuple[
         try:
             found[engine] = make(engine)
             found[engine].drift(point)
+            transition(found[engine])  # a captured loop of moves may fail where a gradient does not
         except CapabilityError as error:
             found.pop(engine, None)
             why_not += f"; {engine}: {error}".rstrip(".")

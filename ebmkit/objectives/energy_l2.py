@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ebmkit.components import BuildContext
 from ebmkit.errors import CapabilityError
-from ebmkit.objectives.parts import EnergyL2Config, largest_alpha
+from ebmkit.objectives.parts import EnergyL2Config, diverging
 from ebmkit.phases import Phases
 from ebmkit.point import Point
 from ebmkit.protocols import Energy, Needs
@@ -75,13 +75,9 @@ def centred(
 
 def build_energy_l2(config: EnergyL2Config, context: BuildContext) -> EnergyL2:
     """Builds the objective; raises CapabilityError where α·T leaves the model without a fixed point."""
-    bound = largest_alpha(prod(context.event_shape))
-    if context.temperature >= 0.1 and config.alpha * context.temperature > bound:
-        raise CapabilityError(
-            f"energy-l2 with alpha = {config.alpha:g} at temperature {context.temperature:g}: in "
-            f"{prod(context.event_shape)} dimensions the variance of the model diverges above alpha·T = {bound:.3g}. "
-            f"Set objective.energy-l2.alpha = {bound / context.temperature / 2:.2g}, or leave it out."
-        )
+    wrong = diverging(config, context.temperature, context.event_shape)
+    if wrong:
+        raise CapabilityError(f"energy-l2 cannot be used here: {wrong}")
     noised = [c for c in context.coordinates if getattr(c, "changes_x", False)]
     levels = {c.name: int(c.n_values) for c in noised if hasattr(c, "n_values")}
     return EnergyL2(config.alpha, levels)

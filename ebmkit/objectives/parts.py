@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import prod, sqrt
 from typing import Annotated
 
 from annotated_types import Gt
@@ -30,8 +30,24 @@ def largest_alpha(d: int) -> float:
     return 2 / (d + 4) if d < 4 else 0.5 / (sqrt(2 * d + 8) - 2)
 
 
+def diverging(config: EnergyL2Config, temperature: float, event_shape: tuple[int, ...]) -> str:
+    """Returns why the penalty cannot be used, "" where the model still has a fixed point."""
+    bound = largest_alpha(prod(event_shape))
+    if config.alpha * temperature <= bound:
+        return ""
+    return (
+        f"with alpha = {config.alpha:g} at temperature {temperature:g} the variance of the model diverges: in "
+        f"{prod(event_shape)} dimensions it does above alpha·T = {bound:.3g}. "
+        f"Set objective.energy-l2.alpha = {bound / temperature / 2:.2g}, or leave it out."
+    )
+
+
+def _refused(config: EnergyL2Config, selection: Selection) -> str:
+    return diverging(config, selection.temperature, selection.event_shape) if selection.event_shape else ""
+
+
 def _skipped(config: EnergyL2Config, selection: Selection) -> str:
-    if selection.temperature >= 0.1:
+    if selection.temperature >= 0.1 or _refused(config, selection):
         return f"at temperature {selection.temperature:g} it makes the variance of the model diverge"
     return ""
 
@@ -53,5 +69,6 @@ COMPONENTS = (
         summary="keeps energies near zero, α·mean(E⁺² + E⁻²)",
         cite="Du, Mordatch, Implicit generation and modeling with energy-based models, NeurIPS 2019",
         skip=_skipped,
+        refuse=_refused,
     ),
 )

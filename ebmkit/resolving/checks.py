@@ -32,6 +32,7 @@ def _problems(draft: Draft) -> Iterator[str]:
             yield f"A run needs a [{table}]; this recipe is marked as resolved and has none. Add one, or drop the mark."
     yield from draft.problems
     yield from _values_of_x(draft)
+    yield from _given_twice(draft)
     temperature, origin = draft.temperature()
     odd = disagreement(temperature, origin, [(c.name, draft.settled(c)) for c in draft.of("sampler")])
     if odd:
@@ -42,6 +43,17 @@ def _problems(draft: Draft) -> Iterator[str]:
             yield f"{choice} cannot be used here{_added(choice)}: {reason}"
     for need, by in draft.unmet():
         yield f"{by}{_added(by)} needs {need.word}; {_found(draft, need, by)}. {_advice(draft, need, by)}"
+
+
+def _given_twice(draft: Draft) -> Iterator[str]:
+    """Yields the wrappers that both give what no energy gives, without the outer one building on the inner one."""
+    of_energy = frozenset().union(*(draft.gives(choice) for choice in draft.of("energy")))
+    wrappers = draft.ordered("wrapper")
+    for i, outer in enumerate(wrappers):
+        new = draft.gives(outer) - of_energy - {need.word for need in draft.ask("needs", outer)}
+        for inner in wrappers[:i]:
+            if twice := sorted(new & draft.gives(inner)):
+                yield f"{inner} and {outer} both give {', '.join(twice)}: an energy has one of them. Leave one out."
 
 
 def _values_of_x(draft: Draft) -> Iterator[str]:

@@ -50,6 +50,10 @@ def build_augment(config: AugmentConfig, context: BuildContext) -> Augment:
     shape = context.event_shape
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise CapabilityError(f"augment needs grey or colour images, but a datum has shape {shape}.")
+    if any(getattr(coordinate, "changes_x", False) for coordinate in context.coordinates):
+        raise CapabilityError(
+            "augment works in the range of the data, but a coordinate noises x: leave one of them out."
+        )
     if context.value_range is None:
         raise CapabilityError("augment needs images in a value range, but these data are unbounded: leave it out.")
     law = replace(PRESETS[config.preset].jittered(config.strength), flip=config.flip)

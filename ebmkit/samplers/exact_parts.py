@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Interval, MinLen
 
 from ebmkit.components import Component, Need, Selection
+from ebmkit.samplers.parts import clamp_refused
 
 Positive = Annotated[float, Gt(0)]
 Count = Annotated[int, Gt(0)]
@@ -130,7 +131,8 @@ def _band_refused(config: MalaConfig | HmcConfig, selection: Selection) -> str:
 
 
 def _gibbs_gives(config: GibbsConfig, selection: Selection) -> tuple[str, ...]:
-    return ("sampler.exact", f"moves.{config.coordinate}")
+    draws = () if config.window else (f"draws.{config.coordinate}",)
+    return ("sampler.exact", f"moves.{config.coordinate}", *draws)
 
 
 def _gibbs_needs(config: GibbsConfig, selection: Selection) -> tuple[Need, ...]:
@@ -177,6 +179,7 @@ COMPONENTS = (
         "Applied Mathematics Research eXpress 2013",
         gives=("sampler.unadjusted", "sampler.tail"),
         needs=(Need("point.momentum", default="momentum"),),
+        refuse=clamp_refused,
     ),
     Component(
         kind="sampler",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import sqrt
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Interval
 
@@ -54,6 +54,13 @@ class SgldConfig:
         return replace(self, step_size=step_size, noise=noise)
 
 
+def clamp_refused(config: Any, selection: Selection) -> str:
+    """Returns why chains cannot be clamped to the range of the data, ""."""
+    if config.clamp == "on" and "level" in selection.coordinates:
+        return 'a level rescales and noises x, so the range of the data bounds nothing. Set clamp = "auto".'
+    return ""
+
+
 def _rounded(value: float) -> float:
     return float(f"{value:.12g}")
 
@@ -81,6 +88,8 @@ class AugmentConfig:
 
 
 def _augment_refused(config: AugmentConfig, selection: Selection) -> str:
+    if "level" in selection.coordinates:
+        return "it works in the range of the data, and a level rescales and noises x. Leave one of them out."
     if "sampler.exact" in selection.words and not config.inexact:
         return (
             "an augmentation does not leave the density invariant, and an exact sampler is beside it. "
@@ -105,6 +114,7 @@ COMPONENTS = (
         cite="Welling, Teh, Bayesian learning via stochastic gradient Langevin dynamics, ICML 2011; "
         "Du, Mordatch, Implicit generation and modeling with energy-based models, NeurIPS 2019",
         gives=("sampler.unadjusted", "sampler.tail"),
+        refuse=clamp_refused,
     ),
     Component(
         kind="sampler",

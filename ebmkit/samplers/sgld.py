@@ -124,7 +124,8 @@ def build_sgld(config: SgldConfig, context: BuildContext) -> Sgld:
     names = tuple(coordinate.name for coordinate in context.coordinates)
     noised = any(getattr(coordinate, "changes_x", False) for coordinate in context.coordinates)
     clamped = config.clamp == "on" or (config.clamp == "auto" and not noised)
-    if config.clamp == "on" and context.value_range is None:
-        raise CapabilityError('sgld: clamp = "on", but the data have no value range.')
+    if config.clamp == "on" and (noised or context.value_range is None):
+        why = "a coordinate noises x" if noised else "the data have no value range"
+        raise CapabilityError(f'sgld: clamp = "on", but {why}.')
     settled = config.settled(Selection(temperature=context.temperature, coordinates=names))
     return Sgld(settled, context.value_range if clamped else None)

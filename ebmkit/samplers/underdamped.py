@@ -121,8 +121,10 @@ def _kept(tail: Tail | None, moves: int) -> tuple[int, int | None]:
 def build_underdamped(config: UnderdampedConfig, context: BuildContext) -> Underdamped:
     """Builds the sampler; raises CapabilityError for `clamp = "on"` where the data have no value range."""
     target = build_target(context)
-    if config.clamp == "on" and context.value_range is None:
-        raise CapabilityError('underdamped: clamp = "on", but the data have no value range.')
+    noised = any(getattr(coordinate, "changes_x", False) for coordinate in context.coordinates)
+    if config.clamp == "on" and (noised or context.value_range is None):
+        why = "a coordinate noises x" if noised else "the data have no value range"
+        raise CapabilityError(f'underdamped: clamp = "on", but {why}.')
     bounds = {"auto": target.bounds, "on": context.value_range, "off": None}[config.clamp]
     return Underdamped(
         config=config,

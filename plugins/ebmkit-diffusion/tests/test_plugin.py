@@ -11,6 +11,7 @@ from ebmkit.building import build_coordinates, build_energy
 from ebmkit.plugins import host, load_build
 from ebmkit.recipe import from_toml, parse_override
 from ebmkit.resolver import resolve
+from ebmkit.runs import run
 
 MIX = "clel-da-fashion-cpu"
 PARTS = ["cd-levels", "level", "level-conditioned", "level-head", "mgms"]
@@ -163,3 +164,31 @@ def test_the_published_settings_are_those_of_the_recipe(name):
     assert (level.settings["noise_levels"], level.settings["low"], level.settings["high"]) == (50, 2e-4, 2e-2)
     assert (mgms.settings["moves"], mgms.settings["adapt_every"], mgms.settings["warmup"]) == (40, 100, 6_000)
     assert names(complete, "objective") == ["cd"] and names(complete, "wrapper") == ["level-conditioned"]
+
+
+LEVELLED = """
+[data]
+use = "fashion-mini"
+[energy]
+use = "mlp"
+[[coordinate]]
+use = "level"
+"""
+REFUSED = {
+    '[[sampler]]\nuse = "sgld"\nclamp = "on"': "rescales and noises x",
+    '[[sampler]]\nuse = "augment"\ninexact = true\n[[sampler]]\nuse = "mgms"': "rescales and noises x",
+    '[[wrapper]]\nuse = "level-head"\n[[wrapper]]\nuse = "level-conditioned"': "both give energy.levels",
+    '[[objective]]\nuse = "cd-levels"\n[[sampler]]\nuse = "mgms"\nwindow = 2': "needs draws.level",
+    '[[objective]]\nuse = "energy-l2"\n[[sampler]]\nuse = "mgms"': "the variance of the model diverges",
+}
+
+
+@pytest.mark.parametrize("asked", REFUSED)
+def test_what_makes_no_sense_beside_a_level_is_refused_before_anything_is_built(asked):
+    with pytest.raises(CapabilityError, match=REFUSED[asked]):
+        resolve(from_toml(LEVELLED + asked), host(), (1, 28, 28))
+
+
+def test_a_run_whose_sampler_moves_no_x_is_refused(tmp_path):
+    with pytest.raises(CapabilityError, match="moves no x"):
+        run(LEVELLED + '[[sampler]]\nuse = "gibbs"\n[run]\nsteps = 1\nbatch_size = 4', out=tmp_path / "run")

@@ -169,6 +169,10 @@ def _mgms_refused(config: MgmsConfig, selection: Selection) -> str:
     return "window = 1 would never move the level: give 0 (all) or at least 2." if config.window == 1 else ""
 
 
+def _mgms_gives(config: MgmsConfig, selection: Selection) -> tuple[str, ...]:
+    return ("sampler.exact", "sampler.tail", "moves.level", *(() if config.window else ("draws.level",)))
+
+
 def _mgms_needs(config: MgmsConfig, selection: Selection) -> tuple[Need, ...]:
     point = Need("point.level", default="level")
     return (point,) if config.window else (point, Need("energy.levels", default="level-conditioned"))
@@ -218,7 +222,7 @@ COMPONENTS: tuple[Component, ...] = (
         summary="MALA on x at a fixed level, then an exact draw of the level; a step size for each level",
         cite=CITE,
         needs=_mgms_needs,
-        gives=("sampler.exact", "sampler.tail", "moves.level"),
+        gives=_mgms_gives,
         refuse=_mgms_refused,
     ),
     Component(
@@ -227,7 +231,11 @@ COMPONENTS: tuple[Component, ...] = (
         build="ebmkit_diffusion.cd_levels:build_cd_levels",
         summary="contrastive divergence with the level of the negatives summed out: same gradient, less variance",
         cite=CITE,
-        needs=(Need("energy.levels", default="level-conditioned"), Need("point.level", default="level")),
+        needs=(
+            Need("energy.levels", default="level-conditioned"),
+            Need("point.level", default="level"),
+            Need("draws.level"),
+        ),
         gives=("objective.fit",),
     ),
 )

@@ -58,7 +58,11 @@ def not_images(event_shape: tuple[int, ...]) -> str:
 def _refused(config: ImprovedCdConfig, selection: Selection) -> str:
     if not config.w_kl and not config.w_ent:
         return "w_kl and w_ent are both 0, so that it has no term. Leave it out, or set one of them."
-    if config.augment_reference == "none" or selection.event_shape is None:
+    if config.augment_reference == "none":
+        return ""
+    if "level" in selection.coordinates:
+        return 'a level noises x, so that rows cannot be augmented as images. Set augment_reference = "none".'
+    if selection.event_shape is None:
         return ""
     return not_images(selection.event_shape)
 
