@@ -15,6 +15,7 @@ from ebmkit.errors import CapabilityError, DivergenceError
 from ebmkit.point import Point
 from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState
 from ebmkit.runs import Run
+from ebmkit.samplers.acceptance import acceptance
 from ebmkit.samplers.divergence import explain, finite_rows
 
 
@@ -47,12 +48,14 @@ class Chains:
         n_chains: chains that were started.
         n_gradients: of all of them together, each until it was taken or given up.
         most_visits: the most visits to data of a chain.
+        accept_rate: share of their proposals for x that were accepted; None where the sampler rejects nothing.
     """
 
     point: Point
     n_chains: int
     n_gradients: int
     most_visits: int = 0
+    accept_rate: float | None = None
 
 
 def leaves_data(run: Run, held: frozenset[str], start: Point) -> list[str]:
@@ -66,7 +69,7 @@ def leaves_data(run: Run, held: frozenset[str], start: Point) -> list[str]:
     Raises:
         CapabilityError: such a coordinate is neither held nor moved, so that chains would never come to data.
     """
-    names = [c.name for c in run.coordinates if c.name not in held and not _always_data(c, start)]
+    names = [name for name in leaving(run, start) if name not in held]
     stuck = [name for name in names if name not in run.sampler.moves_coordinates]
     if stuck:
         raise CapabilityError(
@@ -74,6 +77,11 @@ def leaves_data(run: Run, held: frozenset[str], start: Point) -> list[str]:
             f"there. Hold it (--given {stuck[0]}=…), or train with a sampler that moves it, as gibbs does."
         )
     return names
+
+
+def leaving(run: Run, start: Point) -> list[str]:
+    """Returns the coordinates of which some value is away from data."""
+    return [c.name for c in run.coordinates if not _always_data(c, start)]
 
 
 def after_rounds(
@@ -90,7 +98,7 @@ def after_rounds(
     Raises:
         DivergenceError: a chain is not finite.
     """
-    total, made, gradients = sum(rounds for _, rounds in stages), 0, 0
+    total, made, gradients, rates = sum(rounds for _, rounds in stages), 0, 0, list[Tensor]()
     for stage, (run, rounds) in enumerate(stages):
         if stage:
             state = run.sampler.init(state.point, state.rng, run.tuning)
@@ -98,10 +106,11 @@ def after_rounds(
             made += 1
             state, info = _moved(run, view, state, made)
             gradients += info.n_gradients
+            rates += _accepted(run, info)
             if watch:
                 watch(Moment(round=made, rounds=total, n_taken=None, x=_shown(run, state.point)))
     n = len(state.point)
-    return Chains(point=state.point, n_chains=n, n_gradients=n * gradients)
+    return Chains(point=state.point, n_chains=n, n_gradients=n * gradients, accept_rate=_mean(rates))
 
 
 def at_visits(
@@ -125,11 +134,12 @@ def at_visits(
     """
     kept, n, device = state.point, len(state.point), state.point.x.device
     rows, counts = torch.arange(n, device=device), torch.zeros(n, dtype=torch.int64, device=device)
-    gradients = 0
+    gradients, rates = 0, list[Tensor]()
     for i in range(1, rounds + 1):
         under_way = counts[rows] < visits
         state, info = _moved(run, view, state, i)
         gradients += info.n_gradients * int(under_way.sum())
+        rates += [rate[under_way] for rate in _accepted(run, info)]
         moved = rows[under_way]
         kept = _with_rows(kept, moved, _rows(state.point, under_way))
         counts[moved] += at_data(run, state.point)[under_way]
@@ -143,7 +153,10 @@ def at_visits(
             state = replace(state, point=_rows(state.point, left))
             rows = rows[left]
     taken = counts >= visits
-    return Chains(point=_rows(kept, taken), n_chains=n, n_gradients=gradients, most_visits=int(counts.max()))
+    return Chains(
+        point=_rows(kept, taken), n_chains=n, n_gradients=gradients, most_visits=int(counts.max()),
+        accept_rate=_mean(rates),
+    )  # fmt: skip
 
 
 def at_data(run: Run, point: Point) -> Tensor:
@@ -162,6 +175,16 @@ def _moved(run: Run, view: EnergyView, state: SamplerState, i: int) -> tuple[Sam
         why = explain(run.sampler, view, before, info)
         raise DivergenceError(f"A chain is not finite after round {i}; {why} Sample with a smaller step.")
     return state, info
+
+
+def _accepted(run: Run, info: SamplerInfo) -> list[Tensor]:
+    """Returns the share of accepted proposals [B], in a list that is empty where the sampler rejects nothing."""
+    rate = acceptance(run.sampler, info)
+    return [] if rate is None else [rate]
+
+
+def _mean(rates: list[Tensor]) -> float | None:
+    return float(torch.cat(rates).mean()) if rates else None
 
 
 def _rows(point: Point, which: Tensor) -> Point:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isclose, isfinite
+from textwrap import shorten
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -186,7 +187,7 @@ def _checked(runs: Sequence[Run], op: str, weights: Sequence[float]) -> tuple[Ru
 
 def _check_alike(first: Run, other: Run, op: str) -> None:
     """Raises CapabilityError where the points of two runs are not of one kind, or their densities do not mix."""
-    differences = (
+    differences: tuple[tuple[str, Any, Any], ...] = (
         ("the shape of x", first.facts.event_shape, other.facts.event_shape),
         ("the value range of x", first.facts.value_range or "unbounded", other.facts.value_range or "unbounded"),
         ("the values of x", first.facts.x_values, other.facts.x_values),
@@ -194,26 +195,38 @@ def _check_alike(first: Run, other: Run, op: str) -> None:
     )
     for what, here, there in differences:
         if here != there:
+            mine, its = _differing(dict(here), dict(there)) if what == "the coordinates" else (here, there)
             raise CapabilityError(
-                f"{first.directory} and {other.directory} cannot be composed, as their points differ in {what}: {here} "
-                f"and {there}. Compose runs of points of one kind."
+                f"{first.directory} and {other.directory} cannot be composed, as their points differ in {what}: {mine} "
+                f"and {its}. Compose runs of points of one kind."
             )
-    temperature, its = temperature_of(first), temperature_of(other)
-    if op == "or" and not _same(temperature, its):
+    temperature, other_one = temperature_of(first), temperature_of(other)
+    if op == "or" and not _same(temperature, other_one):
         raise CapabilityError(
             f"--op or mixes densities p ∝ exp(−E/T) at one temperature, but {first.directory} has T = {temperature:g} "
-            f"and {other.directory} T = {its:g}. Train one of them anew with the other's run.temperature."
+            f"and {other.directory} T = {other_one:g}. Train one of them anew with the other's run.temperature."
         )
 
 
-def _coordinates(run: Run) -> str:
-    """Returns the coordinates of a run with their settings and numbers of classes, as text."""
-    labels = {c.name: f"{c.n_classes} classes" for c in run.coordinates if getattr(c, "n_classes", None)}
-    described = [
-        (part.use, [labels.get(part.use, ""), *(f"{key} = {value}" for key, value in sorted(part.settings.items()))])
+def _coordinates(run: Run) -> list[tuple[str, list[str]]]:
+    """Returns the coordinates of a run, in order, with their numbers of classes and settings as text."""
+    labels = {c.name: [f"{c.n_classes} classes"] for c in run.coordinates if getattr(c, "n_classes", None)}
+    return [
+        (part.use, [*labels.get(part.use, []), *(f"{key} = {value}" for key, value in sorted(part.settings.items()))])
         for part in run.recipe.parts.get("coordinate", ())
     ]
-    return ", ".join(f"{name} ({', '.join(filter(None, of))})" if any(of) else name for name, of in described) or "none"
+
+
+def _differing(here: Mapping[str, list[str]], there: Mapping[str, list[str]]) -> tuple[str, str]:
+    """Returns as text, at most 50 characters each, what the coordinates of one run and of another do not share."""
+    same = {name for name in here if here[name] == there.get(name)} if here != there else set()  # else their order
+
+    def told(mine: Mapping[str, list[str]], other: Mapping[str, list[str]]) -> str:
+        own = {name: [text for text in of if text not in other.get(name, ())] for name, of in mine.items()}
+        parts = [f"{name} ({', '.join(of)})" if of else name for name, of in own.items() if name not in same]
+        return shorten(", ".join(parts) or "none", 50, placeholder=" …")
+
+    return told(here, there), told(there, here)
 
 
 def _conditioned(run: Run, latent: str | None, strength: float | None) -> Any:

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from ebmkit.assemble import in_data_range
 from ebmkit.buffers.fresh import Fresh
-from ebmkit.chains import Chains, Watch, after_rounds, at_visits, leaves_data
+from ebmkit.chains import Chains, Watch, after_rounds, at_visits, leaves_data, leaving
 from ebmkit.components import BuildContext
 from ebmkit.conditions import condition
 from ebmkit.errors import RecipeError, RunError
@@ -58,6 +58,7 @@ class Generated:
         plan: how the chains were made.
         n_late: chains that had not come to data often enough within the rounds. They are not among the samples.
         seconds: of sampling.
+        accept_rate: share of all proposals for x that were accepted; None where the sampler rejects nothing.
     """
 
     x: Tensor
@@ -66,6 +67,7 @@ class Generated:
     plan: Plan
     n_late: int
     seconds: float
+    accept_rate: float | None = None
 
     @property
     def rounds(self) -> int:
@@ -157,9 +159,10 @@ def plan_of(
     n_plain = config.plain_rounds if plain_rounds is None else plain_rounds
     if not names:
         if visits is not None:
+            away = leaving(run, fresh_chains(run, 1, stream(0, 0, "plan", run.device)))
+            why = f"{' and '.join(away)} is held at what was given" if away else "they are at data all the time"
             raise RecipeError(
-                f"visits = {visits} has no effect: chains of this run are at data all the time, and are taken after "
-                "their rounds. Leave it out."
+                f"visits = {visits} has no effect: chains are taken after their rounds, as {why}. Leave it out."
             )
         return Plan(visits=0, rounds=rounds or config.rounds or ROUNDS, plain_rounds=n_plain)
     if n_plain:
@@ -203,4 +206,12 @@ def _joined(run: Run, done: list[Chains], plan: Plan, seconds: float) -> Generat
     x = torch.cat([in_data_range(run.coordinates, c.point.without("latent")) for c in done]).cpu()
     aux = {name: torch.cat([c.point.aux[name] for c in done]).cpu() for name in done[0].point.aux}
     late, each = n_chains - n_samples, round(spent / n_samples)
-    return Generated(x=x, aux=aux, n_gradients=each, plan=plan, n_late=late, seconds=seconds)
+    rate = _accept_rate(done)
+    return Generated(x=x, aux=aux, n_gradients=each, plan=plan, n_late=late, seconds=seconds, accept_rate=rate)
+
+
+def _accept_rate(done: list[Chains]) -> float | None:
+    """Returns the mean acceptance of all batches, each counted by its gradients, of which a move costs as many."""
+    rates = [(c.accept_rate, c.n_gradients) for c in done if c.accept_rate is not None]
+    total = sum(weight for _, weight in rates)
+    return sum(rate * weight for rate, weight in rates) / total if total else None

@@ -20,7 +20,7 @@ from ebmkit.facts import Facts
 from ebmkit.logbook import environment, write_text
 from ebmkit.plugins import host
 from ebmkit.protocols import Tuning
-from ebmkit.recipe import Recipe, from_mapping, from_toml, read_recipe, to_toml
+from ebmkit.recipe import KIND_OF, Recipe, from_mapping, from_toml, read_recipe, to_toml
 from ebmkit.resolver import Resolution, resolve
 from ebmkit.samplers.adapt import settled
 from ebmkit.trainer import Progress, Trainer, Watcher
@@ -189,7 +189,20 @@ def _recipe_of(directory: Path) -> Recipe:
     if not recipe.resolved or recipe.table("run").temperature is None:
         lacking = "run.temperature" if recipe.resolved else "the mark resolved = true"
         raise RecipeError(f"{directory / 'recipe.toml'} lacks {lacking}, which every run writes: put it back.")
+    _check_installed(directory, recipe)
     return resolve(recipe, host()).recipe
+
+
+def _check_installed(directory: Path, recipe: Recipe) -> None:
+    """Raises RecipeError where a run was made with a part that no plugin gives here."""
+    parts = [(KIND_OF.get(table, table), part.use) for table, parts in recipe.parts.items() for part in parts]
+    missing = [f"{kind} {name}" for kind, name in parts if name not in host().names(kind)]
+    if missing:
+        broken = "".join(f" Plugin '{p.name}' ({p.distribution}) is not loaded: {p.error}" for p in host().broken())
+        raise RecipeError(
+            f"{directory} was made with {', '.join(missing)}, which no installed plugin gives. Install the plugin that "
+            f"it came from, or name it in EBMKIT_PLUGINS where that is set; or pass its file with --plugin.{broken}"
+        )
 
 
 def _newest(directory: Path) -> Saved | None:

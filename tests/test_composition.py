@@ -154,6 +154,31 @@ def test_labels_of_other_classes_are_refused() -> None:
         compose(runs)
 
 
+def test_only_the_differences_of_coordinates_are_told() -> None:
+    class Shelf:
+        n_classes = None
+
+        def __init__(self, part: Part) -> None:
+            self.name = part.use
+
+    def shelved(name: str, *parts: Part) -> Run:
+        run = run_of(name, Bump(0.0))
+        recipe = replace(run.recipe, parts={**run.recipe.parts, "coordinate": parts})
+        return replace(run, recipe=recipe, coordinates=tuple(map(Shelf, parts)))
+
+    alike = {f"setting_{i}": i for i in range(20)}
+    runs = [shelved(str(n), Part("fog", {**alike, "depth": n}), Part("hue", alike)) for n in (3, 4)]
+    with pytest.raises(CapabilityError, match=r"the coordinates: fog \(depth = 3\) and fog \(depth = 4\)\. Compose"):
+        compose(runs)
+    wide = [shelved(str(n), Part("fog", {f"setting_{i}": i + n // 30 for i in range(30)})) for n in (1, 30)]
+    with pytest.raises(CapabilityError) as told:
+        compose(wide)
+    assert len(str(told.value).partition("the coordinates: ")[2].partition(". Compose")[0]) < 120
+    turned = [shelved("a", Part("fog"), Part("hue")), shelved("b", Part("hue"), Part("fog"))]
+    with pytest.raises(CapabilityError, match="the coordinates: fog, hue and hue, fog"):
+        compose(turned)
+
+
 def test_requests_that_make_no_sense() -> None:
     runs = [run_of("a", Bump(0.0)), run_of("b", Bump(0.0), temperature=2.0)]
     with pytest.raises(CapabilityError, match="a has T = 1 and b T = 2"):

@@ -1,4 +1,7 @@
-"""Every mix of the three papers trains with the right gradients, or is refused before anything is built."""
+"""Every mix of the three papers trains with the right gradients, or is refused before anything is built.
+
+That docs/mixing.md says the same is watched by tests/test_docs.py: test_generated_regions_are_fresh.
+"""
 
 from __future__ import annotations
 

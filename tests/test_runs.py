@@ -302,3 +302,13 @@ def test_an_epoch_shows_every_row_at_most_once(n: int, batch_size: int, seed: in
     assert int(rows.max()) < n
     counts = torch.bincount(rows.flatten(), minlength=n)
     assert int(counts.max()) <= (1 if n >= batch_size else -(-batch_size // n))
+
+
+def test_a_run_of_a_part_that_is_not_installed_is_told_so(tmp_path: Path) -> None:
+    recipe = {"run": {"steps": 1, "batch_size": 4}, "data": {"use": "toy"}, "energy": {"use": "mlp", "widths": [4]}}
+    ebmkit.run(recipe, out=tmp_path / "r")
+    path = tmp_path / "r" / "recipe.toml"
+    path.write_text(path.read_text().replace('use = "replay"', 'use = "cistern"'))
+    for again in (ebmkit.load, ebmkit.resume):
+        with pytest.raises(RecipeError, match="was made with buffer cistern, which no installed plugin gives"):
+            again(tmp_path / "r")

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 WIDTH = 80
 MIB = 2**20
 LEGEND = (
-    "ms: median of a call. ±%: half of what lies between the quartiles. moves/s, grad/s: of all chains at once.\n"
+    "ms: median of a call. ±%: half of what lies between the quartiles.\n"
+    "moves/s, grad/s: of the batch; all chains moving at once count as one move.\n"
     "/bare: time over that of the bare gradient loop of the same precision. MiB: most that autograd keeps.\n"
     "bars: the ratio of two ways round by round, its median and quartiles."
 )
@@ -89,10 +90,10 @@ def judged(verdict: Verdict) -> str:
 
 
 def summary(results: Sequence[Result]) -> str:
-    """Returns how many bars are met."""
+    """Returns how many of the measured bars are met."""
     states = [verdict.is_met for result in results for verdict in result.verdicts]
-    parts = [(states.count(True), "met"), (states.count(False), "not met"), (states.count(None), "not measured")]
-    return "Bars: " + (", ".join(f"{n} {word}" for n, word in parts if n) or "none") + "."
+    met, missed, unknown = (states.count(state) for state in (True, False, None))
+    return f"{met} of {met + missed} bars met" + (f", {unknown} not measured." if unknown else ".")
 
 
 def _cells(row: Row, peak: float | None) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ebmkit.benchmarks.timing import Spread, bytes_kept, interleaved, ratios, threads, waiting
@@ -22,8 +22,8 @@ class Row:
         engine: that ran it.
         note: why nothing was measured, else "".
         seconds: of each round.
-        moves_per_second: moves of all chains.
-        gradients_per_second: gradients of all chains; those it spends.
+        moves_per_second: batch moves a second: all chains moving at once count as one.
+        gradients_per_second: batch gradients a second, of all chains at once; those it spends.
         over_bare: seconds over those of its bare gradient loop, the median of all rounds; None where it has none.
         bytes_kept: at most, by autograd during a call.
         flops_per_second: where the way counts them.
@@ -151,8 +151,3 @@ def _verdict(bar: Bar, times: dict[str, list[float]], kept: dict[str, int | None
     if bar.first not in times or bar.second not in times:
         return Verdict(bar=bar, found=None)
     return Verdict(bar=bar, found=ratios(times[bar.first], times[bar.second]))
-
-
-def not_met(results: Iterable[Result]) -> list[Verdict]:
-    """Returns the bars that were measured and are not met."""
-    return [verdict for result in results for verdict in result.verdicts if verdict.is_met is False]

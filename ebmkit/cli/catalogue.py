@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import takewhile
 from pathlib import Path
@@ -128,8 +129,7 @@ def _about(name: str) -> str:
     except (OSError, UnicodeDecodeError, EbmkitError) as error:
         return f"cannot be read: {error}"
     block = takewhile(lambda line: line.startswith("#"), text.lstrip().splitlines())
-    first, stop, _ = " ".join(line.strip("# ") for line in block).partition(". ")
-    return first + stop.strip()
+    return re.split(r"(?<=\.) (?=[A-Z])", " ".join(line.strip("# ") for line in block), maxsplit=1)[0]
 
 
 def _show(component: Component, plugin: Plugin) -> None:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".npz", ".gif")
 
+HARDLY = 0.1
+"""Acceptance below which chains are said hardly to move."""
+
 
 def sample(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A run directory.")],
@@ -72,6 +75,8 @@ def sample(
     made = _generate(trained, n, {"given": held, "strength": given_strength, **settings}, frames)
     write_whole(out, lambda path: _write(path, made, trained, composed, frames.kept if frames else []))
     say(f"{out}: {summary(made, [r.step for r in composed.runs] if composed else [trained.step])}")
+    if made.accept_rate is not None and made.accept_rate < HARDLY:
+        remark(_hardly(composed is not None))
     if made.n_late:
         remark(
             f"{made.n_late} of {n} chains had not come to data {made.plan.often()} within {made.plan.rounds:,} "
@@ -104,7 +109,19 @@ def summary(made: Generated, steps: list[int]) -> str:
     else:
         plain = made.plan.plain_rounds
         how = f", {spent} ({made.plan.rounds} rounds{f', then {plain} without augmentation' if plain else ''})"
-    return f"{len(made.x)} chains after {trained}{how}, {made.seconds:.1f} s"
+    rate = "" if made.accept_rate is None else f", acceptance {made.accept_rate:.2g}"
+    return f"{len(made.x)} chains after {trained}{how}{rate}, {made.seconds:.1f} s"
+
+
+def _hardly(composed: bool) -> str:
+    """Returns what an acceptance below `HARDLY` means, and what helps."""
+    why = (
+        "The steps are those of the first run, and too long for the composed energy: name the run with the shortest "
+        "steps first, or weigh the others less."
+        if composed
+        else "The steps are too long for this energy: raise --rounds, or train with a smaller step_size."
+    )
+    return f"Acceptance is below {HARDLY:g}: the chains hardly move, and are still near their start. {why}"
 
 
 class Frames:

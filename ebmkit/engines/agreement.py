@@ -31,12 +31,12 @@ def _largest(found: Tensor, expected: Tensor) -> float:
         return 0.0
     if not torch.equal(found.isfinite(), both):
         return float("inf")
-    a, b = (_rows(torch.where(both, tensor, 0)) for tensor in (found, expected))
+    a, b = (_rows(torch.where(both, tensor.detach(), 0)) for tensor in (found, expected))
     length = torch.linalg.vector_norm(b, dim=1)
-    length = length.maximum(length[both.reshape(len(b), -1).any(dim=1)].median())
+    length = length.maximum(length[_rows(both).any(dim=1)].median())
     error = (torch.linalg.vector_norm(a - b, dim=1) - ROUNDING).clamp(min=0)
     return float((error / length.clamp(min=ROUNDING)).max())
 
 
 def _rows(tensor: Tensor) -> Tensor:
-    return tensor.reshape(len(tensor), -1).double()
+    return tensor.reshape(len(tensor), -1).cpu().double()

@@ -112,7 +112,7 @@ def _others(tensor: Tensor) -> Tensor:
 
 
 def _check(found: Results, expected: Results) -> None:
-    off = max(disagreement(found, tuple(tensor.detach() for tensor in expected)))
+    off = max(disagreement(found, expected))
     if off > TOLERANCE:
         raise CapabilityError(
             f"Replayed as a graph, rows differ by up to {off:.1%} from the eager ones (at most {TOLERANCE:.0%} is "

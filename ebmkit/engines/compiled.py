@@ -41,7 +41,7 @@ def compiled(function: Function, tensors: tuple[Tensor, ...], tolerance: float) 
             f'The energy cannot be compiled: {_reason(error)} Use engine = "eager"; compiling needs a C++ compiler, '
             "and an energy whose code does not depend on the values of tensors."
         ) from error
-    for name, off in zip(("energies", "gradients"), disagreement(found, tuple(expected)), strict=False):
+    for name, off in zip(("energies", "gradients"), disagreement(found, expected), strict=False):
         if off > tolerance:
             raise CapabilityError(
                 f"Compiled, the {name} differ by up to {off:.1%} a row from the eager ones (at most {tolerance:.1%} is "

@@ -53,6 +53,22 @@ def test_bars_and_bare_loops_name_ways(work):
     assert work.moves > 0 and work.gradients >= work.moves
 
 
+@pytest.mark.parametrize("name", ["mlp-100k-langevin", "mlp-100k-hmc"])
+def test_what_goes_in_chunks_is_not_held_against_what_does_not(name):
+    (work,) = [work for work in CORE if work.name == name]
+    assert not any({bar.first, bar.second} == {"ebmkit fp32", "bare fp32"} for bar in work.bars)
+    assert work.ways["ebmkit fp32"].bare == "bare fp32", "the row stays"
+    (kept,) = [bar for bar in work.bars if bar.measure == "bytes"]
+    assert (kept.first, kept.second, kept.least) == ("torchebm", "ebmkit fp32 whole", 2.0)
+
+
+def test_the_whole_batch_is_asked_of_the_way_that_says_so(monkeypatch):
+    made = []
+    monkeypatch.setattr(vectors, "ours", lambda chains, *given, **named: made.append(chains.chunk))
+    vectors.workloads()
+    assert made.count(0) == 2 and set(made) == {0, "auto"}
+
+
 def test_a_component_brings_workloads():
     found = catalogue.workloads([component(f"{__name__}:own"), component(f"{__name__}:own")])
     assert [work.name for work in found][len(CORE) :] == ["own-workload"]

@@ -135,6 +135,24 @@ def test_runs_are_composed(cli, toy, trained) -> None:
         assert cli(*plain, "--with", "other", "--with", "other", "--op", op, "--out", "x.png").status == 0
 
 
+def test_the_acceptance_of_what_may_reject_is_told(cli, noisy, trained) -> None:
+    assert "acceptance" not in cli("sample", trained, "-n", 2, "--rounds", 1, "--out", "x.npz").out
+    flags = ("sample", noisy, "-n", 20, "--given", "noise=0", "--rounds", 3, "--out", "x.npz")
+    answer = cli(*flags)
+    assert "(3 rounds), acceptance 0." in answer.out and "hardly move" not in answer.err
+
+
+def test_chains_that_hardly_move_are_told(cli, toy) -> None:
+    settings = [text.replace("sampler.sgld.moves", "sampler.mala.moves") for text in toy]
+    long = ("--sampler", "mala", "--set", "sampler.mala.step_size=1e6", "--set", "sampler.mala.adapt=off")
+    made = cli("run", *settings, *long, "--steps", 1, "--out", "long")
+    assert made.status == 0, made.err
+    answer = cli("sample", "long", "-n", 20, "--rounds", 2, "--out", "x.npz")
+    assert "acceptance 0, " in answer.out and "hardly move" in answer.err and "--rounds" in answer.err
+    both = cli("sample", "long", "--with", "long", "-n", 20, "--rounds", 2, "--out", "x.npz")
+    assert "hardly move" in both.err and "first" in both.err
+
+
 def test_compositions_that_cannot_be(cli, toy, trained) -> None:
     assert cli("run", *toy, "--steps", 1, "--set", "run.temperature=0.5", "--out", "cold").status == 0
     wrong = {

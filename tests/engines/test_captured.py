@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 import torch
@@ -28,6 +29,11 @@ class Replayed:
 
     def __init__(self) -> None:
         self.n_warm_ups = self.n_captures = self.n_replays = 0
+        self.devices: list[str] = []
+
+    def on(self, device: torch.device) -> AbstractContextManager[object]:
+        self.devices.append(device.type)
+        return nullcontext()
 
     def warm_up(self, work: Callable[[], Results]) -> None:
         self.n_warm_ups += 1
@@ -66,14 +72,82 @@ def test_a_replay_reads_the_arguments_of_its_call_and_keeps_older_results() -> N
         assert all(torch.equal(a, b) for a, b in zip(result, quartic(*given), strict=True))
 
 
-def test_the_checks_fail_where_arguments_are_not_copied_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Stale(Replayed):
-        def capture(self, work: Callable[[], Results]) -> tuple[Callable[[], None], Results]:
-            _, results = super().capture(work)
-            return lambda: None, results
+class Empty(Replayed):
+    """What a capture of something that runs on another device is: it ran once, and a replay does nothing."""
 
-    x = torch.ones(5, 2)
-    assert not torch.equal(capture(quartic, (torch.zeros(5, 2), torch.ones(5)), Stale())(x, torch.ones(5))[1], 4 * x)
+    def capture(self, work: Callable[[], Results]) -> tuple[Callable[[], None], Results]:
+        self.n_captures += 1
+        return lambda: None, work()
+
+
+@pytest.mark.parametrize("x", [torch.zeros(5, 2), torch.full((5, 2), 0.5), torch.full((1, 2), 100.0)])
+def test_a_capture_of_nothing_is_never_used(x: Tensor) -> None:
+    """Not even where all rows are alike, so that another order of them would show nothing."""
+    with pytest.raises(CapabilityError, match=r"Replayed.*eager"):
+        capture(quartic, (x, torch.ones(len(x))), Empty())
+
+
+def test_indices_are_captured_with_values_that_they_may_have() -> None:
+    seen: list[Tensor] = []
+
+    def looked_up(x: Tensor, level: Tensor) -> Results:
+        seen.append(level.clone())
+        return (torch.tensor([1.0, 5.0])[level] * x[:, 0],)
+
+    run = capture(looked_up, (torch.ones(3, 2), torch.tensor([0, 1, 1])), Replayed())
+    assert torch.equal(run(torch.ones(3, 2), torch.tensor([1, 0, 0]))[0], torch.tensor([5.0, 1.0, 1.0]))
+    assert {tuple(level.tolist()) for level in seen} == {(0, 1, 1), (1, 1, 0), (1, 0, 0)}
+
+
+def test_what_draws_random_numbers_is_not_captured() -> None:
+    rng = torch.Generator().manual_seed(0)
+    with pytest.raises(CapabilityError, match="random"):
+        capture(lambda x: (x * torch.rand(x.shape, generator=rng),), (torch.ones(50, 2),), Replayed())
+
+
+def test_every_part_of_a_capture_is_done_on_the_device_of_x() -> None:
+    inside: list[str] = []
+
+    class Within(Replayed):
+        def on(self, device: torch.device) -> AbstractContextManager[object]:
+            test = self
+
+            class Context:
+                def __enter__(self) -> None:
+                    test.devices.append(device.type)
+
+                def __exit__(self, *given: object) -> None:
+                    test.devices.pop()
+
+            return Context()
+
+        def warm_up(self, work: Callable[[], Results]) -> None:
+            inside.append(f"warm-up {self.devices}")
+            super().warm_up(work)
+
+        def capture(self, work: Callable[[], Results]) -> tuple[Callable[[], None], Results]:
+            inside.append(f"capture {self.devices}")
+            replay, results = super().capture(work)
+
+            def watched() -> None:
+                inside.append(f"replay {self.devices}")
+                replay()
+
+            return watched, results
+
+    capture(quartic, (torch.zeros(5, 2), torch.zeros(5)), Within())(torch.ones(5, 2), torch.ones(5))
+    assert inside == [f"{part} ['cpu']" for part in ("warm-up", "capture", "replay", "replay")]
+
+
+def test_tensors_that_are_not_on_cuda_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with CUDA, and a run on its CPU."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    seen = view(mlp(), engine="graph")
+    with pytest.raises(CapabilityError, match=r"x is on cpu.*eager"):
+        seen.drift(points())
+    sampler = build("sampler", "sgld", context=BuildContext(event_shape=(3,)), step_size=0.1, noise=0.05, moves=3)
+    with pytest.raises(CapabilityError, match="x is on cpu"):
+        sampler.step(seen, sampler.init(points(), stream(0, 0, "chains")))
 
 
 def mlp() -> nn.Module:
@@ -101,7 +175,7 @@ def test_captured_gradients_are_the_eager_ones_and_follow_refreshed_weights(back
         with torch.no_grad():
             next(live.parameters()).mul_(1.5 + round)
         seen.refresh(), eager.refresh()
-    assert (backend.n_captures, backend.n_warm_ups, backend.n_replays) == (1, 1, 6)
+    assert (backend.n_captures, backend.n_warm_ups, backend.n_replays) == (1, 1, 7), "one of them a check"
 
 
 def test_other_shapes_are_captured_anew_and_not_without_end(backend: Replayed) -> None:
@@ -135,7 +209,7 @@ def test_a_transition_captured_whole_is_the_eager_one(backend: Replayed, clip: f
         with torch.no_grad():
             next(live.parameters()).mul_(1.1)
         seen.refresh(), eager.refresh()
-    assert (backend.n_captures, backend.n_replays) == (1, 3)
+    assert (backend.n_captures, backend.n_replays) == (1, 4)
 
 
 def test_a_transition_with_a_tail_captures_the_moves_before_it(backend: Replayed) -> None:

@@ -92,6 +92,23 @@ def test_what_fails_is_left_and_said(clock: Callable[..., None]) -> None:
     assert found.engine == "eager" and "no compiler is here" in found.reason and isinstance(seen, CallableView)
 
 
+class Miscaptured(CallableView):
+    """Its gradients are as they should be; its loop of moves, captured, is not."""
+
+    captures = True  # type: ignore[assignment]
+
+    def moves(self, *given: object) -> Tensor:
+        raise CapabilityError("Replayed as a graph, rows differ.")
+
+
+def test_a_loop_of_moves_that_fails_is_left_before_the_run(clock: Callable[..., None]) -> None:
+    clock(eager=10.0, compile=0.1)
+    sampler = build("sampler", "sgld", context=BuildContext(event_shape=(2,)), moves=5)
+    views = {"eager": view(quadratic), "compile": Miscaptured(quadratic)}
+    seen, found = choose_engine(views.__getitem__, sampler, POINT, stream(0, 0, "engine"), steps=LONG)
+    assert found.engine == "eager" and seen is views["eager"] and "rows differ" in found.reason
+
+
 def test_a_sampler_without_gradients_stays_eager() -> None:
     gibbs = build(
         "sampler", "gibbs", coordinate="side", window=2, context=BuildContext(event_shape=(2,), coordinates=(Side(),))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain, cycle, repeat
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,7 +13,7 @@ from torch import Tensor
 
 import ebmkit
 from ebmkit.engines import passes
-from ebmkit.engines.chunks import chosen_rows, in_chunks
+from ebmkit.engines.chunks import MOST, RowFunction, chosen_rows, in_chunks
 from ebmkit.engines.passes import gradient_of
 from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.point import Point
@@ -122,12 +125,97 @@ def test_an_energy_whose_rows_see_each_other_is_never_cut() -> None:
     assert chosen_rows(gradient_of(mixed), Point(x=torch.randn(2500, 3))) == 0
 
 
-def test_the_fastest_chunk_is_chosen_and_only_where_it_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    cost: dict[int, float] = {0: 1.0, 500: 2.0, 1000: 0.7, 2000: 0.5, 4000: 0.8}
-    monkeypatch.setattr("ebmkit.engines.chunks._seconds", lambda f, point, rows: cost[rows] * len(point))
-    assert chosen_rows(gradient_of(wells), points(9000)) == 2000
-    cost.update({1000: 0.99, 2000: 0.95, 4000: 0.99})
-    assert chosen_rows(gradient_of(wells), points(9000)) == 0, "noise is no reason"
+@pytest.mark.parametrize("x", [torch.zeros(9000, 1), torch.full((9000, 1), 3.0)])
+def test_chains_that_start_alike_hide_no_such_energy(x: Tensor) -> None:
+    weight = torch.linspace(0.1, 10, 9000)
+
+    def sliced(point: Point) -> Tensor:
+        return weight[: len(point)] * point.x[:, 0].square()
+
+    def mixed(point: Point) -> Tensor:
+        return (point.x - point.x.mean(dim=0)).square().sum(dim=1)
+
+    timed = Spent(FAST)
+    for energy in (sliced, mixed):
+        assert chosen_rows(timed.by(gradient_of(energy)), Point(x=x), timed.clock) == 0, "though chunks are faster"
+
+
+class Spent:
+    """Time passes only in passes: so much a row by the size of the pass, each as many times as the machine is slow."""
+
+    def __init__(self, cost: dict[int, float], slowness: Iterator[float] | None = None) -> None:
+        self.cost, self.slowness = cost, slowness or repeat(1.0)
+        self.now = 0.0
+
+    def clock(self) -> float:
+        return self.now
+
+    def by(self, function: RowFunction) -> RowFunction:
+        def spending(point: Point) -> tuple[Tensor, ...]:
+            size = len(point)
+            self.now += 1e-6 * size * self.cost.get(size, self.cost[0]) * next(self.slowness)
+            return function(point)
+
+        return spending
+
+
+FAST = {0: 1.0, 500: 2.0, 1000: 0.7, 2000: 0.5, 4000: 0.8}
+
+
+def found(timed: Spent, n: int = 8000) -> int:
+    return chosen_rows(timed.by(gradient_of(wells)), points(n), timed.clock)
+
+
+def test_the_fastest_chunk_is_chosen_and_only_where_it_is_worth_it() -> None:
+    assert found(Spent(FAST)) == 2000
+    assert found(Spent({**FAST, 1000: 0.99, 2000: 0.95, 4000: 0.99})) == 0, "noise is no reason"
+    assert found(Spent({**FAST, 2000: 2.0, 4000: 2.0})) == 1000
+
+
+def test_a_machine_that_slows_down_slows_all_sizes() -> None:
+    assert found(Spent(FAST, (1.001**i for i in range(10**6)))) == 2000
+    assert found(Spent(dict.fromkeys(FAST, 1.0), (1.001**i for i in range(10**6)))) == 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_noisy_clock_chooses_nothing(seed: int) -> None:
+    """All sizes cost the same; one pass in six takes up to four times as long."""
+    rng = torch.Generator().manual_seed(seed)
+    draws = 1 + 3 * torch.rand(5000, generator=rng) * (torch.rand(5000, generator=rng) < 1 / 6)
+    assert found(Spent(dict.fromkeys(FAST, 1.0), cycle(draws.tolist()))) == 0
+
+
+def test_a_winner_by_luck_is_not_confirmed() -> None:
+    """Chunks are fast while the sizes are compared, and as slow as all else when the best is timed once more."""
+    compared = [1.0] * 10 + ([1.0] + [0.5] * (16 + 8 + 4 + 2)) * 5
+    assert found(Spent({0: 1.0}, chain(compared, repeat(1.0)))) == 0
+    assert found(Spent({0: 1.0}, chain(compared, ([1.0] + [0.5] * 16) * 5))) == 500, "fast once more"
+
+
+def test_a_huge_batch_is_timed_by_its_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    timed = Spent(FAST)
+    function = timed.by(gradient_of(wells))
+    n = MOST + 5000
+    assert chosen_rows(lambda p: sizes.append(len(p)) or function(p), points(n), timed.clock) == 2000
+    assert sizes.count(n) == 2 and sizes.count(MOST) == 10, "asked whole twice, to compare; timed by the head"
+
+
+def test_long_passes_are_timed_in_few_rounds() -> None:
+    sizes: list[int] = []
+    timed = Spent({size: 1000 * cost for size, cost in FAST.items()})
+    function = timed.by(gradient_of(wells))
+    assert chosen_rows(lambda p: sizes.append(len(p)) or function(p), points(8000), timed.clock) == 2000
+    assert sizes.count(8000) == 2 + 2 + 2
+
+
+def test_chunks_keep_the_memory_format_of_x() -> None:
+    x = torch.randn(10, 3, 4, 4, generator=torch.Generator().manual_seed(0)).to(memory_format=torch.channels_last)
+    seen, chunked = view(wells), view(wells, chunk=4)
+    energy, drift = chunked.energy_and_drift(Point(x=x))
+    assert drift.stride() == x.stride() == seen.drift(Point(x=x)).stride() and energy.shape == (10,)
+    torch.testing.assert_close(drift, seen.drift(Point(x=x)))
+    assert chunked.drift(Point(x=x)).stride() == x.stride()
 
 
 @pytest.mark.parametrize("chunk", [-1, 1.5, "many", True])

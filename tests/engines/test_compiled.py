@@ -112,6 +112,50 @@ def test_what_is_compiled_wrongly_is_not_used(monkeypatch: pytest.MonkeyPatch) -
         view(conditioned(), engine="compile").drift(points())
 
 
+def broken_at(row: int, value: float) -> object:
+    """Returns a compiler whose function gives one row wrong."""
+
+    def compiles(traced: object, tensors: object) -> object:
+        def run(*given: Tensor) -> list[Tensor]:
+            energy, drift = traced(*given)  # type: ignore[operator]
+            drift = drift.clone()
+            drift[row] = value
+            return [energy, drift]
+
+        return run
+
+    return compiles
+
+
+@pytest.mark.parametrize("value", [0.0, float("nan"), float("inf")])
+def test_a_large_row_hides_no_wrong_one(monkeypatch: pytest.MonkeyPatch, value: float) -> None:
+    monkeypatch.setattr(inductor, "compile", broken_at(2, value))
+    x = torch.ones(6, 3)
+    x[0] = 1e6
+    with pytest.raises(CapabilityError, match="differ"):
+        view(lambda point: point.x.square().sum(dim=1), engine="compile").drift(Point(x=x))
+
+
+def test_rows_that_are_not_finite_are_left_out_where_both_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inductor, "compile", lambda traced, tensors: traced)
+
+    def walled(point: Point) -> Tensor:
+        return torch.where(point.x.abs().amax(dim=1) < 1, point.x.square().sum(dim=1), torch.inf)
+
+    x = torch.full((4, 3), 0.5)
+    x[1] = 2.0
+    drift = view(walled, engine="compile").drift(Point(x=x))
+    assert drift.isfinite().all(dim=1).tolist() == [True, False, True, True]
+
+
+def test_a_first_batch_without_a_finite_entry_is_no_fault_of_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inductor, "compile", lambda traced, tensors: traced)
+    seen = view(conditioned(), engine="compile")
+    lost = points().map(lambda t: t * torch.nan if t.is_floating_point() else t)
+    assert seen.drift(lost).isnan().all()
+    torch.testing.assert_close(seen.drift(points()), view(conditioned()).drift(points()))
+
+
 def test_shapes_are_compiled_anew_and_not_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[object] = []
     monkeypatch.setattr(inductor, "compile", lambda traced, tensors: made.append(traced) or traced)

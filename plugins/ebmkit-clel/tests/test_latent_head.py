@@ -175,6 +175,23 @@ def test_levels_of_a_conditioned_point_are_joint_energies():
     torch.testing.assert_close(energy.evaluate(point, "levels")["levels"], torch.stack(each, dim=1))
 
 
+@pytest.mark.parametrize("rows", [1, 5, 12, 100])
+def test_levels_of_a_conditioned_point_take_a_bounded_number_of_rows(rows, monkeypatch):
+    inner, energy = counted(beta=2.0)
+    point = Point(x=torch.randn(3, 2), aux={"latent": units(3, 3, 1)})
+    whole = energy.evaluate(point, "levels")["levels"]
+    seen, asked = [], inner.evaluate
+    monkeypatch.setattr(inner, "evaluate", lambda p, *names: (seen.append(len(p)), asked(p, *names))[1])
+    inner.rows = rows
+    torch.testing.assert_close(energy.evaluate(point, "levels")["levels"], whole)
+    assert seen[0] == 3 and sum(seen[1:]) == 12 and max(seen[1:]) == min(rows, 12)
+    del inner.rows
+    monkeypatch.setattr("ebmkit_clel.latent_head.ROWS", 7)
+    seen.clear()
+    torch.testing.assert_close(energy.evaluate(point, "levels")["levels"], whole)
+    assert seen == [3, 7, 5]
+
+
 @few
 @given(seed=seeds)
 def test_the_frozen_view_agrees_with_the_live_energy(seed):

@@ -166,6 +166,11 @@ def test_the_published_settings_are_those_of_the_recipe(name):
     assert names(complete, "objective") == ["cd"] and names(complete, "wrapper") == ["level-conditioned"]
 
 
+@pytest.mark.parametrize("name", ["da-mnist", "da-fashion", "da-rings-paper"])
+def test_chains_are_taken_at_the_published_visit(name):
+    assert resolution(host().recipe(name)).recipe.table("sample").visits == 50
+
+
 LEVELLED = """
 [data]
 use = "fashion-mini"

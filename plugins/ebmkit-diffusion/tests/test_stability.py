@@ -15,12 +15,14 @@ from ebmkit.runs import Run
 N = 400
 
 
-def run_of(energy, tuning=None, value_range=None):
-    context = BuildContext(event_shape=(2,), value_range=value_range)
+def run_of(energy, tuning=None, value_range=None, *others):
+    context = BuildContext(event_shape=(2,), value_range=value_range, n_classes=3)
     level = build("coordinate", "level", context=context, noise_levels=3)
+    others = tuple(build("coordinate", name, context=context) for name in others)
     return Run(
         directory=None, recipe=Recipe(tables={"run": {"temperature": 1.0, "precision": "fp32"}}), energy=energy,
-        sampler=None, objectives={}, coordinates=(level,), step=0, device=torch.device("cpu"), tuning=tuning or {},
+        sampler=None, objectives={}, coordinates=(level, *others), step=0, device=torch.device("cpu"),
+        tuning=tuning or {},
         facts=Facts(event_shape=(2,), value_range=value_range, n_classes=0, class_names=(), n_data=10),
     )  # fmt: skip
 
@@ -79,6 +81,33 @@ def test_data_of_another_shape_and_an_energy_that_is_not_finite_are_refused():
         ebmkit_diffusion.long_run(run_of(clean_gaussian), torch.zeros(4, 3), step_size=0.1)
     with pytest.raises(DivergenceError, match="after 0 moves"):
         ebmkit_diffusion.long_run(run_of(lambda p: p.x[:, 0] * torch.nan), start(), step_size=0.1)
+
+
+def labelled(point):
+    """A Gaussian of s.d. 1 about the label."""
+    return (point.x - point.aux["label"][:, None]).square().sum(dim=1) / 2
+
+
+def test_a_label_is_given_and_held():
+    run, config = run_of(labelled, None, None, "label"), {"moves": 80, "records": 4, "step_size": 0.7}
+    labels = torch.arange(N) % 3
+    result = ebmkit_diffusion.long_run(run, start() + labels[:, None], given={"label": labels}, **config)
+    for label in range(3):
+        assert float(result.final[labels == label].mean()) == pytest.approx(label, abs=0.3)
+    assert all(abs(z) < 5 for z in result.drift.values())
+    for one in (torch.tensor(2), torch.tensor([2])):
+        result = ebmkit_diffusion.long_run(run, start() + 2, given={"label": one}, **config)
+        assert float(result.final.mean()) == pytest.approx(2, abs=0.2)
+
+
+def test_what_is_given_must_be_what_there_is():
+    run = run_of(labelled, None, None, "label", "momentum")
+    with pytest.raises(CapabilityError, match=r"has label beside it: pass given=\{'label': values\}"):
+        ebmkit_diffusion.long_run(run, start(), step_size=0.1)
+    with pytest.raises(RecipeError, match="given names level, but a long run holds label"):
+        ebmkit_diffusion.long_run(run, start(), step_size=0.1, given={"level": torch.tensor(0)})
+    with pytest.raises(CapabilityError, match=f"given label has 3 rows, but start {N}"):
+        ebmkit_diffusion.long_run(run, start(), step_size=0.1, given={"label": torch.zeros(3)})
 
 
 def test_the_drift_is_counted_in_standard_errors_of_independent_chains():

@@ -248,6 +248,20 @@ def test_references_are_augmented_from_the_step_s_own_stream():
     assert found != plain and torch.equal(before, torch.get_rng_state())
 
 
+def test_the_colour_jitter_of_references_has_a_strength():
+    context = IMAGES.replace(event_shape=(3, 8, 8))
+    x, c = torch.rand(2, 4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    phases, found = phases_of(None, x, None, reference=c), {}
+    for strength in (0.0, 1.0, 2.0):
+        made = build(
+            "objective", "improved-cd", context=context, w_kl=0, augment_reference="strong", augment_strength=strength
+        )
+        found[strength] = made.losses(None, phases)["entropy"]
+        changed = augment(c, phases.rng("improved-cd"), PRESETS["strong"].jittered(strength), (0.0, 1.0))
+        torch.testing.assert_close(found[strength], -0.3 * log_nearest_distance(x, changed, 1e-4).mean())
+    assert len(set(map(float, found.values()))) == 3
+
+
 class Fog:
     name, changes_x = "fog", True
 
@@ -268,7 +282,16 @@ def test_references_that_cannot_be_augmented_are_refused(change, message):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"w_kl": -1}, {"rows": 0}, {"moves": 0}, {"reference": 0}, {"epsilon": 0.0}, {"fill": -1}]
+    "wrong",
+    [
+        {"w_kl": -1},
+        {"rows": 0},
+        {"moves": 0},
+        {"reference": 0},
+        {"epsilon": 0.0},
+        {"fill": -1},
+        {"augment_strength": 2.1},
+    ],
 )
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(RecipeError, match=next(iter(wrong))):

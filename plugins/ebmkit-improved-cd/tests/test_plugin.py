@@ -67,7 +67,7 @@ def test_the_objective_alone_brings_everything_it_needs():
     assert names(complete, "sampler") == ["augment", "sgld"] and names(complete, "buffer") == ["replay"]
     assert settings(complete, "objective", "improved-cd") == {
         "w_kl": 1.0, "w_ent": 0.3, "rows": 32, "moves": 1, "reference": 100, "fill": 1000, "epsilon": 1e-4,
-        "augment_reference": "none",
+        "augment_reference": "none", "augment_strength": 1.0,
     }  # fmt: skip
 
 
@@ -150,14 +150,14 @@ def test_uint8_rows_are_refused_beside_an_exact_sampler_for_the_reservoir_too():
 
 
 @pytest.mark.parametrize(
-    ("name", "step_size", "rows", "references"),
+    ("name", "step_size", "rows", "references", "strength"),
     [
-        ("improved-cd-cifar10", 100.0, 128, "strong"),
-        ("improved-cd-celeba128", 500.0, 128, "strong"),
-        ("improved-cd-mnist", 100.0, 32, "none"),
+        ("improved-cd-cifar10", 100.0, 128, "strong", 2.0),
+        ("improved-cd-celeba128", 500.0, 128, "strong", 1.0),
+        ("improved-cd-mnist", 100.0, 32, "none", 1.0),
     ],
 )
-def test_the_published_settings_are_those_of_the_recipe(name, step_size, rows, references):
+def test_the_published_settings_are_those_of_the_recipe(name, step_size, rows, references, strength):
     complete = resolved(host().recipe(name))
     made, optim, objective = (
         complete.table("run"),
@@ -168,7 +168,10 @@ def test_the_published_settings_are_those_of_the_recipe(name, step_size, rows, r
     assert (optim.use, optim.lr, optim.betas, optim.clip) == ("adam", 2e-4, (0.0, 0.9), 0.5)
     assert (objective["w_kl"], objective["w_ent"], objective["rows"], objective["moves"]) == (1.0, 0.3, rows, 1)
     assert (objective["reference"], objective["fill"]) == (100, 1000)
-    assert objective["augment_reference"] == references
+    assert (objective["augment_reference"], objective["augment_strength"]) == (references, strength)
+    assert settings(complete, "sampler", "augment")["strength"] == strength, "chains and references alike"
+    sample = complete.table("sample")
+    assert sample.rounds == 10 and 80 <= 40 * sample.plain_rounds <= 200
     sgld, replay = settings(complete, "sampler", "sgld"), complete.part("buffer").settings
     assert (sgld["moves"], sgld["step_size"], sgld["noise"]) == (40, step_size, 0.001)
     assert (replay["capacity"], replay["reinit"]) == (10_000, 0.001)

@@ -23,6 +23,9 @@ LATENT = "latent"
 LEVEL = "level"
 """The coordinate whose energies an inner energy gives all at once."""
 
+ROWS = 4096
+"""Rows of a pass when the joint energies of all levels are asked for, where the inner energy has no `rows` itself."""
+
 
 def joint_energy(energy: Tensor, latent: Tensor, condition: Tensor, beta: float) -> Tensor:
     """Returns E(x, s) = E(x) − β⟨g(f(x)), s⟩ [B], nats (Lee et al., 2023, for unit s).
@@ -85,12 +88,16 @@ class LatentHead(nn.Module):
         return self.evaluate(point, "energy")["energy"]
 
     def _joint_levels(self, point: Point, levels: Tensor, condition: Tensor) -> Tensor:
-        """Returns the joint energies [B, L]: the direction of the features may differ from level to level."""
-        n = levels.shape[1]
-        every = torch.arange(n, device=levels.device).repeat(len(point))
-        swept = point.map(lambda tensor: tensor.repeat_interleave(n, dim=0)).with_aux(**{LEVEL: every})
-        latent = self.latent(swept).view(len(point), n, -1)
-        return joint_energy(levels, latent, condition[:, None], self.beta)
+        """Returns the joint energies [B, L]: the direction of the features may differ from level to level.
+
+        B·L rows at once would not fit into memory: it is asked for in pieces.
+        """
+        n, rows, found = levels.shape[1], int(getattr(self.inner, "rows", ROWS)), []
+        for piece in torch.arange(len(point) * n, device=levels.device).split(rows):
+            row = piece // n
+            swept = point.map(lambda tensor, row=row: tensor[row]).with_aux(**{LEVEL: piece % n})
+            found.append(joint_energy(levels.flatten()[piece], self.latent(swept), condition[row], self.beta))
+        return torch.cat(found).view(len(point), n)
 
 
 def build_latent_head(config: LatentHeadConfig, context: BuildContext) -> LatentHead:

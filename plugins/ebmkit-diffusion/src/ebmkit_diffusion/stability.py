@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from ebmkit import view
 from ebmkit.building import build
 from ebmkit.components import BuildContext
+from ebmkit.coordinates.momentum import Momentum
 from ebmkit.errors import CapabilityError, DivergenceError, RecipeError
 from ebmkit.phases import stream
 from ebmkit.point import Point
@@ -59,6 +60,7 @@ def long_run(
     step_size: float | None = None,
     statistics: Mapping[str, Statistic] = STATISTICS,
     seed: int = 0,
+    given: Mapping[str, Tensor] | None = None,
     watch: Callable[[int, Mapping[str, Tensor]], None] | None = None,
 ) -> LongRun:
     """Makes adjusted Langevin moves at level 0 from data, and follows them.
@@ -71,10 +73,12 @@ def long_run(
         step_size: s, data units; unset: that to which training adapted level 0.
         statistics: name → function of x [B, *event] in the data's range, that returns [B].
         seed: of the moves.
+        given: coordinate other than `level` → its values, held: [B, ...], or one for all rows, [] or [1, ...].
         watch: called at each record with the moves made and the statistics.
 
     Raises:
-        RecipeError: a count is not positive, or there is no step size to go by.
+        RecipeError: a count is not positive, there is no step size to go by, or given names no such coordinate.
+        CapabilityError: start is of another shape, or a coordinate other than `level` is given no values.
         DivergenceError: a chain is not finite any more.
 
     Source: Zhang, Tan, Ou, Stat 2023, long-run sampling from training images.
@@ -85,7 +89,7 @@ def long_run(
     sampler = build("sampler", "mala", context=_context(run), moves=each, step_size=size, adapt="off")
     seen = view(run.energy, run.recipe.table("run").precision)
     rng = stream(seed, 0, "long run", run.device)
-    state = sampler.init(_clean(run, start.to(run.device)), rng)
+    state = sampler.init(_clean(run, start.to(run.device), given or {}), rng)
     first, accepted, kept = state.point, 0.0, []
     for i in range(records + 1):
         if i:
@@ -148,7 +152,8 @@ def _context(run: Run) -> BuildContext:
     )
 
 
-def _clean(run: Run, x: Tensor) -> Point:
+def _clean(run: Run, x: Tensor, given: Mapping[str, Tensor]) -> Point:
+    """Returns data as points at level 0 that hold what is given."""
     if tuple(x.shape[1:]) != tuple(run.facts.event_shape):
         raise CapabilityError(f"start has data of shape {tuple(x.shape[1:])}, but the run {run.facts.event_shape}.")
     point = Point(x=x)
@@ -156,7 +161,35 @@ def _clean(run: Run, x: Tensor) -> Point:
         if isinstance(coordinate, Level):
             point = point.replace(x=coordinate.scaled(point.x))
         point = coordinate.clean(point)
-    return point
+    others = [c.name for c in run.coordinates if not isinstance(c, Level | Momentum)]  # no energy sees a momentum
+    _check_given(given, others, point)
+    return point.with_aux(**{name: _rows(name, value, x) for name, value in given.items()})
+
+
+def _check_given(given: Mapping[str, Tensor], others: Sequence[str], point: Point) -> None:
+    """Raises where a coordinate that no clean point has by itself is given nothing, or something else is given."""
+    unknown = [name for name in given if name not in others]
+    if unknown:
+        raise RecipeError(
+            f"given names {', '.join(unknown)}, but a long run holds {', '.join(others) or 'nothing'}: the coordinates "
+            "of its run other than level, which stays 0."
+        )
+    missing = [name for name in others if name not in given and name not in point.aux]
+    if missing:
+        raise CapabilityError(
+            f"A long run moves x alone, and this run has {', '.join(missing)} beside it: pass "
+            f"given={{'{missing[0]}': values}}, a tensor with one for each row of start, or one for all."
+        )
+
+
+def _rows(name: str, value: Tensor, x: Tensor) -> Tensor:
+    """Returns what is given as one value for each row of x."""
+    rows = torch.as_tensor(value, device=x.device)
+    if rows.ndim == 0:
+        return rows.expand(len(x)).contiguous()
+    if len(rows) not in (1, len(x)):
+        raise CapabilityError(f"given {name} has {len(rows)} rows, but start {len(x)}: give as many, or one for all.")
+    return rows.expand(len(x), *rows.shape[1:]).contiguous()
 
 
 def _in_data_range(run: Run, point: Point) -> Tensor:

@@ -54,7 +54,7 @@ class ImprovedCd:
             raise CapabilityError("The entropy of improved-cd needs a tail and reference rows: keep its `requires`.")
         reference = phases.reference.x[: self.config.reference]
         if self.config.augment_reference != "none":
-            law = PRESETS[self.config.augment_reference]
+            law = PRESETS[self.config.augment_reference].jittered(self.config.augment_strength)
             reference = augment(reference, phases.rng("improved-cd"), law, self.value_range)
         return log_nearest_distance(phases.tail.x[: self.config.rows], reference, self.config.epsilon).mean()
 

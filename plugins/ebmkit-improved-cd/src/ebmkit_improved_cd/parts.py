@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Interval
 
 from ebmkit.buffers.parts import ReplayConfig, storage_refused
 from ebmkit.components import Component, Include, Need, Selection
@@ -33,6 +33,7 @@ class ImprovedCdConfig:
         fill: rows of the buffer that must hold chains before the entropy term begins; all of a smaller buffer.
         epsilon: added to the distance before the logarithm, data units.
         augment_reference: how the rows of reference are augmented, as published for images; the presets of `augment`.
+        augment_strength: factor on the colour jitter of that preset.
     """
 
     w_kl: Weight = 1.0
@@ -43,6 +44,7 @@ class ImprovedCdConfig:
     fill: Annotated[int, Ge(0)] = 1000
     epsilon: Annotated[float, Gt(0)] = 1e-4
     augment_reference: Literal["none", "gentle", "weak", "strong"] = "none"
+    augment_strength: Annotated[float, Interval(ge=0, le=2)] = 1.0
 
 
 def not_images(event_shape: tuple[int, ...]) -> str:
