@@ -11,7 +11,7 @@ from ebmkit import Component, hookimpl
 from ebmkit.plugins import host
 from ebmkit.samplers.parts import SgldConfig
 
-RECIPE = '# A small one. With a second sentence.\n[energy]\nuse = "mlp"\n[data]\nuse = "toy"\n'
+RECIPE = '# A small one of s.d. 0.1. With a second sentence.\n[energy]\nuse = "mlp"\n[data]\nuse = "toy"\n'
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_recipes_say_what_they_are(cli, shipped) -> None:
     lines = cli("recipes").out.splitlines()
     assert lines[1].startswith("gone")
     assert "cannot be read" in lines[1]
-    assert lines[2].split() == ["small", "A", "small", "one.", "ebmkit-ring", "1.0"]
+    assert lines[2].split() == ["small", "A", "small", "one", "of", "s.d.", "0.1.", "ebmkit-ring", "1.0"]
 
 
 def test_recipes_without_any(cli) -> None:
