@@ -18,7 +18,8 @@ def same_run(one: Path, other: Path) -> None:
 
 
 def test_dry_run_prints_the_recipe_and_writes_nothing(cli, toy, tmp_path) -> None:
-    answer = cli("run", *toy, "--objective", "cd+energy-l2", "--steps", 3, "--dry-run")
+    named = ("--objective", "cd+energy-l2", "--set", "objective.energy-l2.alpha=0.1")
+    answer = cli("run", *toy, *named, "--steps", 3, "--dry-run")
     assert answer.status == 0
     assert not list(tmp_path.iterdir())
     Path("r.toml").write_text(answer.out)

@@ -206,7 +206,8 @@ def test_moves_stay_in_the_value_range_unless_a_coordinate_noises_x() -> None:
     assert end.x.min() == 0 and end.x.max() == 1
     noised = IMAGES.replace(coordinates=(type("Level", (), {"name": "level", "changes_x": True})(),))
     assert sgld(noised).bounds is None and sgld(IMAGES, clamp="off").bounds is None
-    assert sgld(noised, clamp="on").bounds == (0.0, 1.0)
+    with pytest.raises(CapabilityError, match="noises x"):
+        sgld(noised, clamp="on")
 
 
 def test_what_cannot_be_is_refused() -> None:
