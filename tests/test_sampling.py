@@ -238,7 +238,7 @@ def test_an_energy_that_mixes_rows_is_refused(energy: Any, start: Tensor) -> Non
 
 def test_a_random_energy_is_refused_as_such() -> None:
     with pytest.raises(CapabilityError, match="random"):
-        sample(lambda p: nn.functional.dropout(p.x + 1).sum(dim=1), sgld(), torch.ones(4, 8), transitions=1)
+        sample(lambda p: nn.functional.dropout(p.x + 1).sum(dim=1), sgld(), torch.ones(40, 64), transitions=1)
 
 
 @pytest.mark.parametrize("returned", [1.5, None, "low"])

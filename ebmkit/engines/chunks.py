@@ -25,6 +25,8 @@ MOST = 32_768
 ROUNDS = 5
 SECONDS = 5.0
 """Within these seconds rounds are begun; two are made in any case."""
+CACHE = 2**22
+"""Bytes kept for the backward pass up to which a whole batch is left alone: it stays in a cache as it is."""
 SAME = 1e-2
 """How far a row may be off in chunks, relative to its norm: a bf16 drift differs by its rounding."""
 
@@ -56,17 +58,20 @@ def in_chunks(function: RowFunction, point: Point, rows: int) -> tuple[Tensor, .
 def chosen_rows(function: RowFunction, point: Point, clock: Clock = time.perf_counter) -> int:
     """Returns the chunk size that runs a large batch fastest here, 0 where none is worth it.
 
-    Whole passes and passes in chunks of each size are timed in turn; the best size, by the median over the rounds of
-    its ratio to the whole pass, must be `WORTH` times as fast, and again so when it is timed once more. A function that
-    knows the size of the whole batch (it closes over one number a row, say) cannot be asked in chunks: where chunks
-    fail, or change a value by more than rounding, they are off.
+    A function that keeps less than `CACHE` for its backward pass is left alone. Else whole passes and passes in chunks
+    of each size are timed in turn; the best size, by the median over the rounds of its ratio to the whole pass, must be
+    `WORTH` times as fast, and again so when it is timed once more. A function that knows the size of the whole batch
+    (it closes over one number a row, say) cannot be asked in chunks: where chunks fail, or change a value by more than
+    rounding, they are off.
 
     Args:
         function: to be asked, a point of b rows → tensors [b, ...].
         point: a batch as it will be asked for.
         clock: tells seconds.
     """
-    expected = function(point)  # the first pass pays for memory
+    expected, kept = _with_bytes_kept(function, point)  # the first pass pays for memory
+    if kept < CACHE:
+        return 0
     head = _between(point, 0, MOST)
     try:
         moved = _moved(point)
@@ -79,6 +84,18 @@ def chosen_rows(function: RowFunction, point: Point, clock: Clock = time.perf_co
     except (RuntimeError, IndexError, ValueError, EbmkitError):
         pass
     return 0
+
+
+def _with_bytes_kept(function: RowFunction, point: Point) -> tuple[tuple[Tensor, ...], int]:
+    """Returns what a function gives, and how many bytes it keeps for its backward pass, each tensor counted once."""
+    sizes: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        sizes[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        return function(point), sum(sizes.values())
 
 
 def _gains(function: RowFunction, point: Point, sizes: list[int], clock: Clock) -> dict[int, float]:

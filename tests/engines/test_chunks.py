@@ -12,13 +12,26 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import ebmkit
-from ebmkit.engines import passes
+from ebmkit.engines import chunks, passes
 from ebmkit.engines.chunks import MOST, RowFunction, chosen_rows, in_chunks
 from ebmkit.engines.passes import gradient_of
 from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.point import Point
 from ebmkit.sampling import sample
 from ebmkit.views import view
+
+
+@pytest.fixture
+def everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand-ins that keep nothing for a backward pass are timed all the same."""
+    monkeypatch.setattr(chunks, "CACHE", 0)
+
+
+def test_what_stays_in_a_cache_as_it_is_is_never_timed() -> None:
+    def untold() -> float:
+        raise AssertionError("no clock is looked at")
+
+    assert chosen_rows(gradient_of(wells), points(10_000), untold) == 0
 
 
 def wells(point: Point) -> Tensor:
@@ -166,12 +179,14 @@ def found(timed: Spent, n: int = 8000) -> int:
     return chosen_rows(timed.by(gradient_of(wells)), points(n), timed.clock)
 
 
+@pytest.mark.usefixtures("everything_is_large")
 def test_the_fastest_chunk_is_chosen_and_only_where_it_is_worth_it() -> None:
     assert found(Spent(FAST)) == 2000
     assert found(Spent({**FAST, 1000: 0.99, 2000: 0.95, 4000: 0.99})) == 0, "noise is no reason"
     assert found(Spent({**FAST, 2000: 2.0, 4000: 2.0})) == 1000
 
 
+@pytest.mark.usefixtures("everything_is_large")
 def test_a_machine_that_slows_down_slows_all_sizes() -> None:
     assert found(Spent(FAST, (1.001**i for i in range(10**6)))) == 2000
     assert found(Spent(dict.fromkeys(FAST, 1.0), (1.001**i for i in range(10**6)))) == 0
@@ -185,6 +200,7 @@ def test_a_noisy_clock_chooses_nothing(seed: int) -> None:
     assert found(Spent(dict.fromkeys(FAST, 1.0), cycle(draws.tolist()))) == 0
 
 
+@pytest.mark.usefixtures("everything_is_large")
 def test_a_winner_by_luck_is_not_confirmed() -> None:
     """Chunks are fast while the sizes are compared, and as slow as all else when the best is timed once more."""
     compared = [1.0] * 10 + ([1.0] + [0.5] * (16 + 8 + 4 + 2)) * 5
@@ -192,6 +208,7 @@ def test_a_winner_by_luck_is_not_confirmed() -> None:
     assert found(Spent({0: 1.0}, chain(compared, ([1.0] + [0.5] * 16) * 5))) == 500, "fast once more"
 
 
+@pytest.mark.usefixtures("everything_is_large")
 def test_a_huge_batch_is_timed_by_its_head(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
     timed = Spent(FAST)
@@ -201,6 +218,7 @@ def test_a_huge_batch_is_timed_by_its_head(monkeypatch: pytest.MonkeyPatch) -> N
     assert sizes.count(n) == 2 and sizes.count(MOST) == 10, "asked whole twice, to compare; timed by the head"
 
 
+@pytest.mark.usefixtures("everything_is_large")
 def test_long_passes_are_timed_in_few_rounds() -> None:
     sizes: list[int] = []
     timed = Spent({size: 1000 * cost for size, cost in FAST.items()})
