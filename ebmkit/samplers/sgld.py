@@ -27,7 +27,7 @@ def langevin_move(x: Tensor, drift: Tensor, noise: Tensor, step_size: float, noi
         step_size: η, data units² per nat.
         noise_scale: σ, data units.
     """
-    return x - step_size * drift + noise_scale * noise
+    return x.add(drift, alpha=-step_size).add(noise, alpha=noise_scale)
 
 
 class Sgld:
