@@ -25,6 +25,8 @@ class SgldConfig:
         clamp: keep x in the value range of the data after each move; "auto" does where it has one and no coordinate
             noises x.
         clip: bound on each entry of ∇E, nats per data unit; 0 for none.
+        scale: relative step of each entry of x: drift by its square, noise by itself, so that the temperature stays;
+            none, or as many as a datum has entries. Best is its s.d. under p.
     """
 
     moves: Annotated[int, Gt(0)] = 20
@@ -32,6 +34,7 @@ class SgldConfig:
     noise: Annotated[float, Ge(0)] | None = None
     clamp: Literal["auto", "on", "off"] = "auto"
     clip: Annotated[float, Ge(0)] = 0.0
+    scale: tuple[Annotated[float, Gt(0)], ...] = ()
 
     @property
     def implied_temperature(self) -> float | None:

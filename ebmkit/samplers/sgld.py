@@ -12,13 +12,17 @@ from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
 from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState, Tail, Tuning
 from ebmkit.samplers.divergence import held
-from ebmkit.samplers.metropolis import normal
+from ebmkit.samplers.metropolis import build_scale, normal
 from ebmkit.samplers.parts import SgldConfig
 from ebmkit.smooth import drifts_alone
 
 
-def langevin_move(x: Tensor, drift: Tensor, noise: Tensor, step_size: float, noise_scale: float) -> Tensor:
+def langevin_move(
+    x: Tensor, drift: Tensor, noise: Tensor, step_size: float, noise_scale: float, scale: Tensor | None = None
+) -> Tensor:
     """Returns x − η∇E(x) + σξ, a move at temperature σ²/2η (Welling, Teh, 2011, eq. 4 with a fixed step).
+
+    With a scale s it is x − ηs²∇E(x) + σsξ: the same move of x/s, at the same temperature.
 
     Args:
         x: [B, *event], data units.
@@ -26,7 +30,10 @@ def langevin_move(x: Tensor, drift: Tensor, noise: Tensor, step_size: float, noi
         noise: ξ [B, *event], standard normal.
         step_size: η, data units² per nat.
         noise_scale: σ, data units.
+        scale: s [*event], of each entry of x; None where all are 1.
     """
+    if scale is not None:
+        drift, noise = scale**2 * drift, scale * noise
     return x.add(drift, alpha=-step_size).add(noise, alpha=noise_scale)
 
 
@@ -39,11 +46,11 @@ class Sgld:
     moves_coordinates: frozenset[str] = frozenset()
     bias_order = 1
 
-    def __init__(self, config: SgldConfig, bounds: tuple[float, float] | None) -> None:
+    def __init__(self, config: SgldConfig, bounds: tuple[float, float] | None, scale: Tensor | None = None) -> None:
         if config.step_size is None or config.noise is None:
             raise CapabilityError("sgld needs a step_size and a noise: give both, or a temperature.")
         self.config = config
-        self.bounds = bounds
+        self.bounds, self.scale = bounds, scale
         self.step_size, self.noise = config.step_size, config.noise
 
     def init(self, point: Point, rng: Generator, tuning: Tuning | None = None) -> SamplerState:
@@ -74,7 +81,7 @@ class Sgld:
         """Makes the moves whose graph is not kept; a view that captures gets them whole, with the same noise."""
         if n and getattr(view, "captures", False):
             noise = torch.stack([normal(point.x, rng) for _ in range(n)])
-            key = ("sgld", self.step_size, self.noise, self.config.clip, self.bounds)
+            key = ("sgld", self.step_size, self.noise, self.config.clip, self.config.scale, self.bounds)
             return point.replace(x=view.moves(key, self._loop, point, noise))  # type: ignore[attr-defined]
         for _ in range(n):
             point = self._moved(point, view.drift(point), normal(point.x, rng))
@@ -87,7 +94,8 @@ class Sgld:
         return point.x
 
     def _moved(self, point: Point, drift: Tensor, noise: Tensor) -> Point:
-        x = langevin_move(point.x, self._clipped(drift), noise, self.step_size, self.noise)
+        scale = None if self.scale is None else self.scale.to(point.x)
+        x = langevin_move(point.x, self._clipped(drift), noise, self.step_size, self.noise, scale)
         return point.replace(x=self._bounded(x))
 
     def _clipped(self, drift: Tensor) -> Tensor:
@@ -128,4 +136,4 @@ def build_sgld(config: SgldConfig, context: BuildContext) -> Sgld:
         why = "a coordinate noises x" if noised else "the data have no value range"
         raise CapabilityError(f'sgld: clamp = "on", but {why}.')
     settled = config.settled(Selection(temperature=context.temperature, coordinates=names))
-    return Sgld(settled, context.value_range if clamped else None)
+    return Sgld(settled, context.value_range if clamped else None, build_scale(config.scale, context))
