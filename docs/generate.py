@@ -21,9 +21,9 @@ from typer.testing import CliRunner
 
 from ebmkit.cli.declaration import relations, settings_of
 from ebmkit.cli.main import make_app
-from ebmkit.components import KINDS, Component
-from ebmkit.plugins import Host
-from ebmkit.tables import TABLES, OptimConfig
+from ebmkit.plugins.component import KINDS, Component
+from ebmkit.plugins.host import Host
+from ebmkit.recipes.tables import TABLES, OptimConfig
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("README.md", "docs/recipes.md", "docs/parts.md", "docs/data.md", "docs/cli.md", "docs/mixing.md")
@@ -36,7 +36,7 @@ Parts = list[tuple[Component, str]]
 def loaded() -> Host:
     """Returns a host with core and the plugins in this repository."""
     host = Host()
-    host.add_plugin("core", "ebmkit-core", lambda: import_module("ebmkit.core_plugin"))
+    host.add_plugin("core", "ebmkit-core", lambda: import_module("ebmkit.builtin"))
     for file in sorted(ROOT.glob("plugins/*/pyproject.toml")):
         project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
         sys.path.insert(0, str(file.parent / "src"))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import product
 
 from ebmkit.errors import CapabilityError
-from ebmkit.plugins import Host
-from ebmkit.recipe import Part, Recipe, from_mapping
-from ebmkit.resolver import resolve
+from ebmkit.plugins.host import Host
+from ebmkit.recipes.recipe import Part, Recipe, from_mapping
+from ebmkit.recipes.resolver.resolve import resolve
 
 POINTS = ("plain", "level")
 OBJECTIVES = ("cd", "clel", "improved-cd", "clel+improved-cd")

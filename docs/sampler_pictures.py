@@ -22,7 +22,7 @@ from torch import Generator, Tensor
 
 import ebmkit
 from ebmkit import BuildContext, Point
-from ebmkit.pictures import to_uint8
+from ebmkit.evaluation.pictures import to_uint8
 from ebmkit.samplers.sequence import Sequence
 
 FOLDER = Path(__file__).parent / "images" / "samplers"

@@ -7,15 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ebmkit.building import build as build
-    from ebmkit.components import BuildContext as BuildContext
-    from ebmkit.components import Component as Component
-    from ebmkit.components import Include as Include
-    from ebmkit.components import Need as Need
-    from ebmkit.components import Selection as Selection
-    from ebmkit.diagnostics import ess_bulk as ess_bulk
-    from ebmkit.diagnostics import ess_tail as ess_tail
-    from ebmkit.diagnostics import r_hat as r_hat
+    from ebmkit.assembly.build import build as build
+    from ebmkit.assembly.model import Model as Model
     from ebmkit.energies.compose import mixture as mixture
     from ebmkit.energies.compose import product as product
     from ebmkit.energies.wrap import energy as energy
@@ -26,47 +19,58 @@ if TYPE_CHECKING:
     from ebmkit.errors import EbmkitError as EbmkitError
     from ebmkit.errors import PluginError as PluginError
     from ebmkit.errors import RecipeError as RecipeError
-    from ebmkit.generation import Generated as Generated
-    from ebmkit.generation import generate as generate
-    from ebmkit.hookspecs import hookimpl as hookimpl
-    from ebmkit.phases import Phases as Phases
-    from ebmkit.plugins import register as register
+    from ebmkit.plugins.component import Component as Component
+    from ebmkit.plugins.component import Include as Include
+    from ebmkit.plugins.component import Need as Need
+    from ebmkit.plugins.component import Selection as Selection
+    from ebmkit.plugins.context import BuildContext as BuildContext
+    from ebmkit.plugins.hookspecs import hookimpl as hookimpl
+    from ebmkit.plugins.host import register as register
     from ebmkit.point import Batch as Batch
     from ebmkit.point import Point as Point
-    from ebmkit.protocols import EnergyView as EnergyView
-    from ebmkit.protocols import Needs as Needs
-    from ebmkit.protocols import SamplerInfo as SamplerInfo
-    from ebmkit.protocols import SamplerState as SamplerState
-    from ebmkit.protocols import Tail as Tail
-    from ebmkit.protocols import evaluate as evaluate
-    from ebmkit.runs import Run as Run
-    from ebmkit.runs import load as load
-    from ebmkit.runs import resume as resume
-    from ebmkit.runs import run as run
-    from ebmkit.sampling import Samples as Samples
-    from ebmkit.sampling import sample as sample
-    from ebmkit.summary import Diagnostics as Diagnostics
-    from ebmkit.views import view as view
+    from ebmkit.protocols.energy import EnergyView as EnergyView
+    from ebmkit.protocols.energy import evaluate as evaluate
+    from ebmkit.protocols.objective import Phases as Phases
+    from ebmkit.protocols.objective import Requires as Requires
+    from ebmkit.protocols.sampler import SamplerInfo as SamplerInfo
+    from ebmkit.protocols.sampler import SamplerState as SamplerState
+    from ebmkit.protocols.sampler import Tail as Tail
+    from ebmkit.runs.run import Run as Run
+    from ebmkit.runs.run import load as load
+    from ebmkit.runs.run import resume as resume
+    from ebmkit.runs.run import run as run
+    from ebmkit.sampling.diagnostics import ess_bulk as ess_bulk
+    from ebmkit.sampling.diagnostics import ess_tail as ess_tail
+    from ebmkit.sampling.diagnostics import r_hat as r_hat
+    from ebmkit.sampling.generate import Generated as Generated
+    from ebmkit.sampling.generate import generate as generate
+    from ebmkit.sampling.sample import Samples as Samples
+    from ebmkit.sampling.sample import sample as sample
+    from ebmkit.sampling.summary import Diagnostics as Diagnostics
+    from ebmkit.views.view import view as view
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "building": "build",
-    "components": "BuildContext Component Include Need Selection",
+    "assembly.build": "build",
     "energies.compose": "mixture product",
     "energies.wrap": "energy",
     "errors": "CapabilityError CheckpointError DataError DivergenceError EbmkitError PluginError RecipeError",
-    "generation": "Generated generate",
-    "diagnostics": "ess_bulk ess_tail r_hat",
-    "hookspecs": "hookimpl",
-    "phases": "Phases",
-    "plugins": "register",
+    "plugins.component": "Component Include Need Selection",
+    "plugins.context": "BuildContext",
+    "plugins.hookspecs": "hookimpl",
+    "plugins.host": "register",
     "point": "Batch Point",
-    "protocols": "EnergyView Needs SamplerInfo SamplerState Tail evaluate",
-    "runs": "Run load resume run",
-    "sampling": "Samples sample",
-    "summary": "Diagnostics",
-    "views": "view",
+    "protocols.energy": "EnergyView evaluate",
+    "protocols.objective": "Requires Phases",
+    "protocols.sampler": "SamplerInfo SamplerState Tail",
+    "assembly.model": "Model",
+    "runs.run": "Run load resume run",
+    "sampling.diagnostics": "ess_bulk ess_tail r_hat",
+    "sampling.generate": "Generated generate",
+    "sampling.sample": "Samples sample",
+    "sampling.summary": "Diagnostics",
+    "views.view": "view",
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names.split()}
 

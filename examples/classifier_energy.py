@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 import ebmkit
-from ebmkit.protocols import Dataset, Energy
+from ebmkit.protocols.dataset import Dataset
+from ebmkit.protocols.energy import Energy
 
 
 def train_classifier(data: Dataset, steps: int) -> nn.Module:

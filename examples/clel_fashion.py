@@ -12,10 +12,11 @@ from pathlib import Path
 import torch
 
 import ebmkit
-from ebmkit.generation import generate
-from ebmkit.pictures import save_picture
-from ebmkit.recipe import parse_override
-from ebmkit.runs import Progress, as_recipe
+from ebmkit.assembly.complete import as_recipe
+from ebmkit.evaluation.pictures import save_picture
+from ebmkit.recipes.recipe import parse_override
+from ebmkit.runs.loop import Progress
+from ebmkit.sampling.generate import generate
 
 CONDITIONS = {
     "class": "class:Bag",
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, torch.Tensor]:
     parser.add_argument("--steps", type=int, help="training steps; unset: those of the recipe")
     parser.add_argument("--set", action="append", default=[], metavar="K=V", help="as in `ebmkit run --set`")
     parser.add_argument("-n", type=int, default=64, help="chains a picture")
-    parser.add_argument("--rounds", type=int, help="transitions a chain; unset: those of the recipe")
+    parser.add_argument("--transitions", type=int, help="transitions a chain; unset: those of the recipe")
     parser.add_argument("--strength", type=float, help="β of a given latent, nats; unset: that of training")
     options = parser.parse_args(arguments)
 
@@ -47,15 +48,20 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, torch.Tensor]:
     ebmkit.run(recipe, out=options.out, watch=tell)
 
     run = ebmkit.load(options.out)  # averaged weights; the data set is needed only for "class:…"
-    found = {"free": generate(run, options.n, rounds=options.rounds).x}
+    found = {"free": generate(run.model, options.n, transitions=options.transitions).x}
     for name, latent in CONDITIONS.items():
         drawn = generate(
-            run, options.n, given={"latent": latent}, strength=options.strength, rounds=options.rounds, seed=1
+            run.model,
+            options.n,
+            given={"latent": latent},
+            strength=options.strength,
+            transitions=options.transitions,
+            seed=1,
         )
         found[name] = drawn.x
     for name, x in found.items():
         picture = options.out / f"{name}.png"
-        save_picture(x, run.facts.value_range, picture)
+        save_picture(x, run.data.value_range, picture)
         print(f"{picture}: {len(x)} chains, {CONDITIONS.get(name, 'no condition')}, mean {float(x.mean()):.3f}")
     return found
 

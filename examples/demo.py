@@ -14,8 +14,8 @@ import torch
 from fashion_classes import classifier, report
 
 import ebmkit
-from ebmkit.generation import generate
-from ebmkit.pictures import grid, nearest, to_uint8
+from ebmkit.evaluation.pictures import grid, nearest, to_uint8
+from ebmkit.sampling.generate import generate
 
 COLUMNS = 10
 
@@ -46,7 +46,7 @@ def main() -> None:
     command = [sys.executable, "-m", "ebmkit", "run", "--recipe", "clel-fashion", "--out", str(out)]
     subprocess.run([*command, *(word for setting in options.set for word in ("--set", setting))], check=True)
     print(f"\nSampling {options.n} fresh chains from uniform noise …", flush=True)
-    drawn = generate(ebmkit.load(out), options.n)
+    drawn = generate(ebmkit.load(out).model, options.n)
     data = ebmkit.build("dataset", "fashion-mini")
     training = data.batch(torch.arange(len(data)), torch.Generator().manual_seed(0)).x
     draw(drawn.x, training, out / "demo.png")

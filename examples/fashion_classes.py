@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import ebmkit
-from ebmkit.generation import generate
+from ebmkit.sampling.generate import generate
 
 
 def classifier(dataset, epochs: int = 6) -> tuple[nn.Module, float]:
@@ -58,12 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", help="run directory")
     parser.add_argument("-n", type=int, default=2000, help="fresh chains")
-    parser.add_argument("--rounds", type=int, default=None, help="transitions of each chain")
+    parser.add_argument("--transitions", type=int, default=None, help="transitions of each chain")
     parser.add_argument("--data", default="fashion-mini", help="labelled set that the classifier learns from")
     parser.add_argument("--root", default=None, help="where that set lies")
     options = parser.parse_args(arguments)
     trained = ebmkit.load(options.run)
-    drawn = generate(trained, options.n, rounds=options.rounds)
+    drawn = generate(trained.model, options.n, transitions=options.transitions)
     print(f"{drawn.n_gradients} gradients a chain, {drawn.seconds:.0f} s")
     data = ebmkit.build("dataset", options.data, **({"root": options.root} if options.root else {}))
     net, accuracy = classifier(data, epochs=6 if len(data) < 20_000 else 2)

@@ -16,8 +16,8 @@ from annotated_types import Gt
 from torch import Tensor
 from torch.nn import functional
 
-from ebmkit import BuildContext, Component, Needs, Phases
-from ebmkit.protocols import Energy
+from ebmkit import BuildContext, Component, Phases, Requires
+from ebmkit.protocols.energy import Energy
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +37,7 @@ class Margin:
     Row b of the positive is paired with row b of the negative, which is as good a pair as any.
     """
 
-    requires = Needs()  # chains of the model; no tail, no reference rows, only energies
+    requires = Requires()  # chains of the model; no tail, no reference rows, only energies
 
     def __init__(self, margin: float) -> None:
         self.margin = margin

@@ -26,11 +26,11 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 import ebmkit
-from ebmkit import checkpoint
+from ebmkit.assembly.complete import as_recipe
 from ebmkit.errors import DataError
-from ebmkit.plugins import host
-from ebmkit.recipe import Part, Recipe, parse_override
-from ebmkit.runs import as_recipe
+from ebmkit.plugins.host import host
+from ebmkit.recipes.recipe import Part, Recipe, parse_override
+from ebmkit.runs import checkpoint
 
 N_CHAINS = 200
 HALF_WIDTH = 8.0
@@ -147,7 +147,7 @@ def followed(run: ebmkit.Run, moves: int) -> LongRun:
     """Makes Langevin moves at level 0 from data, and follows energy and radius."""
     start = data_of(run).batch(torch.arange(N_CHAINS), torch.Generator().manual_seed(1)).x
     statistics = {"radius": lambda x: x.norm(dim=1), "square": lambda x: x.square().sum(dim=1)}
-    return long_run(run, start, moves=moves, records=40, statistics=statistics)
+    return long_run(run.model, start, moves=moves, records=40, statistics=statistics)
 
 
 def draw(runs: Sequence[tuple[str, ebmkit.Run]], plane: Plane, path: Path) -> None:

@@ -60,7 +60,7 @@ LOOK_UPS = [command for word in ("list", "show", "cite", "recipes") for command 
 @pytest.fixture
 def fresh_host(monkeypatch):
     """Plugins are discovered anew, and what the test loads is forgotten."""
-    monkeypatch.setattr("ebmkit.plugins._host", None)
+    monkeypatch.setattr("ebmkit.plugins.host._host", None)
 
 
 def test_generated_regions_are_fresh():
@@ -121,7 +121,7 @@ def anchors(page: Path) -> set[str]:
 
 def test_public_names_stay_what_they_are_whatever_is_imported_first(tmp_path):
     program = (
-        "import ebmkit, ebmkit.generation\n"
+        "import ebmkit, ebmkit.sampling.generate\n"
         "names = [n for n in ebmkit.__all__ if n[0].islower()]\n"
         "wrong = [n for n in [*names, *reversed(names)] if not callable(getattr(ebmkit, n))]\n"
         "assert not wrong, wrong"

@@ -63,7 +63,7 @@ def test_clel_fashion_trains_and_samples_freely_and_given_latents(tmp_path):
     small = ["run.batch_size=8", "sampler.sgld.moves=2", "buffer.capacity=16", "energy.widths=[8,8]"]
     options = [word for setting in small for word in ("--set", setting)]
     found = example("clel_fashion").main(
-        ["--out", str(tmp_path / "run"), "--steps", "2", "-n", "4", "--rounds", "1", *options]
+        ["--out", str(tmp_path / "run"), "--steps", "2", "-n", "4", "--transitions", "1", *options]
     )
     assert set(found) == {"free", "class", "both", "without"}
     for name, x in found.items():

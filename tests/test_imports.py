@@ -11,14 +11,14 @@ import ebmkit
 
 HEAVY = ("torch", "kornia", "numpy", "torchvision", "matplotlib", "tensorboard", "datasets")
 LISTING = """
-from ebmkit.plugins import host, warnings
+from ebmkit.plugins.host import host, warnings
 found = host()
 list(found.all()), list(found.recipes()), warnings(found.broken()), found.find("mlp"), found.names("energy")
 """
 ASKING = """
-from ebmkit.plugins import host
-from ebmkit.recipe import from_mapping, to_toml
-from ebmkit.resolver import resolve
+from ebmkit.plugins.host import host
+from ebmkit.recipes.recipe import from_mapping, to_toml
+from ebmkit.recipes.resolver.resolve import resolve
 to_toml(resolve(from_mapping({"energy": {"use": "mlp"}}), host()).recipe)
 """
 

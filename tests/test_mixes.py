@@ -14,14 +14,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from ebmkit.assemble import assemble
-from ebmkit.building import build_dataset
-from ebmkit.components import BuildContext
+from ebmkit.assembly.assemble import assemble
+from ebmkit.assembly.build import build_dataset
 from ebmkit.errors import CapabilityError
-from ebmkit.optim import Optimisers
-from ebmkit.phases import stream
-from ebmkit.plugins import host
-from ebmkit.step import Parts, train_step
+from ebmkit.plugins.host import host
+from ebmkit.rng import stream
+from ebmkit.training.optim import Optimisers
+from ebmkit.training.step import Parts, train_step
 
 PLUGINS = {"clel", "improved-cd", "diffusion"}
 INSTALLED = {plugin.name for plugin in host().plugins if not plugin.error}
@@ -62,7 +61,7 @@ def test_a_refusal_says_what_to_change(mix: Any) -> None:
 @pytest.mark.parametrize("mix", TRAINED, ids=str)
 def test_a_mix_trains_and_every_loss_moves_its_owner_alone(mix: Any) -> None:
     recipe = mix.resolved(host())
-    dataset = build_dataset(recipe, BuildContext())
+    dataset = build_dataset(recipe.part("data"), "cpu")
     assembly = assemble(recipe, dataset=dataset)
     parts, owners = assembly.parts, assembly.parts.owners()
     optimisers = Optimisers(owners, {name: assembly.recipe.owner(name) for name in owners}, 3)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from ebmkit.benchmarks import images, vectors
 from ebmkit.benchmarks.workload import Workload
-from ebmkit.components import Component
 from ebmkit.errors import EbmkitError, PluginError, RecipeError, did_you_mean
-from ebmkit.loading import describe
+from ebmkit.plugins.component import Component
+from ebmkit.plugins.loading import describe
 
 
 def workloads(components: Iterable[Component]) -> list[Workload]:

@@ -10,17 +10,17 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from ebmkit.assembly.build import build
 from ebmkit.benchmarks import loops, torchebm_side
 from ebmkit.benchmarks.workload import Call, Style, Timed, Unavailable, Way
-from ebmkit.building import build
-from ebmkit.components import BuildContext
-from ebmkit.engines.choice import choose_engine
-from ebmkit.engines.chunks import Rows
-from ebmkit.engines.passes import Engine
-from ebmkit.frozen import FrozenCopy
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import Sampler
-from ebmkit.views import CallableView, FrozenView, Precision, view
+from ebmkit.protocols.sampler import Sampler
+from ebmkit.views.chunks import Rows
+from ebmkit.views.engine_choice import choose_engine
+from ebmkit.views.frozen import FrozenCopy
+from ebmkit.views.passes import Engine
+from ebmkit.views.view import CallableView, FrozenView, Precision, view
 
 LOOPS: Mapping[str, Callable[..., Tensor]] = {"sgld": loops.langevin, "mala": loops.mala, "hmc": loops.hmc}
 LONG_RUN = 1_000_000

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ebmkit.assembly.build import build
 from ebmkit.benchmarks.chains import Chains, by_hand, chosen, on_the_live_module, on_torchebm, ours
 from ebmkit.benchmarks.workload import OVERHEAD, Bar, Way, Workload
-from ebmkit.building import build
-from ebmkit.components import BuildContext
+from ebmkit.plugins.context import BuildContext
 
 BASE = {"widths": (128, 128, 256, 256), "blocks": 2, "hidden": 2048, "features": 128, "linear_std": 0.01,
         "mean": (0.4914, 0.4822, 0.4465), "std": (0.2470, 0.2435, 0.2616), "head": "half-squared-norm"}  # fmt: skip
@@ -55,17 +55,17 @@ def resnet_langevin(chains: Chains) -> Workload:
 
 
 def resnet_mala(chains: Chains) -> Workload:
-    """Returns adjusted moves: both keep the gradient of where they stand, one proposes by a bf16 drift."""
+    """Returns adjusted moves: both keep the gradient of where they stand, one proposes by a bf16 gradient."""
     moves = chains.setting("moves")
     ways = {
-        "ebmkit bf16 drift": replace(ours(chains, "bf16"), precision="mixed"),
+        "ebmkit bf16 gradient": replace(ours(chains, "bf16"), precision="mixed"),
         "ebmkit fp32": ours(chains, "fp32", bare="bare fp32"),
         "bare fp32": by_hand(chains, "fp32"),
     }
     return Workload(
         name="resnet-mala", title="ResNet 1×28×28, 64 chains, MALA", chains=chains.n, moves=moves,
         gradients=moves + 1, ways=ways, seconds=10.0,
-        bars=(Bar("ebmkit fp32", "ebmkit bf16 drift", 1.2),),
+        bars=(Bar("ebmkit fp32", "ebmkit bf16 gradient", 1.2),),
     )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def resnet_hmc(chains: Chains) -> Workload:
         gradients=moves * steps + 1, seconds=4.0,
         ways={
             "ebmkit fp32": ours(chains, "fp32", bare="bare fp32"),
-            "ebmkit bf16 drift": replace(ours(chains, "bf16"), precision="mixed"),
+            "ebmkit bf16 gradient": replace(ours(chains, "bf16"), precision="mixed"),
             "bare fp32": by_hand(chains, "fp32"),
             "torchebm": on_torchebm(chains, 2 * moves * steps),
         },

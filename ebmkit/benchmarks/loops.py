@@ -11,13 +11,13 @@ Function = Callable[[Tensor], Tensor]
 Bounds = tuple[float, float] | None
 
 
-def gradient(energy: Function, x: Tensor) -> tuple[Tensor, Tensor]:
+def value_and_gradient(energy: Function, x: Tensor) -> tuple[Tensor, Tensor]:
     """Returns E [B], nats, and ∇E [B, *event], nats per data unit."""
     with torch.enable_grad():
         leaf = x.detach().requires_grad_()
         value = energy(leaf)
-        (drift,) = torch.autograd.grad(value.sum(), leaf)
-    return value.detach(), drift
+        (gradient,) = torch.autograd.grad(value.sum(), leaf)
+    return value.detach(), gradient
 
 
 def langevin(
@@ -25,22 +25,22 @@ def langevin(
 ) -> Tensor:
     """Makes K moves x ← clamp(x − η∇E + σξ) at K gradients."""
     for _ in range(moves):
-        _, drift = gradient(energy, x)
-        x = x - step_size * drift + noise * torch.randn(x.shape, generator=rng, device=x.device)
+        _, gradient = value_and_gradient(energy, x)
+        x = x - step_size * gradient + noise * torch.randn(x.shape, generator=rng, device=x.device)
         x = x if bounds is None else x.clamp(*bounds)
     return x
 
 
 def mala(energy: Function, x: Tensor, rng: Generator, *, moves: int, step_size: float, bounds: Bounds = None) -> Tensor:
     """Makes K adjusted moves at K + 1 gradients."""
-    value, drift = gradient(energy, x)
+    value, gradient = value_and_gradient(energy, x)
     for _ in range(moves):
         xi = torch.randn(x.shape, generator=rng, device=x.device)
-        new = x - step_size**2 / 2 * drift + step_size * xi
-        new_value, new_drift = gradient(energy, new)
-        pull = step_size / 2 * (drift + new_drift)
+        new = x - step_size**2 / 2 * gradient + step_size * xi
+        new_value, new_gradient = value_and_gradient(energy, new)
+        pull = step_size / 2 * (gradient + new_gradient)
         log_ratio = value - new_value + (pull * (xi - pull / 2)).flatten(1).sum(1)
-        x, value, drift = _accepted(log_ratio, rng, bounds, (new, new_value, new_drift), (x, value, drift))
+        x, value, gradient = _accepted(log_ratio, rng, bounds, (new, new_value, new_gradient), (x, value, gradient))
     return x
 
 
@@ -48,16 +48,16 @@ def hmc(
     energy: Function, x: Tensor, rng: Generator, *, moves: int, step_size: float, n_leapfrog: int, bounds: Bounds = None
 ) -> Tensor:
     """Makes K proposals of L leapfrog steps at K·L + 1 gradients."""
-    value, drift = gradient(energy, x)
+    value, gradient = value_and_gradient(energy, x)
     for _ in range(moves):
         p = torch.randn(x.shape, generator=rng, device=x.device)
-        new, new_p, new_drift, new_value = x, p - step_size / 2 * drift, drift, value
+        new, new_p, new_gradient, new_value = x, p - step_size / 2 * gradient, gradient, value
         for i in range(n_leapfrog):
             new = new + step_size * new_p
-            new_value, new_drift = gradient(energy, new)
-            new_p = new_p - (step_size if i < n_leapfrog - 1 else step_size / 2) * new_drift
+            new_value, new_gradient = value_and_gradient(energy, new)
+            new_p = new_p - (step_size if i < n_leapfrog - 1 else step_size / 2) * new_gradient
         log_ratio = value - new_value + (p.square() - new_p.square()).flatten(1).sum(1) / 2
-        x, value, drift = _accepted(log_ratio, rng, bounds, (new, new_value, new_drift), (x, value, drift))
+        x, value, gradient = _accepted(log_ratio, rng, bounds, (new, new_value, new_gradient), (x, value, gradient))
     return x
 
 

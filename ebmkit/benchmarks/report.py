@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ebmkit.benchmarks.results import Result, Row, Verdict
 from ebmkit.benchmarks.timing import Spread
 from ebmkit.benchmarks.workload import Conditions
-from ebmkit.logbook import environment
+from ebmkit.runs.environment import environment
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -12,7 +12,7 @@ from torch import Tensor
 from ebmkit.benchmarks.workload import Call, Unavailable
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
-from ebmkit.protocols import Energy
+from ebmkit.protocols.energy import Energy
 
 COMPARED = "0.8.9"
 

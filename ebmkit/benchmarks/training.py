@@ -11,15 +11,16 @@ import torch
 from torch import Generator, Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from ebmkit.assemble import Assembly, assemble
+from ebmkit.assembly.assemble import Assembly, assemble
+from ebmkit.assembly.complete import as_recipe
 from ebmkit.benchmarks.workload import Call, Timed
-from ebmkit.optim import Averages, Optimisers
-from ebmkit.plugins import host
+from ebmkit.plugins.host import host
 from ebmkit.point import Batch
-from ebmkit.recipe import Recipe
-from ebmkit.resolver import resolve
-from ebmkit.runs import as_recipe
-from ebmkit.step import train_step
+from ebmkit.recipes.recipe import Recipe
+from ebmkit.recipes.resolver.resolve import resolve
+from ebmkit.training.ema import Averages
+from ebmkit.training.optim import Optimisers
+from ebmkit.training.step import train_step
 
 MATRIX = 8192
 PRODUCTS = 20
@@ -67,7 +68,8 @@ def assembled(
 
 def steps(assembly: Assembly) -> Call:
     """Returns what makes one training step after another: chains, losses, update and averages."""
-    parts, config = assembly.parts, assembly.recipe.table("run")
+    parts, config, dataset = assembly.parts, assembly.recipe.table("run"), assembly.dataset
+    assert dataset is not None
     owners = parts.owners()
     optimisers = Optimisers(owners, {name: assembly.recipe.owner(name) for name in owners}, config.steps)
     averages, rng, numbers = Averages(owners, config), Generator().manual_seed(0), count(1)
@@ -75,8 +77,8 @@ def steps(assembly: Assembly) -> Call:
 
     def step() -> None:
         number = next(numbers)
-        rows = torch.randint(len(parts.dataset), (config.batch_size,), generator=rng)
-        batch = parts.dataset.batch(rows, rng)
+        rows = torch.randint(len(dataset), (config.batch_size,), generator=rng)
+        batch = dataset.batch(rows, rng)
         batch = Batch(x=batch.x.to(parts.device), y=None if batch.y is None else batch.y.to(parts.device))
 
         def update(losses: Mapping[str, Tensor]) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ebmkit.assembly.build import build
 from ebmkit.benchmarks.chains import Chains, by_hand, chosen, on_torchebm, ours
 from ebmkit.benchmarks.workload import OVERHEAD, Bar, Way, Workload
-from ebmkit.building import build
-from ebmkit.components import BuildContext
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 
 N_LEAPFROG = 10

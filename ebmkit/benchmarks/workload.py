@@ -121,7 +121,7 @@ class Conditions:
         threads: of torch on the CPU; None leaves them as they are.
         quick: few rounds, nothing compiled: a look, no measurement.
         styles: further styles of ways that are timed.
-        keep_memory: the C library keeps freed memory, for all ways alike: see `ebmkit.allocator`.
+        keep_memory: the C library keeps freed memory, for all ways alike: see `ebmkit.cli.allocator`.
     """
 
     device: torch.device

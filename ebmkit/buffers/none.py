@@ -7,10 +7,11 @@ from typing import Any
 
 from torch import Generator, Tensor
 
-from ebmkit.buffers.fresh import Fresh
-from ebmkit.components import BuildContext, NoConfig
 from ebmkit.errors import CapabilityError, CheckpointError
+from ebmkit.plugins.component import NoConfig
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
+from ebmkit.prior import Fresh
 
 
 class NoBuffer:

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.buffers.fresh import Fresh
-from ebmkit.buffers.parts import ReplayConfig
-from ebmkit.components import BuildContext
-from ebmkit.discrete import decoded, encoded
+from ebmkit.buffers.declarations import ReplayConfig
 from ebmkit.errors import CapabilityError, CheckpointError
-from ebmkit.phases import stream
+from ebmkit.ops.discrete import decoded, encoded
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
+from ebmkit.prior import Fresh
+from ebmkit.rng import stream
 
 
 class Replay:

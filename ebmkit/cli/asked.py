@@ -10,8 +10,8 @@ from typing import Any, get_type_hints
 
 from ebmkit.cli.output import remark
 from ebmkit.errors import RecipeError
-from ebmkit.plugins import Host
-from ebmkit.recipe import LISTS, Part, Recipe, from_toml, parse_override, read_recipe
+from ebmkit.plugins.host import Host
+from ebmkit.recipes.recipe import LISTS, Part, Recipe, named_recipe, parse_override
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,12 +60,6 @@ def asked_recipe(asked: Asked, host: Host) -> Recipe:
     return recipe.with_overrides([*overrides, *((k, v) for k, v in short.items() if v is not None)])
 
 
-def named_recipe(name: str, host: Host) -> Recipe:
-    """Returns the recipe of a TOML file, else the shipped one of that name."""
-    path = Path(name)
-    return read_recipe(path) if path.is_file() else from_toml(host.recipe(name), f"recipe {name}")
-
-
 def run_name(asked: Asked, resolved: Recipe) -> str:
     """Returns what a run is called by default: its recipe's name, or its energy and the objectives that were named."""
     if asked.recipe is None:
@@ -81,7 +75,7 @@ def run_name(asked: Asked, resolved: Recipe) -> str:
 def data_part(text: str, host: Host) -> Part:
     """Returns the part of `--data NAME:ARGUMENT`; the argument is the first setting of the data set.
 
-    >>> from ebmkit.plugins import host
+    >>> from ebmkit.plugins.host import host
     >>> data_part("toy:moons", host())
     Part(use='toy', settings={'density': 'moons'})
     """

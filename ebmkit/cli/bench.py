@@ -11,7 +11,7 @@ import typer
 from ebmkit.cli.output import remark, say
 from ebmkit.cli.training import option
 from ebmkit.errors import RecipeError, did_you_mean
-from ebmkit.plugins import host
+from ebmkit.plugins.host import host
 
 if TYPE_CHECKING:
     from ebmkit.benchmarks.results import Result
@@ -67,9 +67,9 @@ def _check(flag: str, given: str | None, known: tuple[str, ...]) -> None:
 def _conditions(
     device: str | None, threads: int | None, quick: bool, styles: frozenset[str], keep_memory: bool
 ) -> Conditions:
-    from ebmkit.allocator import keep_freed_memory
-    from ebmkit.assemble import choose_device
+    from ebmkit.assembly.device import choose_device
     from ebmkit.benchmarks.workload import Conditions
+    from ebmkit.cli.allocator import keep_freed_memory
 
     keep_memory = keep_memory and keep_freed_memory()
     return Conditions(

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ebmkit.cli.output import paragraph, say, table
-from ebmkit.components import KINDS, Component
 from ebmkit.errors import EbmkitError, RecipeError, did_you_mean
-from ebmkit.plugins import Host, Plugin, host
+from ebmkit.plugins.component import KINDS, Component
+from ebmkit.plugins.host import Host, host
+from ebmkit.plugins.manifest import Plugin
 
 if TYPE_CHECKING:
-    from ebmkit.recipe import Recipe
+    from ebmkit.recipes.recipe import Recipe
 
 
 def list_parts(
@@ -81,8 +82,8 @@ def cite(name: Annotated[str, typer.Argument(help="A part, a recipe, or a recipe
         return
     if name not in recipe_names(found) and not Path(name).is_file():
         raise _unknown(name, found)
-    from ebmkit.cli.asked import named_recipe
-    from ebmkit.resolver import resolve
+    from ebmkit.recipes.recipe import named_recipe
+    from ebmkit.recipes.resolver.resolve import resolve
 
     _cite(_components(resolve(named_recipe(name, found), found).recipe, found))
 
@@ -102,7 +103,7 @@ def recipe_names(found: Host) -> list[str]:
 
 
 def _components(recipe: Recipe, found: Host) -> list[Component]:
-    from ebmkit.recipe import KIND_OF
+    from ebmkit.recipes.recipe import KIND_OF
 
     named = [found.get(KIND_OF.get(table, table), part.use) for table, parts in recipe.parts.items() for part in parts]
     return list({(c.kind, c.name): c for c in named if c.cite}.values())

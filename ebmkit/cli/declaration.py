@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from ebmkit.components import Component, Include, Need, Selection
+from ebmkit.plugins.component import Component, Include, Need, Selection
 
 BOUNDS = (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤"))
 
@@ -34,7 +34,7 @@ class Setting:
 def settings_of(config: type) -> list[Setting]:
     """Returns the settings of a config dataclass, in order.
 
-    >>> from ebmkit.samplers.parts import SgldConfig
+    >>> from ebmkit.samplers.declarations.langevin import SgldConfig
     >>> moves = settings_of(SgldConfig)[0]
     >>> moves.name, moves.type, moves.default, moves.meaning
     ('moves', 'int > 0', '20', 'moves a transition.')

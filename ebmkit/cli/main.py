@@ -13,7 +13,7 @@ from ebmkit.cli import bench, catalogue, sampling, training
 from ebmkit.cli.output import remark
 from ebmkit.cli.plugin_commands import add_plugin_commands
 from ebmkit.errors import EbmkitError
-from ebmkit.plugins import host, warnings
+from ebmkit.plugins.host import host, warnings
 
 INTERRUPTED = 130  # what newer versions of typer exit with after Ctrl-C, in silence
 

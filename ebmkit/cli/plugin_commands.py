@@ -9,7 +9,8 @@ from typing import Any
 import typer
 
 from ebmkit.errors import PluginError
-from ebmkit.plugins import Host, Plugin
+from ebmkit.plugins.host import Host
+from ebmkit.plugins.manifest import Plugin
 
 
 def add_plugin_commands(app: typer.Typer, host: Host) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.live import Live
 
-    from ebmkit.runs import Progress, Watcher
+    from ebmkit.runs.loop import Progress, Watcher
 
 STATISTICS = (
     ("gap", "E⁺−E⁻"),

@@ -18,10 +18,10 @@ from ebmkit.errors import RecipeError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ebmkit.chains import Moment
-    from ebmkit.composition import Composed
-    from ebmkit.generation import Generated
-    from ebmkit.runs import Run
+    from ebmkit.assembly.model import Model
+    from ebmkit.sampling.compose import Composed
+    from ebmkit.sampling.generate import Generated
+    from ebmkit.sampling.transitions import Moment
 
 SUFFIXES = (".png", ".npz", ".gif")
 
@@ -31,7 +31,9 @@ HARDLY = 0.1
 
 def sample(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A run directory.")],
-    out: Annotated[Path, _option("FILE", ".png picture, .npz arrays or .gif of the rounds; overwritten.", "--out")],
+    out: Annotated[
+        Path, _option("FILE", ".png picture, .npz arrays or .gif of the transitions; overwritten.", "--out")
+    ],
     n: Annotated[int, _option("N", "Chains.", "-n", min=1)] = 64,
     given: Annotated[list[str] | None, _option("NAME=VALUE", "Hold a coordinate, as in label=3; repeatable.")] = None,
     given_strength: Annotated[float | None, _option("B", "Weight of a given latent, nats.")] = None,
@@ -40,11 +42,13 @@ def sample(
     weights: Annotated[
         list[float] | None, _option("W", "Of each --with, in order; unset 1, for or 0, for not 0.001.", "--weight")
     ] = None,
-    rounds: Annotated[int | None, _option("N", "Transitions of each chain; unset, the recipe's.", min=1)] = None,
+    transitions: Annotated[int | None, _option("N", "Transitions of each chain; unset, the recipe's.", min=1)] = None,
     visits: Annotated[
         int | None, _option("N", "With a noise level: visits to data before a chain is taken.", min=1)
     ] = None,
-    plain_rounds: Annotated[int | None, _option("N", "Transitions after these, without augmentation.", min=0)] = None,
+    plain_transitions: Annotated[
+        int | None, _option("N", "Transitions after these, without augmentation.", min=0)
+    ] = None,
     seed: Annotated[int | None, _option("N", "Of the chains; unset, the recipe's.", min=0)] = None,
     device: Annotated[str | None, _option("DEVICE", "Another device than the run's.")] = None,
     plugin: PluginFiles = None,
@@ -57,30 +61,36 @@ def sample(
     held = given_values(given or [])
     _check_alone(others or [], op, weights or [])
     load_files(plugin)
-    from ebmkit.assemble import choose_device
-    from ebmkit.runs import load
+    from ebmkit.assembly.device import choose_device
+    from ebmkit.runs.run import load
 
     if device is not None:
         choose_device(device)
-    trained = load(directory, device=device)
-    check_shape(out, trained.facts.event_shape)
+    trained = load(directory, device=device).model
+    check_shape(out, trained.data.event_shape)
     composed = _composed(trained, others, op, weights or [], held, given_strength) if others else None
-    settings: dict[str, Any] = {"rounds": rounds, "visits": visits, "plain_rounds": plain_rounds, "seed": seed}
+    settings: dict[str, Any] = {
+        "transitions": transitions,
+        "visits": visits,
+        "plain_transitions": plain_transitions,
+        "seed": seed,
+    }
     if composed is not None:
-        trained = composed.run
+        trained = composed.model
         held, given_strength = {name: value for name, value in held.items() if name != "latent"}, None
         for note in composed.notes():
             say(note)
     frames = Frames() if out.suffix == ".gif" else None
     made = _generate(trained, n, {"given": held, "strength": given_strength, **settings}, frames)
     write_whole(out, lambda path: _write(path, made, trained, composed, frames.kept if frames else []))
-    say(f"{out}: {summary(made, [r.step for r in composed.runs] if composed else [trained.step])}")
+    say(f"{out}: {summary(made, [r.step for r in composed.models] if composed else [trained.step])}")
     if made.accept_rate is not None and made.accept_rate < HARDLY:
         remark(_hardly(composed is not None))
     if made.n_late:
         remark(
-            f"{made.n_late} of {n} chains had not come to data {made.plan.often()} within {made.plan.rounds:,} "
-            "rounds and are left out. Those that had are the faster ones: raise --rounds, or ask for fewer --visits."
+            f"{made.n_late} of {n} chains had not come to data {made.plan.often()} within {made.plan.transitions:,} "
+            "transitions and are left out. Those that had are the faster ones: raise --transitions, or ask for fewer "
+            "--visits."
         )
 
 
@@ -107,8 +117,10 @@ def summary(made: Generated, steps: list[int]) -> str:
     if made.plan.visits:
         how = f", taken at visit {made.plan.visits} to data, {spent}"
     else:
-        plain = made.plan.plain_rounds
-        how = f", {spent} ({made.plan.rounds} rounds{f', then {plain} without augmentation' if plain else ''})"
+        plain = made.plan.plain_transitions
+        how = (
+            f", {spent} ({made.plan.transitions} transitions{f', then {plain} without augmentation' if plain else ''})"
+        )
     rate = "" if made.accept_rate is None else f", acceptance {made.accept_rate:.2g}"
     return f"{len(made.x)} chains after {trained}{how}{rate}, {made.seconds:.1f} s"
 
@@ -119,7 +131,7 @@ def _hardly(composed: bool) -> str:
         "The steps are those of the first run, and too long for the composed energy: name the run with the shortest "
         "steps first, or weigh the others less."
         if composed
-        else "The steps are too long for this energy: raise --rounds, or train with a smaller step_size."
+        else "The steps are too long for this energy: raise --transitions, or train with a smaller step_size."
     )
     return f"Acceptance is below {HARDLY:g}: the chains hardly move, and are still near their start. {why}"
 
@@ -175,20 +187,20 @@ def _check_alone(others: list[Path], op: str | None, weights: list[float]) -> No
 
 
 def _composed(
-    trained: Run, others: list[Path], op: str | None, weights: list[float], given: Mapping[str, str],
+    trained: Model, others: list[Path], op: str | None, weights: list[float], given: Mapping[str, str],
     strength: float | None,
 ) -> Composed:  # fmt: skip
-    from ebmkit.composition import compose
-    from ebmkit.runs import load
+    from ebmkit.runs.run import load
+    from ebmkit.sampling.compose import compose
 
-    runs = [trained, *(load(other, device=str(trained.device)) for other in others)]
+    runs = [trained, *(load(other, device=str(trained.device)).model for other in others)]
     asked: Any = "and" if op is None else op
     return compose(runs, asked, weights, latent=given.get("latent"), strength=strength)
 
 
-def _generate(trained: Run, n: int, settings: Mapping[str, Any], frames: Frames | None) -> Generated:
+def _generate(trained: Model, n: int, settings: Mapping[str, Any], frames: Frames | None) -> Generated:
     from ebmkit.cli.progress import counting
-    from ebmkit.generation import generate
+    from ebmkit.sampling.generate import generate
 
     size = trained.recipe.table("sample").batch_size
     first, before, last = min(n, size), 0, 0
@@ -196,36 +208,36 @@ def _generate(trained: Run, n: int, settings: Mapping[str, Any], frames: Frames 
 
         def watch(moment: Moment) -> None:
             nonlocal before, last
-            if moment.round <= last:  # a new batch
+            if moment.transition <= last:  # a new batch
                 before += 1
-            last = moment.round
+            last = moment.transition
             if frames is not None and before == 0:  # of the first chains, where there are many
                 frames(moment.x)
             if moment.n_taken is None:
-                tell(before * moment.rounds + last, ceil(n / size) * moment.rounds, "rounds")
+                tell(before * moment.transitions + last, ceil(n / size) * moment.transitions, "transitions")
             else:
-                where = f"round {last:,} of at most {moment.rounds:,}"
+                where = f"round {last:,} of at most {moment.transitions:,}"
                 tell(before * first + moment.n_taken, n, "chains", where)
 
         return generate(trained, n, watch=watch, **settings)
 
 
-def _write(path: Path, made: Generated, trained: Run, composed: Composed | None, frames: list[Tensor]) -> None:
-    from ebmkit.pictures import save_gif, save_picture
+def _write(path: Path, made: Generated, trained: Model, composed: Composed | None, frames: list[Tensor]) -> None:
+    from ebmkit.evaluation.pictures import save_gif, save_picture
 
     if path.suffix == ".png":
-        save_picture(made.x, trained.facts.value_range, path)
+        save_picture(made.x, trained.data.value_range, path)
     elif path.suffix == ".gif":
-        save_gif(frames, trained.facts.value_range, path)
+        save_gif(frames, trained.data.value_range, path)
     else:
         _write_arrays(path, made, trained, composed)
 
 
-def _write_arrays(path: Path, made: Generated, trained: Run, composed: Composed | None) -> None:
+def _write_arrays(path: Path, made: Generated, trained: Model, composed: Composed | None) -> None:
     """Writes x, the coordinates, the recipe as TOML text, the number of training steps, and what was composed."""
     import numpy as np
 
-    from ebmkit.recipe import to_toml
+    from ebmkit.recipes.recipe import to_toml
 
     arrays: dict[str, Any] = {name: values.numpy() for name, values in made.aux.items()}
     if composed is not None:

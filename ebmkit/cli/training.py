@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ebmkit.cli.output import remark, say
-from ebmkit.errors import DataError, RecipeError
-from ebmkit.plugins import host
+from ebmkit.errors import RecipeError
+from ebmkit.plugins.host import host
 
 if TYPE_CHECKING:
+    from ebmkit.assembly.complete import Complete
     from ebmkit.cli.asked import Asked
-    from ebmkit.recipe import Recipe
-    from ebmkit.resolver import Resolution
+    from ebmkit.recipes.recipe import Recipe
 
 
 def option(metavar: str, text: str, *names: str, min: int | None = None) -> typer.models.OptionInfo:
@@ -94,37 +94,38 @@ def load_files(plugin: list[Path] | None) -> tuple[Path, ...]:
 
 
 def _train(asked: Asked, wanted: Recipe, out: Path | None, files: tuple[Path, ...], may_resume: bool) -> None:
+    from ebmkit.assembly.complete import complete
     from ebmkit.cli.asked import run_name
-    from ebmkit.cli.runs import clear_start, free_directory, is_run, refuse_other
+    from ebmkit.runs.directory import clear_start, free_directory, is_run, refuse_other
 
-    resolution = _resolved(wanted)
-    directory = out or free_directory(run_name(asked, resolution.recipe))
+    made = complete(wanted)
+    directory = out or free_directory(run_name(asked, made.recipe))
     if may_resume and is_run(directory):
-        refuse_other(directory, resolution.recipe)
+        refuse_other(directory, made.recipe)
         if any((directory / "checkpoints").glob("step-*")):
-            _resume_unfinished(directory, resolution.recipe.table("run").steps, files)
+            _resume_unfinished(directory, made.recipe.table("run").steps, files)
             return
         clear_start(directory)
     if asked.names_nothing:
         say("Nothing was named: this is the default run. `ebmkit list` and `ebmkit recipes` show what there is.")
-    for note in resolution.notes:
+    for note in made.notes:
         say(note)
-    _start(resolution.recipe, directory, files)
+    _start(made, directory, files)
 
 
-def _start(recipe: Recipe, directory: Path, files: tuple[Path, ...]) -> None:
-    from ebmkit.allocator import keep_freed_memory
+def _start(made: Complete, directory: Path, files: tuple[Path, ...]) -> None:
+    from ebmkit.cli.allocator import keep_freed_memory
     from ebmkit.cli.progress import watching
-    from ebmkit.runs import run as train
+    from ebmkit.runs.run import train
 
     keep_freed_memory()
     with watching(f"Run: {directory}") as watch:
-        train(recipe, directory, watch=watch, note=remark)
-    _end(directory, recipe.table("run").steps, files)
+        train(made, directory, watch=watch, note=remark)
+    _end(directory, made.recipe.table("run").steps, files)
 
 
 def _resume_unfinished(directory: Path, steps: int, files: tuple[Path, ...]) -> None:
-    from ebmkit import checkpoint
+    from ebmkit.runs import checkpoint
 
     done = checkpoint.read_state(checkpoint.latest(directory))["step"]
     if done < steps:
@@ -135,9 +136,9 @@ def _resume_unfinished(directory: Path, steps: int, files: tuple[Path, ...]) -> 
 
 
 def _resume(directory: Path, steps: int | None, files: tuple[Path, ...]) -> None:
-    from ebmkit.allocator import keep_freed_memory
+    from ebmkit.cli.allocator import keep_freed_memory
     from ebmkit.cli.progress import watching
-    from ebmkit.runs import resume as go_on
+    from ebmkit.runs.run import resume as go_on
 
     keep_freed_memory()
     with watching(f"Run: {directory}") as watch:
@@ -152,24 +153,13 @@ def _end(directory: Path, steps: int, files: tuple[Path, ...]) -> None:
         say(line)
 
 
-def _resolved(wanted: Recipe) -> Resolution:
-    from ebmkit.resolver import resolve
-
-    resolve(wanted, host())  # a wrong request is refused before torch is imported
-    from ebmkit.runs import resolved
-
-    return resolved(wanted)
-
-
 def _dry_run(wanted: Recipe) -> None:
-    from ebmkit.recipe import to_toml
-    from ebmkit.resolver import resolve
+    from ebmkit.assembly.complete import complete
+    from ebmkit.recipes.recipe import to_toml
 
-    try:
-        resolution = _resolved(wanted)
-    except DataError as error:
-        remark(f"The data cannot be had, so this recipe is resolved without their shape: {error}")
-        resolution = resolve(wanted, host())
-    for note in resolution.notes:
+    made = complete(wanted, needs_data=False)
+    if made.missing:
+        remark(f"The data cannot be had, so this recipe is resolved without their shape: {made.missing}")
+    for note in made.notes:
         remark(note)
-    typer.echo(to_toml(resolution.recipe), nl=False)
+    typer.echo(to_toml(made.recipe), nl=False)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.components import BuildContext, NoConfig
 from ebmkit.errors import DataError
+from ebmkit.plugins.component import NoConfig
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Batch, Point
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.components import BuildContext, NoConfig
+from ebmkit.plugins.component import NoConfig
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Batch, Point
 
 

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from ebmkit.errors import DataError
 from ebmkit.point import Batch
-from ebmkit.protocols import Dataset
+from ebmkit.protocols.dataset import Dataset
 
 SPLITS = ("train", "test")
 NOISE_STEPS = 2.0**16

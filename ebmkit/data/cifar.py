@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ebmkit.components import BuildContext
 from ebmkit.data.arrays import ArrayData, known_split
+from ebmkit.data.declarations import FilesConfig
 from ebmkit.data.npz import read_arrays
-from ebmkit.data.parts import FilesConfig
 from ebmkit.data.places import find_files
 from ebmkit.data.raw import Array, Raw, array_data, channels_first
 from ebmkit.data.unpickle import read_cifar_batch
 from ebmkit.errors import DataError
+from ebmkit.plugins.context import BuildContext
 
 BATCHES = {"train": tuple(f"data_batch_{i}" for i in range(1, 6)), "test": ("test_batch",)}
 FOLDER = "cifar-10-batches-py"

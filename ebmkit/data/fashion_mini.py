@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from importlib.resources import as_file, files
 
-from ebmkit.components import BuildContext
 from ebmkit.data.arrays import ArrayData, known_split
+from ebmkit.data.declarations import FashionMiniConfig
 from ebmkit.data.idx import GARMENTS
 from ebmkit.data.npz import read_npz
-from ebmkit.data.parts import FashionMiniConfig
 from ebmkit.data.raw import Raw, array_data
+from ebmkit.plugins.context import BuildContext
 
 FILE = "fashion_mini.npz"
 

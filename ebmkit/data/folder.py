@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ebmkit.components import BuildContext
 from ebmkit.data.arrays import SPLITS, ArrayData, known_split
+from ebmkit.data.declarations import FolderConfig
 from ebmkit.data.images import stack_images
-from ebmkit.data.parts import FolderConfig
 from ebmkit.data.raw import Raw, array_data
 from ebmkit.errors import DataError
+from ebmkit.plugins.context import BuildContext
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ebmkit.components import BuildContext
 from ebmkit.data.arrays import ArrayData, known_split
+from ebmkit.data.declarations import HfConfig
 from ebmkit.data.images import stack_images
-from ebmkit.data.parts import HfConfig
 from ebmkit.data.raw import Array, Raw, array_data
 from ebmkit.errors import DataError
+from ebmkit.plugins.context import BuildContext
 
 
 def build_hf(config: HfConfig, context: BuildContext) -> ArrayData:

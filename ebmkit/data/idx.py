@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ebmkit.components import BuildContext
 from ebmkit.data.arrays import ArrayData, known_split
-from ebmkit.data.parts import FilesConfig
+from ebmkit.data.declarations import FilesConfig
 from ebmkit.data.places import find_files
 from ebmkit.data.raw import Array, Raw, array_data
 from ebmkit.errors import DataError
+from ebmkit.plugins.context import BuildContext
 
 FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.components import BuildContext, Selection
 from ebmkit.data.arrays import known_split
-from ebmkit.data.parts import ToyDiscreteConfig
-from ebmkit.discrete import XValues, decoded
+from ebmkit.data.declarations import ToyDiscreteConfig
+from ebmkit.ops.discrete import XValues, decoded
+from ebmkit.plugins.component import Selection
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Batch
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
-from ebmkit.components import BuildContext
 from ebmkit.data.arrays import ArrayData, known_split
-from ebmkit.data.parts import NpzConfig
+from ebmkit.data.declarations import NpzConfig
 from ebmkit.data.raw import Array, Raw, array_data, channels_first
 from ebmkit.errors import DataError
+from ebmkit.plugins.context import BuildContext
 
 ERRORS = (OSError, EOFError, MemoryError, RuntimeError, SyntaxError, ValueError, zipfile.BadZipFile, zlib.error)
 """What numpy and zipfile raise on damaged, encrypted or pickled files."""

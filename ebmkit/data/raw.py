@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ebmkit.components import BuildContext
 from ebmkit.data.arrays import ArrayData
 from ebmkit.errors import DataError
+from ebmkit.plugins.context import BuildContext
 
 Array = NDArray[Any]
 

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.components import BuildContext
 from ebmkit.data import densities
 from ebmkit.data.arrays import known_split
-from ebmkit.data.parts import ToyConfig
+from ebmkit.data.declarations import ToyConfig
 from ebmkit.errors import DataError
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Batch
 
 DEFAULT_SD = 0.2

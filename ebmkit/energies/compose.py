@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
-from ebmkit.protocols import abilities_of, at_least_fp32, evaluate, lacks_ability
+from ebmkit.protocols.energy import abilities_of, at_least_fp32, evaluate, lacks_ability
 
 Combine = Callable[[Tensor, Tensor], Tensor]
 COMBINED = ("energy", "levels")

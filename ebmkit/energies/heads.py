@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
-from ebmkit.protocols import at_least_fp32
+from ebmkit.protocols.energy import at_least_fp32
 
 CONDITION = "condition"
 """Key in `Point.aux` under which a wrapper hands a backbone its conditioning vector [B, C]."""

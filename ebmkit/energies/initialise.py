@@ -2,19 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import torch
 from torch import nn
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Within it, torch's own initialisers draw from a seed; the global CPU stream is as before afterwards."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        yield
 
 
 def init_linear(module: nn.Module, std: float = 0.01) -> None:

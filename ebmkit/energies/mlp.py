@@ -8,12 +8,12 @@ from math import prod
 
 from torch import Tensor, nn
 
-from ebmkit.components import BuildContext
+from ebmkit.energies.declarations import MlpConfig
 from ebmkit.energies.fourier import Fourier
 from ebmkit.energies.heads import ACTIVATIONS, Condition, Head, answers, modulated
-from ebmkit.energies.initialise import seeded
-from ebmkit.energies.parts import MlpConfig
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
+from ebmkit.rng import seeded
 
 
 class Mlp(nn.Module):

@@ -9,14 +9,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ebmkit.components import BuildContext, Selection
 from ebmkit.energies.heads import ACTIVATIONS, Condition, Head, answers
-from ebmkit.energies.initialise import init_conv, init_linear, seeded
+from ebmkit.energies.initialise import init_conv, init_linear
 from ebmkit.energies.resnet_config import ResnetConfig, contradiction, groups
 from ebmkit.energies.standardised import StandardisedBlock
 from ebmkit.energies.trunk import Trunk, sides
 from ebmkit.errors import CapabilityError
+from ebmkit.plugins.component import Selection
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
+from ebmkit.rng import seeded
 
 
 class Resnet(nn.Module):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Interval, MinLen
 
-from ebmkit.components import Selection
+from ebmkit.plugins.component import Selection
 
 Width = Annotated[int, Gt(0)]
 Activation = Literal["leaky-relu", "silu", "softplus"]

@@ -7,7 +7,7 @@ from torch.nn.utils import parametrize
 
 from ebmkit.energies.heads import ACTIVATIONS, modulated
 from ebmkit.energies.resnet_config import groups
-from ebmkit.smooth import convolved, normalised, silu
+from ebmkit.ops.double_backward import convolved, normalised, silu
 
 EPSILON = 1e-5
 

@@ -14,7 +14,7 @@ from ebmkit.energies.attention import SelfAttention
 from ebmkit.energies.heads import ACTIVATIONS, modulated
 from ebmkit.energies.resnet_config import ResnetConfig
 from ebmkit.energies.standardised import StandardisedBlock
-from ebmkit.smooth import convolved, silu
+from ebmkit.ops.double_backward import convolved, silu
 
 
 class ResidualBlock(nn.Module):

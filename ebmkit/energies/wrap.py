@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
-from ebmkit.protocols import at_least_fp32
+from ebmkit.protocols.energy import at_least_fp32
 
 
 class ModuleEnergy(nn.Module):

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from ebmkit.components import BuildContext, NoConfig
-from ebmkit.phases import Phases
-from ebmkit.protocols import Energy, Needs
+from ebmkit.plugins.component import NoConfig
+from ebmkit.plugins.context import BuildContext
+from ebmkit.protocols.energy import Energy
+from ebmkit.protocols.objective import Phases, Requires
 
 
 class ContrastiveDivergence:
@@ -17,7 +18,7 @@ class ContrastiveDivergence:
     At temperature T the gradient is T times that.
     """
 
-    requires = Needs()
+    requires = Requires()
 
     def losses(self, energy: Energy, phases: Phases) -> Mapping[str, Tensor]:
         """Returns the difference of the mean energies as "gap"."""

@@ -8,12 +8,12 @@ from math import prod
 import torch
 from torch import Tensor
 
-from ebmkit.components import BuildContext
 from ebmkit.errors import CapabilityError
-from ebmkit.objectives.parts import EnergyL2Config, diverging
-from ebmkit.phases import Phases
+from ebmkit.objectives.declarations import EnergyL2Config, diverging
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import Energy, Needs
+from ebmkit.protocols.energy import Energy
+from ebmkit.protocols.objective import Phases, Requires
 
 
 class EnergyL2:
@@ -23,7 +23,7 @@ class EnergyL2:
     the joint law is what its offset says, so a penalty on it would press the levels to unequal shares.
     """
 
-    requires = Needs()
+    requires = Requires()
 
     def __init__(self, alpha: float, levels: Mapping[str, int] | None = None) -> None:
         self.alpha = alpha

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ebmkit.protocols import Sampler, SamplerInfo, owns_tail
+from ebmkit.protocols.sampler import Sampler, SamplerInfo, owns_tail
 from ebmkit.samplers.sequence import Sequence
 
 

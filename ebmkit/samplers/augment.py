@@ -7,12 +7,13 @@ from dataclasses import replace
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.augmentation import PRESETS, Augmentation, augment
-from ebmkit.components import BuildContext
 from ebmkit.errors import CapabilityError
+from ebmkit.ops.augmentation import PRESETS, Augmentation, augment
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState, Tail, Tuning
-from ebmkit.samplers.parts import AugmentConfig
+from ebmkit.protocols.energy import EnergyView
+from ebmkit.protocols.sampler import SamplerInfo, SamplerState, Tail, Tuning
+from ebmkit.samplers.declarations.augment import AugmentConfig
 
 
 class Augment:

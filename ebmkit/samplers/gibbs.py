@@ -5,12 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.components import BuildContext
 from ebmkit.errors import CapabilityError
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState, Tail, Tuning
-from ebmkit.samplers.adapt import count_values
-from ebmkit.samplers.exact_parts import GibbsConfig
+from ebmkit.protocols.energy import EnergyView
+from ebmkit.protocols.sampler import SamplerInfo, SamplerState, Tail, Tuning
+from ebmkit.samplers.declarations.gibbs import GibbsConfig
+from ebmkit.samplers.step_size import count_values
 
 
 def gibbs_draw(energies: Tensor, uniform: Tensor, temperature: float) -> tuple[Tensor, Tensor]:

@@ -8,20 +8,21 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.components import BuildContext
-from ebmkit.discrete import BITS, hold
 from ebmkit.errors import CapabilityError
+from ebmkit.ops.discrete import BITS, hold
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState, Tail, Tuning
+from ebmkit.protocols.energy import EnergyView
+from ebmkit.protocols.sampler import SamplerInfo, SamplerState, Tail, Tuning
+from ebmkit.samplers.declarations.gibbs import GwgConfig
 from ebmkit.samplers.gibbs import gibbs_draw
-from ebmkit.samplers.metropolis import Chains, Target, build_target, choose
-from ebmkit.samplers.more_parts import GwgConfig, no_tail
+from ebmkit.samplers.metropolis import Evaluated, Target, build_target, choose, no_tail
 
 
 class Values(Protocol):
     """The values that x may have, and its neighbours: what one change of one entry leads to."""
 
-    def logits(self, x: Tensor, drift: Tensor) -> Tensor:
+    def logits(self, x: Tensor, gradient: Tensor) -> Tensor:
         """Returns log q of every neighbour [B, N] up to a constant: half of what −E/T gains, to first order."""
         ...
 
@@ -46,9 +47,9 @@ class Binary:
     low: float = 0.0
     high: float = 1.0
 
-    def logits(self, x: Tensor, drift: Tensor) -> Tensor:
+    def logits(self, x: Tensor, gradient: Tensor) -> Tensor:
         """Returns log q of every flip [B, D] up to a constant."""
-        return (drift * (x - self._flipped(x))).flatten(1) / 2
+        return (gradient * (x - self._flipped(x))).flatten(1) / 2
 
     def moved(self, x: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
         """Returns x with entry `index` flipped; the same index leads back."""
@@ -72,9 +73,9 @@ class OneHot:
     Source: Grathwohl et al. (2021), eq. 4 and 6.
     """
 
-    def logits(self, x: Tensor, drift: Tensor) -> Tensor:
+    def logits(self, x: Tensor, gradient: Tensor) -> Tensor:
         """Returns log q of every change [B, D·K] up to a constant, −∞ where nothing would change."""
-        gain = (drift * x).sum(dim=-1, keepdim=True) - drift
+        gain = (gradient * x).sum(dim=-1, keepdim=True) - gradient
         return gain.masked_fill(x > 0.5, -torch.inf).flatten(1) / 2
 
     def moved(self, x: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
@@ -108,8 +109,8 @@ def log_chance(logits: Tensor, index: Tensor) -> Tensor:
 class GibbsWithGradients:
     """K moves a transition, each of one entry of x, accepted or rejected; K + 1 gradients.
 
-    Exact for any deterministic drift; ∇E/T makes good proposals. Where nothing is ever rejected, the number of changes
-    is that of the moves: take averages over time, or an odd and an even number of moves in turn.
+    Exact for any deterministic g(x) in place of the gradient; ∇E/T makes good proposals. Where nothing is ever
+    rejected, the number of changes is that of the moves: average over time, or take an odd and an even number in turn.
     """
 
     moves_coordinates: frozenset[str] = frozenset()
@@ -153,14 +154,14 @@ class GibbsWithGradients:
         point = state.point.replace(x=chains.point.x)
         return SamplerState(point=point, rng=state.rng, tuning=state.tuning), info
 
-    def propose(self, view: EnergyView, chains: Chains, uniform: Tensor) -> tuple[Chains, Tensor]:
+    def propose(self, view: EnergyView, chains: Evaluated, uniform: Tensor) -> tuple[Evaluated, Tensor]:
         """Returns a neighbour of every chain and its log acceptance ratio [B]."""
         x = chains.point.x
-        logits = self.values.logits(x, chains.drift)
+        logits = self.values.logits(x, chains.gradient)
         index, _ = gibbs_draw(-logits, uniform, 1.0)
         x_new, back = self.values.moved(x, index)
         new = self.target.at(view, chains.point.replace(x=x_new))
-        log_back = log_chance(self.values.logits(x_new, new.drift), back)
+        log_back = log_chance(self.values.logits(x_new, new.gradient), back)
         return new, log_accept_ratio(chains.energy, new.energy, log_chance(logits, index), log_back)
 
 

@@ -6,27 +6,29 @@ from collections.abc import Callable
 
 from torch import Generator, Tensor
 
-from ebmkit.components import BuildContext
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState, Tail, Tuning
-from ebmkit.samplers.adapt import Adaptation, build_adaptation, count_values, initial_tuning, step_sizes
-from ebmkit.samplers.exact_parts import HmcConfig
-from ebmkit.samplers.metropolis import Chains, Target, build_scale, build_target, transition
-from ebmkit.samplers.walls import bounced, mirrored
+from ebmkit.protocols.energy import EnergyView
+from ebmkit.protocols.sampler import SamplerInfo, SamplerState, Tail, Tuning
+from ebmkit.samplers.adaptation import Adaptation, build_adaptation
+from ebmkit.samplers.declarations.metropolis import HmcConfig
+from ebmkit.samplers.metropolis import Evaluated, Target, build_scale, build_target, transition
+from ebmkit.samplers.reflection import bounced, mirrored
+from ebmkit.samplers.step_size import count_values, initial_tuning, step_sizes
 
 
-def kick(momentum: Tensor, drift: Tensor, step_size: Tensor) -> Tensor:
+def kick(momentum: Tensor, gradient: Tensor, step_size: Tensor) -> Tensor:
     """Returns p − ε∇E(x)/T: the momentum after a time ε at x."""
-    return momentum - step_size * drift
+    return momentum - step_size * gradient
 
 
 def leapfrog(
     x: Tensor,
     momentum: Tensor,
-    drift: Tensor,
+    gradient: Tensor,
     step_size: Tensor,
     n_leapfrog: int,
-    drift_at: Callable[[Tensor], Tensor],
+    gradient_at: Callable[[Tensor], Tensor],
     bounds: tuple[float, float] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Returns x after L leapfrog steps, and the momentum half a step before: close with `kick(p, ∇E(x)/T, ε/2)`.
@@ -36,20 +38,20 @@ def leapfrog(
     Args:
         x: [B, *event], data units.
         momentum: p [B, *event], standard normal at equilibrium.
-        drift: ∇E/T at x [B, *event], per data unit.
+        gradient: ∇E/T at x [B, *event], per data unit.
         step_size: ε, data units, broadcast against x; one for each entry is a diagonal mass 1/ε².
         n_leapfrog: L.
-        drift_at: x → ∇E/T.
+        gradient_at: x → ∇E/T.
         bounds: (lowest, highest) value of x, at which it bounces; None for none.
 
     Source: Neal (2011), eq. 5.18–5.20, with neighbouring half kicks joined.
     """
-    momentum = kick(momentum, drift, step_size / 2)
+    momentum = kick(momentum, gradient, step_size / 2)
     for i in range(n_leapfrog):
         x, sign = mirrored(x + step_size * momentum, bounds)
         momentum = bounced(momentum, sign)
         if i < n_leapfrog - 1:
-            momentum = kick(momentum, drift_at(x), step_size)
+            momentum = kick(momentum, gradient_at(x), step_size)
     return x, momentum
 
 
@@ -94,25 +96,27 @@ class Hmc:
         step_size = step_sizes(state.tuning, state.point, self.config.step_size_per or "", self.scale)
         return transition(self, view, state, n_moves=self.config.moves, step_size=step_size, tail=tail)
 
-    def propose(self, view: EnergyView, chains: Chains, noise: Tensor, step_size: Tensor) -> tuple[Chains, Tensor]:
+    def propose(
+        self, view: EnergyView, chains: Evaluated, noise: Tensor, step_size: Tensor
+    ) -> tuple[Evaluated, Tensor]:
         """Returns the end of the trajectory that starts with momentum `noise`, and its log acceptance ratio [B]."""
         point = chains.point
         x, momentum = leapfrog(
-            point.x, noise, chains.drift, step_size, self.config.n_leapfrog,
-            lambda x: self.target.drift_on_the_way(view, point.replace(x=x)), self.target.bounds,
+            point.x, noise, chains.gradient, step_size, self.config.n_leapfrog,
+            lambda x: self.target.gradient_on_the_way(view, point.replace(x=x)), self.target.bounds,
         )  # fmt: skip
         new = self.target.at(view, point.replace(x=x))
-        momentum = kick(momentum, new.drift, step_size / 2)
+        momentum = kick(momentum, new.gradient, step_size / 2)
         return new, log_accept_ratio(chains.energy, new.energy, noise, momentum)
 
     def replay(self, view: EnergyView, point: Point, noise: Tensor, step_size: Tensor) -> Tensor:
         """Returns the end of the trajectory with the graph of the live energy."""
 
-        def drift_at(x: Tensor) -> Tensor:
-            return self.target.live_drift(view, point.replace(x=x))
+        def gradient_at(x: Tensor) -> Tensor:
+            return self.target.live_gradient(view, point.replace(x=x))
 
-        drift = drift_at(point.x)
-        return leapfrog(point.x, noise, drift, step_size, self.config.n_leapfrog, drift_at, self.target.bounds)[0]
+        gradient = gradient_at(point.x)
+        return leapfrog(point.x, noise, gradient, step_size, self.config.n_leapfrog, gradient_at, self.target.bounds)[0]
 
 
 def build_hmc(config: HmcConfig, context: BuildContext) -> Hmc:

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from torch import Generator, Tensor
 
-from ebmkit.components import BuildContext
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState, Tail, Tuning
-from ebmkit.samplers.adapt import Adaptation, build_adaptation, count_values, initial_tuning, step_sizes
-from ebmkit.samplers.exact_parts import MalaConfig
-from ebmkit.samplers.metropolis import Chains, Target, build_scale, build_target, transition
-from ebmkit.samplers.walls import bounced, mirrored
+from ebmkit.protocols.energy import EnergyView
+from ebmkit.protocols.sampler import SamplerInfo, SamplerState, Tail, Tuning
+from ebmkit.samplers.adaptation import Adaptation, build_adaptation
+from ebmkit.samplers.declarations.metropolis import MalaConfig
+from ebmkit.samplers.metropolis import Evaluated, Target, build_scale, build_target, transition
+from ebmkit.samplers.reflection import bounced, mirrored
+from ebmkit.samplers.step_size import count_values, initial_tuning, step_sizes
 
 
-def mala_proposal(x: Tensor, drift: Tensor, noise: Tensor, step_size: Tensor) -> Tensor:
+def mala_proposal(x: Tensor, gradient: Tensor, noise: Tensor, step_size: Tensor) -> Tensor:
     """Returns x' = x − (s²/2) g(x) + sξ.
 
     Args:
         x: [B, *event], data units.
-        drift: g(x) [B, *event], any deterministic function of x; ∇E/T makes good proposals. Per data unit.
+        gradient: g(x) [B, *event], any deterministic function of x; ∇E/T makes good proposals. Per data unit.
         noise: ξ [B, *event], standard normal.
         step_size: s, data units, broadcast against x; one for each entry is a diagonal preconditioner s².
     """
-    return x - step_size**2 / 2 * drift + step_size * noise
+    return x - step_size**2 / 2 * gradient + step_size * noise
 
 
 def log_accept_ratio(
-    energy: Tensor, energy_new: Tensor, drift: Tensor, drift_new: Tensor, noise: Tensor, step_size: Tensor
+    energy: Tensor, energy_new: Tensor, gradient: Tensor, gradient_new: Tensor, noise: Tensor, step_size: Tensor
 ) -> Tensor:
     """Returns log r = E(x) − E(x') − ½‖−ξ + (s/2)(g(x) + g(x'))‖² + ½‖ξ‖² [B].
 
@@ -36,14 +38,14 @@ def log_accept_ratio(
     Args:
         energy: E(x)/T [B].
         energy_new: E(x')/T [B].
-        drift: g(x) [B, *event], per data unit.
-        drift_new: g(x'), turned in the entries in which x' came about by a bounce at a wall.
+        gradient: g(x) [B, *event], per data unit.
+        gradient_new: g(x'), turned in the entries in which x' came about by a bounce at a wall.
         noise: ξ, that made x' from x.
         step_size: s, data units, broadcast against x.
 
     Source: Roberts, Tweedie (1996), section 1.4.2. The published DA-EBM code has s²/2 where this has s/2: not exact.
     """
-    pull = step_size / 2 * (drift + drift_new)
+    pull = step_size / 2 * (gradient + gradient_new)
     return energy - energy_new + (pull * (noise - pull / 2)).flatten(1).sum(dim=1)
 
 
@@ -77,16 +79,18 @@ class Mala:
         step_size = step_sizes(state.tuning, state.point, self.config.step_size_per or "", self.scale)
         return transition(self, view, state, n_moves=self.config.moves, step_size=step_size, tail=tail)
 
-    def propose(self, view: EnergyView, chains: Chains, noise: Tensor, step_size: Tensor) -> tuple[Chains, Tensor]:
+    def propose(
+        self, view: EnergyView, chains: Evaluated, noise: Tensor, step_size: Tensor
+    ) -> tuple[Evaluated, Tensor]:
         """Returns the Langevin proposal and its log acceptance ratio [B]."""
-        x, sign = mirrored(mala_proposal(chains.point.x, chains.drift, noise, step_size), self.target.bounds)
+        x, sign = mirrored(mala_proposal(chains.point.x, chains.gradient, noise, step_size), self.target.bounds)
         new = self.target.at(view, chains.point.replace(x=x))
-        drift_new = bounced(new.drift, sign)
-        return new, log_accept_ratio(chains.energy, new.energy, chains.drift, drift_new, noise, step_size)
+        gradient_new = bounced(new.gradient, sign)
+        return new, log_accept_ratio(chains.energy, new.energy, chains.gradient, gradient_new, noise, step_size)
 
     def replay(self, view: EnergyView, point: Point, noise: Tensor, step_size: Tensor) -> Tensor:
         """Returns the proposal with the graph of the live energy."""
-        x = mala_proposal(point.x, self.target.live_drift(view, point), noise, step_size)
+        x = mala_proposal(point.x, self.target.live_gradient(view, point), noise, step_size)
         return mirrored(x, self.target.bounds)[0]
 
 

@@ -8,27 +8,27 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from ebmkit.components import BuildContext
 from ebmkit.errors import CapabilityError
+from ebmkit.ops.rows import normal, rows_as
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState, Tail
+from ebmkit.protocols.energy import EnergyView
+from ebmkit.protocols.sampler import SamplerInfo, SamplerState, Tail
+from ebmkit.samplers.warmup import WARMUP
 
-WARMUP = "warmup"
-"""Key in the tuning: transitions left of a training's start that take every allowed proposal."""
 
-
-class Chains(NamedTuple):
+class Evaluated(NamedTuple):
     """A point with what is kept of it through the moves.
 
     Attributes:
         point: B chains.
         energy: E/T [B].
-        drift: ∇E/T [B, *event], per data unit.
+        gradient: ∇E/T [B, *event], per data unit.
     """
 
     point: Point
     energy: Tensor
-    drift: Tensor
+    gradient: Tensor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,32 +43,33 @@ class Target:
     temperature: float = 1.0
     bounds: tuple[float, float] | None = None
 
-    def at(self, view: EnergyView, point: Point) -> Chains:
+    def at(self, view: EnergyView, point: Point) -> Evaluated:
         """Returns the point with E/T and ∇E/T: one pass where the view's precisions agree, one gradient in any case."""
-        energy, drift = view.energy_and_drift(point)
-        return Chains(point, self._reduced(energy), self._reduced(drift))
+        energy, gradient = view.energy_and_gradient(point)
+        return Evaluated(point, self._reduced(energy), self._reduced(gradient))
 
-    def drift(self, view: EnergyView, point: Point) -> Tensor:
+    def gradient(self, view: EnergyView, point: Point) -> Tensor:
         """Returns ∇E/T [B, *event]."""
-        return self._reduced(view.drift(point))
+        return self._reduced(view.gradient(point))
 
-    def drift_on_the_way(self, view: EnergyView, point: Point) -> Tensor:
+    def gradient_on_the_way(self, view: EnergyView, point: Point) -> Tensor:
         """Returns ∇E/T [B, *event] within a proposal, of which only the end is asked whether it is finite.
 
-        Where energy and drift are one pass, it is spared what `view.drift` does to mark rows without a finite energy.
+        Where energy and gradient are one pass, it is spared what `view.gradient` does to mark rows whose energy is not
+        finite.
         """
         one_pass = getattr(view, "precision", "fp32") == "fp32"
-        return self._reduced(view.energy_and_drift(point)[1] if one_pass else view.drift(point))
+        return self._reduced(view.energy_and_gradient(point)[1] if one_pass else view.gradient(point))
 
-    def live_drift(self, view: EnergyView, point: Point) -> Tensor:
+    def live_gradient(self, view: EnergyView, point: Point) -> Tensor:
         """Returns ∇E/T [B, *event] of the live energy with its graph; x must require a gradient."""
         with torch.enable_grad():
-            (drift,) = torch.autograd.grad(view.live(point).sum(), point.x, create_graph=True)
-        return self._reduced(drift)
+            (gradient,) = torch.autograd.grad(view.live(point).sum(), point.x, create_graph=True)
+        return self._reduced(gradient)
 
-    def allows(self, chains: Chains) -> Tensor:
-        """Returns [B] bool: finite energy, finite drift, x within bounds. What is not allowed is rejected."""
-        allowed = torch.isfinite(chains.energy) & torch.isfinite(chains.drift).flatten(1).all(dim=1)
+    def allows(self, chains: Evaluated) -> Tensor:
+        """Returns [B] bool: finite energy, finite gradient, x within bounds. What is not allowed is rejected."""
+        allowed = torch.isfinite(chains.energy) & torch.isfinite(chains.gradient).flatten(1).all(dim=1)
         if self.bounds is None:
             return allowed
         low, high = self.bounds
@@ -93,7 +94,9 @@ class Kernel(Protocol):
         """Gradients that one move costs."""
         ...
 
-    def propose(self, view: EnergyView, chains: Chains, noise: Tensor, step_size: Tensor) -> tuple[Chains, Tensor]:
+    def propose(
+        self, view: EnergyView, chains: Evaluated, noise: Tensor, step_size: Tensor
+    ) -> tuple[Evaluated, Tensor]:
         """Returns the proposal and its log acceptance ratio [B]."""
         ...
 
@@ -150,26 +153,16 @@ def transition(
     return SamplerState(point=state.point.replace(x=x), rng=state.rng, tuning=state.tuning), info
 
 
-def choose(accepted: Tensor, proposal: Chains, current: Chains) -> Chains:
+def choose(accepted: Tensor, proposal: Evaluated, current: Evaluated) -> Evaluated:
     """Returns the proposal in accepted rows and the current chains, bit for bit, in the others; only x was proposed."""
     x = torch.where(rows_as(accepted, current.point.x), proposal.point.x, current.point.x)
-    drift = torch.where(rows_as(accepted, current.drift), proposal.drift, current.drift)
-    return Chains(current.point.replace(x=x), torch.where(accepted, proposal.energy, current.energy), drift)
+    gradient = torch.where(rows_as(accepted, current.gradient), proposal.gradient, current.gradient)
+    return Evaluated(current.point.replace(x=x), torch.where(accepted, proposal.energy, current.energy), gradient)
 
 
 def carry(value: Tensor, replay: Tensor) -> Tensor:
     """Returns the value, bit for bit, with the gradient of a replay of how it came about."""
     return value + (replay - replay.detach())
-
-
-def rows_as(values: Tensor, like: Tensor) -> Tensor:
-    """Returns [B] values as [B, 1, …], to be broadcast against [B, *event]."""
-    return values.view(-1, *[1] * (like.ndim - 1))
-
-
-def normal(like: Tensor, rng: torch.Generator) -> Tensor:
-    """Returns standard normal noise of a tensor's shape, device and dtype."""
-    return torch.randn(like.shape, generator=rng, device=like.device, dtype=like.dtype)
 
 
 def build_target(context: BuildContext) -> Target:
@@ -192,3 +185,11 @@ def build_scale(scale: tuple[float, ...], context: BuildContext) -> Tensor | Non
             f"scale has {len(scale)} entries, but a datum of shape {context.event_shape} has {n_entries}: one each."
         )
     return torch.tensor(scale, device=context.device, dtype=context.dtype).view(context.event_shape)
+
+
+def no_tail(name: str) -> CapabilityError:
+    """Returns the error for a tail that is asked of a sampler whose moves have no graph."""
+    return CapabilityError(
+        f"A tail was asked of {name}, but the end of its move is no differentiable function of the start. "
+        "Samplers that have one: sgld, underdamped, mala, hmc."
+    )

@@ -8,15 +8,17 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.components import BuildContext
+from ebmkit.ops.rows import normal, rows_as
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState, Tail, Tuning
-from ebmkit.samplers.adapt import Adaptation, build_adaptation, count_values, initial_tuning, step_sizes
-from ebmkit.samplers.exact_parts import HmcConfig
+from ebmkit.protocols.energy import EnergyView
+from ebmkit.protocols.sampler import SamplerInfo, SamplerState, Tail, Tuning
+from ebmkit.samplers.adaptation import Adaptation, build_adaptation
+from ebmkit.samplers.declarations.metropolis import HmcConfig, NutsConfig
 from ebmkit.samplers.hmc import kick, log_accept_ratio
-from ebmkit.samplers.metropolis import Chains, Target, build_scale, build_target, choose, normal, rows_as
-from ebmkit.samplers.more_parts import NutsConfig, no_tail
-from ebmkit.samplers.walls import bounced, mirrored
+from ebmkit.samplers.metropolis import Evaluated, Target, build_scale, build_target, choose, no_tail
+from ebmkit.samplers.reflection import bounced, mirrored
+from ebmkit.samplers.step_size import count_values, initial_tuning, step_sizes
 
 MAX_ERROR = 1000.0  # nats of energy error at which a trajectory counts as diverged: its weight is 0 in any precision
 
@@ -24,7 +26,7 @@ MAX_ERROR = 1000.0  # nats of energy error at which a trajectory counts as diver
 class Place(NamedTuple):
     """A state of every trajectory: the chains there, and their momentum p [B, *event]."""
 
-    chains: Chains
+    chains: Evaluated
     momentum: Tensor
 
 
@@ -43,7 +45,7 @@ class Tree(NamedTuple):
 
     first: Place
     last: Place
-    proposal: Chains
+    proposal: Evaluated
     log_weight: Tensor
     momentum: Tensor
     grows: Tensor
@@ -68,12 +70,12 @@ def no_u_turn(first: Tensor, last: Tensor, total: Tensor) -> Tensor:
     return ((first * way).flatten(1).sum(dim=1) > 0) & ((last * way).flatten(1).sum(dim=1) > 0)
 
 
-def leapfrog_step(place: Place, step_size: Tensor, at: Callable[[Tensor], Chains], bounds: Bounds = None) -> Place:
+def leapfrog_step(place: Place, step_size: Tensor, at: Callable[[Tensor], Evaluated], bounds: Bounds = None) -> Place:
     """Returns the place one leapfrog step on, bouncing at bounds; a negative ε goes back in time."""
-    momentum = kick(place.momentum, place.chains.drift, step_size / 2)
+    momentum = kick(place.momentum, place.chains.gradient, step_size / 2)
     x, sign = mirrored(place.chains.point.x + step_size * momentum, bounds)
     chains = at(x)
-    return Place(chains, kick(bounced(momentum, sign), chains.drift, step_size / 2))
+    return Place(chains, kick(bounced(momentum, sign), chains.gradient, step_size / 2))
 
 
 def with_state(branch: Tree, origin: Place, new: Place, uniform: Tensor, allowed: Tensor) -> Tree:
@@ -112,7 +114,7 @@ def straight(pieces: list[Piece], last: Tensor, total: Tensor) -> tuple[list[Pie
 
 def branch_from(
     origin: Place, end: Place, step_size: Tensor, uniform: Tensor,
-    at: Callable[[Tensor], Chains], allows: Callable[[Chains], Tensor], bounds: Bounds = None,
+    at: Callable[[Tensor], Evaluated], allows: Callable[[Evaluated], Tensor], bounds: Bounds = None,
 ) -> Tree:  # fmt: skip
     """Returns the n states that follow an end of a trajectory that started at the origin, for n uniform numbers [n, B].
 
@@ -164,7 +166,7 @@ def _chosen(rows: Tensor, yes: Place, no: Place) -> Place:
     return Place(choose(rows, yes.chains, no.chains), momentum)
 
 
-def draw_noise(chains: Chains, max_depth: int, rng: Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def draw_noise(chains: Evaluated, max_depth: int, rng: Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Returns all that is random in one move of D doublings at most, the same whenever it stops.
 
     Momentum [B, *event]; forward in time [D, B] bool; uniform [D, B] for the doublings, [2^D − 1, B] for the states.
@@ -178,7 +180,7 @@ def draw_noise(chains: Chains, max_depth: int, rng: Generator) -> tuple[Tensor, 
 class Nuts:
     """K no-U-turn moves a transition, each from a fresh momentum, at K · (2^D − 1) + 1 gradients.
 
-    Exact for any deterministic drift, as Hamiltonian Monte Carlo is. A state without a finite energy ends its
+    Exact for any deterministic gradient, as Hamiltonian Monte Carlo is. A state without a finite energy ends its
     trajectory; at bounds it bounces. Rows that have ended are carried along unchanged until the last has.
     """
 
@@ -219,13 +221,13 @@ class Nuts:
         point = state.point.replace(x=chains.point.x)
         return SamplerState(point=point, rng=state.rng, tuning=state.tuning), info
 
-    def _trajectory(self, view: EnergyView, chains: Chains, rng: Generator, step_size: Tensor) -> tuple[Tree, int]:
+    def _trajectory(self, view: EnergyView, chains: Evaluated, rng: Generator, step_size: Tensor) -> tuple[Tree, int]:
         """Returns a trajectory through the chains, and the gradients it cost."""
         momentum, directions, doublings, states = draw_noise(chains, self.config.max_depth, rng)
         origin = Place(chains, momentum)
         tree, made = _seed(origin, torch.zeros_like(chains.energy), momentum), 0
 
-        def at(x: Tensor) -> Chains:
+        def at(x: Tensor) -> Evaluated:
             return self.target.at(view, chains.point.replace(x=x))
 
         for depth, forward in enumerate(directions.unbind()):

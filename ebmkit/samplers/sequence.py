@@ -10,7 +10,8 @@ from torch import Generator
 
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
-from ebmkit.protocols import EnergyView, Sampler, SamplerInfo, SamplerState, Tail, Tuning, moves_x, owns_tail
+from ebmkit.protocols.energy import EnergyView
+from ebmkit.protocols.sampler import Sampler, SamplerInfo, SamplerState, Tail, Tuning, moves_x, owns_tail
 
 
 class Sequence:

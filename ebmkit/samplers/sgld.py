@@ -7,18 +7,21 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.components import BuildContext, Selection
 from ebmkit.errors import CapabilityError
+from ebmkit.ops.gradients import gradient_with_graph
+from ebmkit.ops.rows import normal
+from ebmkit.plugins.component import Selection
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState, Tail, Tuning
-from ebmkit.samplers.divergence import held
-from ebmkit.samplers.metropolis import build_scale, normal
-from ebmkit.samplers.parts import SgldConfig
-from ebmkit.smooth import drifts_alone
+from ebmkit.protocols.energy import EnergyView
+from ebmkit.protocols.sampler import SamplerInfo, SamplerState, Tail, Tuning
+from ebmkit.samplers.declarations.langevin import SgldConfig
+from ebmkit.samplers.metropolis import build_scale
+from ebmkit.samplers.nonfinite import clamped
 
 
 def langevin_move(
-    x: Tensor, drift: Tensor, noise: Tensor, step_size: float, noise_scale: float, scale: Tensor | None = None
+    x: Tensor, gradient: Tensor, noise: Tensor, step_size: float, noise_scale: float, scale: Tensor | None = None
 ) -> Tensor:
     """Returns x − η∇E(x) + σξ, a move at temperature σ²/2η (Welling, Teh, 2011, eq. 4 with a fixed step).
 
@@ -26,15 +29,15 @@ def langevin_move(
 
     Args:
         x: [B, *event], data units.
-        drift: ∇E(x) [B, *event], nats per data unit.
+        gradient: ∇E(x) [B, *event], nats per data unit.
         noise: ξ [B, *event], standard normal.
         step_size: η, data units² per nat.
         noise_scale: σ, data units.
         scale: s [*event], of each entry of x; None where all are 1.
     """
     if scale is not None:
-        drift, noise = scale**2 * drift, scale * noise
-    return x.add(drift, alpha=-step_size).add(noise, alpha=noise_scale)
+        gradient, noise = scale**2 * gradient, scale * noise
+    return x.add(gradient, alpha=-step_size).add(noise, alpha=noise_scale)
 
 
 class Sgld:
@@ -67,8 +70,8 @@ class Sgld:
         n_kept = 0 if tail is None else min(tail.moves, moves)
         point = self._free_moves(view, state.point, moves - n_kept, state.rng)
         for _ in range(n_kept):
-            point, drift = drift_with_graph(view, point, tail.rows if tail else None)
-            point = self._moved(point, drift, normal(point.x, state.rng))
+            point, gradient = gradient_with_graph(view, point, tail.rows if tail else None)
+            point = self._moved(point, gradient, normal(point.x, state.rng))
         info = SamplerInfo(
             start=state.point,
             accept_rate=torch.ones(len(point), device=point.x.device),
@@ -84,47 +87,25 @@ class Sgld:
             key = ("sgld", self.step_size, self.noise, self.config.clip, self.config.scale, self.bounds)
             return point.replace(x=view.moves(key, self._loop, point, noise))  # type: ignore[attr-defined]
         for _ in range(n):
-            point = self._moved(point, view.drift(point), normal(point.x, rng))
+            point = self._moved(point, view.gradient(point), normal(point.x, rng))
         return point
 
-    def _loop(self, drift: Callable[[Point], Tensor], point: Point, noise: Tensor) -> Tensor:
+    def _loop(self, gradient: Callable[[Point], Tensor], point: Point, noise: Tensor) -> Tensor:
         """Returns x after len(noise) moves: a function of its arguments alone, as a captured graph wants it."""
         for draw in noise:
-            point = self._moved(point, drift(point), draw)
+            point = self._moved(point, gradient(point), draw)
         return point.x
 
-    def _moved(self, point: Point, drift: Tensor, noise: Tensor) -> Point:
+    def _moved(self, point: Point, gradient: Tensor, noise: Tensor) -> Point:
         scale = None if self.scale is None else self.scale.to(point.x)
-        x = langevin_move(point.x, self._clipped(drift), noise, self.step_size, self.noise, scale)
+        x = langevin_move(point.x, self._clipped(gradient), noise, self.step_size, self.noise, scale)
         return point.replace(x=self._bounded(x))
 
-    def _clipped(self, drift: Tensor) -> Tensor:
-        return held(drift, -self.config.clip, self.config.clip) if self.config.clip else drift
+    def _clipped(self, gradient: Tensor) -> Tensor:
+        return clamped(gradient, -self.config.clip, self.config.clip) if self.config.clip else gradient
 
     def _bounded(self, x: Tensor) -> Tensor:
-        return x if self.bounds is None else held(x, *self.bounds)
-
-
-def drift_with_graph(view: EnergyView, point: Point, rows: int | None) -> tuple[Point, Tensor]:
-    """Returns the point and ∇E on it, with the graph of the live energy on the first rows (None: on all).
-
-    The value is that of the view to the last bit, whatever its precision: only the gradient comes from the live energy,
-    through its parameters and through the kept rows of x. The other rows carry no graph. Where drifts are in bf16, so
-    is the graph: that of the move that was made, at half the cost. Measured on the network of improved-cd-mnist with
-    the same move, the gradient of a KL term differs by 2 % from that of a graph in fp32 (cosine .9998).
-    """
-    drift = view.drift(point.map(torch.detach))
-    half = getattr(view, "precision", "fp32") == "bf16"
-    with torch.enable_grad():
-        leading = point.map(lambda tensor: tensor[:rows])
-        kept = leading.x if leading.x.requires_grad else leading.x.detach().requires_grad_()
-        with drifts_alone(), torch.autocast(kept.device.type, torch.bfloat16, enabled=half, cache_enabled=False):
-            (live,) = torch.autograd.grad(view.live(leading.replace(x=kept)).sum(), kept, create_graph=True)
-        zero = live - live.detach()
-        if len(kept) == len(point):
-            return point.replace(x=kept), drift + zero
-        x = torch.cat([kept, point.x[rows:].detach()])
-        return point.replace(x=x), torch.cat([drift[:rows] + zero, drift[rows:]])
+        return x if self.bounds is None else clamped(x, *self.bounds)
 
 
 def build_sgld(config: SgldConfig, context: BuildContext) -> Sgld:

@@ -11,17 +11,20 @@ from dataclasses import replace
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.components import BuildContext
 from ebmkit.errors import CapabilityError
-from ebmkit.point import Batch, Point
-from ebmkit.protocols import EnergyView, Sampler, SamplerInfo, SamplerState, Tail, Tuning
-from ebmkit.samplers.adapt import build_adaptation
-from ebmkit.samplers.exact_parts import MalaConfig
+from ebmkit.ops.rows import copies, rows_as
+from ebmkit.plugins.context import BuildContext
+from ebmkit.point import Point
+from ebmkit.protocols.energy import EnergyView
+from ebmkit.protocols.sampler import Sampler, SamplerInfo, SamplerState, Tail, Tuning
+from ebmkit.samplers.adaptation import build_adaptation
+from ebmkit.samplers.declarations.metropolis import MalaConfig
+from ebmkit.samplers.declarations.tempering import TemperingConfig
 from ebmkit.samplers.mala import Mala
-from ebmkit.samplers.metropolis import build_scale, build_target, normal, rows_as
-from ebmkit.samplers.more_parts import ReplicasConfig, TemperingConfig, no_tail
+from ebmkit.samplers.metropolis import build_scale, build_target, no_tail
 
 REPLICAS, RUNG = "replicas", "rung"
+"""Coordinates of the points: the hotter replicas of a chain, and the rung of a replica that moves by itself."""
 
 
 def geometric_ladder(n_temperatures: int, highest: float) -> Tensor:
@@ -72,14 +75,14 @@ class Tempered:
         """Returns T/T_k · E [B, L] of all values of a discrete coordinate, nats."""
         return self._weighed(point, self.view.levels(point.without(RUNG), name))
 
-    def drift(self, point: Point) -> Tensor:
+    def gradient(self, point: Point) -> Tensor:
         """Returns T/T_k · ∇ₓE [B, *event]."""
-        return self._weighed(point, self.view.drift(point.without(RUNG)))
+        return self._weighed(point, self.view.gradient(point.without(RUNG)))
 
-    def energy_and_drift(self, point: Point) -> tuple[Tensor, Tensor]:
+    def energy_and_gradient(self, point: Point) -> tuple[Tensor, Tensor]:
         """Returns both."""
-        energy, drift = self.view.energy_and_drift(point.without(RUNG))
-        return self._weighed(point, energy), self._weighed(point, drift)
+        energy, gradient = self.view.energy_and_gradient(point.without(RUNG))
+        return self._weighed(point, energy), self._weighed(point, gradient)
 
     def _weighed(self, point: Point, value: Tensor) -> Tensor:
         return value * rows_as(self.weights.to(value)[point.aux[RUNG]], value)
@@ -140,7 +143,7 @@ class Tempering:
         """Returns the state at a point, with copies of x where it has no replicas; CapabilityError for too many."""
         n_replicas, shape = len(self.ladder) - 1, point.x.shape
         if REPLICAS not in point.aux:
-            point = point.with_aux(**{REPLICAS: _copies(point.x, n_replicas)})
+            point = point.with_aux(**{REPLICAS: copies(point.x, n_replicas)})
         if point.aux[REPLICAS].shape != (shape[0], n_replicas, *shape[1:]):
             raise CapabilityError(
                 f"tempering with {n_replicas + 1} temperatures keeps {n_replicas} replicas of x {tuple(shape)}, but "
@@ -173,48 +176,6 @@ class Tempering:
         return {**tuning, "step_size": tuning["step_size"] * self.ladder.sqrt().to(tuning["step_size"])}
 
 
-class Replicas:
-    """The hotter replicas of a chain; data show copies of themselves, and no energy sees them."""
-
-    name = REPLICAS
-
-    def __init__(self, *, n_replicas: int, value_range: tuple[float, float] | None) -> None:
-        self.n_replicas, self.value_range = n_replicas, value_range
-
-    def lift(self, batch: Batch, point: Point, rng: Generator) -> Point:
-        """Returns the point with copies of x."""
-        return point.with_aux(**{self.name: _copies(point.x, self.n_replicas)})
-
-    def prior(self, n: int, point: Point, rng: Generator, purpose: str = "buffer") -> Point:
-        """Returns the n-row point with replicas drawn as fresh x are: uniform in the value range, else normal."""
-        like = _copies(point.x, self.n_replicas)
-        if self.value_range is None:
-            return point.with_aux(**{self.name: normal(like, rng)})
-        low, high = self.value_range
-        uniform = torch.rand(like.shape, generator=rng, device=like.device, dtype=like.dtype)
-        return point.with_aux(**{self.name: low + (high - low) * uniform})
-
-    def clean(self, point: Point) -> Point:
-        """Returns the point as it is: any replicas belong to data."""
-        return point
-
-    def is_data(self, point: Point) -> Tensor:
-        """Returns True for every row."""
-        return torch.ones(len(point), dtype=torch.bool, device=point.x.device)
-
-    def signal(self, point: Point) -> Tensor:
-        """Returns 1 for every row: replicas take nothing from x."""
-        return torch.ones(len(point), device=point.x.device)
-
-    def to_data(self, point: Point) -> Tensor:
-        """Returns x as it is."""
-        return point.x
-
-
-def _copies(x: Tensor, n: int) -> Tensor:
-    return x.detach()[:, None].expand(-1, n, *x.shape[1:]).contiguous()
-
-
 def _ladder(point: Point) -> Tensor:
     """Returns all replicas [B, R, *event], that at T first."""
     return torch.cat([point.x.detach()[:, None], point.aux[REPLICAS].detach()], dim=1)
@@ -244,8 +205,3 @@ def build_tempering(config: TemperingConfig, context: BuildContext) -> Tempering
     child = Mala(config=mala, target=build_target(context), scale=scale, n_values=n, adaptation=adaptation)
     ladder = geometric_ladder(n, config.highest).to(context.device)
     return Tempering(child=child, ladder=ladder, temperature=context.temperature)
-
-
-def build_replicas(config: ReplicasConfig, context: BuildContext) -> Replicas:
-    """Builds the coordinate."""
-    return Replicas(n_replicas=config.n_temperatures - 1, value_range=context.value_range)

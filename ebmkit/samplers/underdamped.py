@@ -5,18 +5,20 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.components import BuildContext
 from ebmkit.errors import CapabilityError
+from ebmkit.ops.rows import normal
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState, Tail, Tuning
-from ebmkit.samplers.adapt import initial_tuning, step_sizes
-from ebmkit.samplers.divergence import held
-from ebmkit.samplers.exact_parts import UnderdampedConfig
-from ebmkit.samplers.metropolis import Target, build_scale, build_target, carry, normal
+from ebmkit.protocols.energy import EnergyView
+from ebmkit.protocols.sampler import SamplerInfo, SamplerState, Tail, Tuning
+from ebmkit.samplers.declarations.langevin import UnderdampedConfig
+from ebmkit.samplers.metropolis import Target, build_scale, build_target, carry
+from ebmkit.samplers.nonfinite import clamped
+from ebmkit.samplers.step_size import initial_tuning, step_sizes
 
 
 def baoab_move(
-    x: Tensor, momentum: Tensor, drift: Tensor, noise: Tensor, step_size: Tensor, memory: Tensor
+    x: Tensor, momentum: Tensor, gradient: Tensor, noise: Tensor, step_size: Tensor, memory: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Returns x after one move and the momentum before its last half kick: close with p − (h/2)∇E(x)/T.
 
@@ -26,14 +28,14 @@ def baoab_move(
     Args:
         x: [B, *event], data units.
         momentum: p [B, *event], standard normal at equilibrium.
-        drift: ∇E/T at x [B, *event], per data unit.
+        gradient: ∇E/T at x [B, *event], per data unit.
         noise: ξ [B, *event], standard normal.
         step_size: h, data units, broadcast against x.
         memory: c = exp(−γh) in [0, 1].
 
     Source: Leimkuhler, Matthews (2013), method BAOAB.
     """
-    momentum = momentum - step_size / 2 * drift
+    momentum = momentum - step_size / 2 * gradient
     x = x + step_size / 2 * momentum
     momentum = memory * momentum + (1 - memory**2).sqrt() * noise
     return x + step_size / 2 * momentum, momentum
@@ -65,15 +67,15 @@ class Underdamped:
         step_size = step_sizes(state.tuning, point, scale=self.scale)
         memory = torch.exp(-self.config.friction * step_sizes(state.tuning, point))
         moves, (kept, rows) = self.config.moves, _kept(tail, self.config.moves)
-        drift = self.target.drift(view, point)
+        gradient = self.target.gradient(view, point)
         live: tuple[Tensor, Tensor] | None = None
         for i in range(moves):
             noise = normal(point.x, state.rng)
             if i >= moves - kept:
                 live = self._replay(view, point, live, noise, step_size, memory, rows)
-            x, momentum = self._move(point.x, point.aux["momentum"], drift, noise, step_size, memory)
-            drift = self.target.drift(view, point.replace(x=x))
-            point = point.replace(x=x).with_aux(momentum=momentum - step_size / 2 * drift)
+            x, momentum = self._move(point.x, point.aux["momentum"], gradient, noise, step_size, memory)
+            gradient = self.target.gradient(view, point.replace(x=x))
+            point = point.replace(x=x).with_aux(momentum=momentum - step_size / 2 * gradient)
             live = None if live is None else (carry(x[:rows], live[0]), live[1])
         info = SamplerInfo(
             start=state.point,
@@ -86,9 +88,9 @@ class Underdamped:
         return SamplerState(point=point, rng=state.rng, tuning=state.tuning), info
 
     def _move(
-        self, x: Tensor, momentum: Tensor, drift: Tensor, noise: Tensor, step_size: Tensor, memory: Tensor
+        self, x: Tensor, momentum: Tensor, gradient: Tensor, noise: Tensor, step_size: Tensor, memory: Tensor
     ) -> tuple[Tensor, Tensor]:
-        x, momentum = baoab_move(x, momentum, drift, noise, step_size, memory)
+        x, momentum = baoab_move(x, momentum, gradient, noise, step_size, memory)
         return (x, momentum) if self.target.bounds is None else turned(x, momentum, self.target.bounds)
 
     def _replay(
@@ -98,16 +100,16 @@ class Underdamped:
         """Returns x after one more move with its graph, and the momentum before a closing half kick, due next."""
         start = point.map(lambda tensor: tensor[:rows])
         x, momentum = (start.x.requires_grad_(), start.aux["momentum"]) if live is None else live
-        drift = self.target.live_drift(view, start.replace(x=x))
-        momentum = momentum if live is None else momentum - step_size / 2 * drift
-        return self._move(x, momentum, drift, noise[:rows], step_size, memory)
+        gradient = self.target.live_gradient(view, start.replace(x=x))
+        momentum = momentum if live is None else momentum - step_size / 2 * gradient
+        return self._move(x, momentum, gradient, noise[:rows], step_size, memory)
 
 
 def turned(x: Tensor, momentum: Tensor, bounds: tuple[float, float]) -> tuple[Tensor, Tensor]:
     """Returns x clamped into bounds (NaN if infinite), and the momentum pointing inwards wherever it was clamped."""
     low, high = bounds
     inwards = torch.where(x < low, momentum.abs(), torch.where(x > high, -momentum.abs(), momentum))
-    return held(x, low, high), inwards
+    return clamped(x, low, high), inwards
 
 
 def _with_momentum(point: Point, rng: Generator) -> Point:

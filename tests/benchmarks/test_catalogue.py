@@ -10,8 +10,8 @@ import torch
 from ebmkit.benchmarks import catalogue, chains, images, vectors
 from ebmkit.benchmarks.chains import Chains
 from ebmkit.benchmarks.workload import Workload
-from ebmkit.components import Component
 from ebmkit.errors import PluginError, RecipeError
+from ebmkit.plugins.component import Component
 
 CORE = catalogue.workloads([])
 
@@ -129,6 +129,6 @@ def test_torchebm_says_where_it_fails():
 
 
 def test_every_declared_workload_is_one():
-    from ebmkit.plugins import host
+    from ebmkit.plugins.host import host
 
     assert all(isinstance(work, Workload) for work in catalogue.workloads(c for c, _ in host().all()))

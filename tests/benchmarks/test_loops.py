@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import ebmkit
+from ebmkit.assembly.build import build
 from ebmkit.benchmarks import loops
-from ebmkit.building import build
-from ebmkit.components import BuildContext
+from ebmkit.plugins.context import BuildContext
 
 CONTEXT = BuildContext(event_shape=(3,))
 JOBS = {

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from ebmkit.building import build
-from ebmkit.components import BuildContext
+from ebmkit.assembly.build import build
 from ebmkit.coordinates.label import Label
 from ebmkit.errors import CapabilityError, CheckpointError
-from ebmkit.phases import stream
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import Buffer
+from ebmkit.protocols.buffer import Buffer
+from ebmkit.rng import stream
 
 CONTEXT = BuildContext(event_shape=(3,), value_range=(2.0, 4.0), coordinates=(Label(5),), dtype=torch.float64)
 

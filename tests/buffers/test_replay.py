@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from torch import Generator, Tensor
 
+from ebmkit.assembly.build import build
 from ebmkit.buffers.replay import Replay, assign
-from ebmkit.building import build
-from ebmkit.components import BuildContext
 from ebmkit.coordinates.label import Label
 from ebmkit.errors import CapabilityError, CheckpointError
-from ebmkit.phases import stream
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import Buffer
+from ebmkit.protocols.buffer import Buffer
+from ebmkit.rng import stream
 
 N_CLASSES = 3
 

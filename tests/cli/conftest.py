@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ebmkit import plugins
 from ebmkit.cli.main import main
+from ebmkit.plugins import host as plugins
 
 SMALL = ("--set", "energy.widths=[8]", "--set", "run.batch_size=8", "--set", "buffer.capacity=16",
          "--set", "sampler.sgld.moves=2", "--set", "log.tensorboard=false")  # fmt: skip

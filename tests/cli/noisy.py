@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from ebmkit import BuildContext, Component, Point
-from ebmkit.components import NoConfig
+from ebmkit.plugins.component import NoConfig
 
 N = 4
 

@@ -8,9 +8,9 @@ import pytest
 
 from ebmkit.cli.asked import Asked, asked_recipe, data_part, run_name
 from ebmkit.errors import RecipeError
-from ebmkit.plugins import host
-from ebmkit.recipe import Part
-from ebmkit.resolver import resolve
+from ebmkit.plugins.host import host
+from ebmkit.recipes.recipe import Part
+from ebmkit.recipes.resolver.resolve import resolve
 
 
 def test_plus_keeps_the_order() -> None:

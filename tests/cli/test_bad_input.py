@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ebmkit import Component, pictures
-from ebmkit.plugins import host
+from ebmkit import Component
+from ebmkit.evaluation import pictures
+from ebmkit.plugins.host import host
 
 REQUESTS = {
     "--energy restnet": ["no energy 'restnet'", "Did you mean 'resnet'?"],
@@ -130,7 +131,7 @@ def test_a_full_disk(cli, trained, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(pictures, "save_picture", full)
     Path("x.png").write_bytes(b"old")
-    cli("sample", trained, "--rounds", 1, "--out", "x.png").refuses("the disk is full", status=1)
+    cli("sample", trained, "--transitions", 1, "--out", "x.png").refuses("the disk is full", status=1)
     assert Path("x.png").read_bytes() == b"old"
     assert len(list(Path().iterdir())) == 1
 

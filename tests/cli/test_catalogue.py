@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from ebmkit import Component, hookimpl
-from ebmkit.plugins import host
-from ebmkit.samplers.parts import SgldConfig
+from ebmkit.plugins.host import host
+from ebmkit.samplers.declarations.langevin import SgldConfig
 
 RECIPE = '# A small one of s.d. 0.1. With a second sentence.\n[energy]\nuse = "mlp"\n[data]\nuse = "toy"\n'
 

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from ebmkit import hookimpl
-from ebmkit.plugins import host
+from ebmkit.plugins.host import host
 
 
 def plugin(name: str, hook) -> None:

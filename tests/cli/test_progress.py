@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from ebmkit.cli.progress import Gauge, LiveDisplay, Pace, PlainLines, packed
-from ebmkit.runs import Progress
+from ebmkit.runs.loop import Progress
 
 CHAINS = {"gap": 0.125, "chain_displacement": 2.0, "chain_accept_rate": 0.57}
 VALUES = {**CHAINS, "loss.cd.gap": 1.0, "energy_positive": 3.0}

@@ -11,16 +11,16 @@ import torch
 from PIL import Image
 
 from ebmkit.cli.sampling import Frames, given_values, write_whole
-from ebmkit.plugins import host
+from ebmkit.plugins.host import host
 from tests.cli.noisy import COMPONENTS
 
 
 def test_arrays_repeat_with_the_seed(cli, trained) -> None:
     draws = []
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        answer = cli("sample", trained, "-n", 5, "--rounds", 2, "--seed", seed, "--out", f"{name}.npz")
+        answer = cli("sample", trained, "-n", 5, "--transitions", 2, "--seed", seed, "--out", f"{name}.npz")
         assert answer.status == 0
-        assert answer.out.startswith(f"{name}.npz: 5 chains after 4 training steps, 4 gradients each (2 rounds)")
+        assert answer.out.startswith(f"{name}.npz: 5 chains after 4 training steps, 4 gradients each (2 transitions)")
         draws.append(np.load(f"{name}.npz"))
     assert draws[0]["x"].shape == (5, 2)
     assert (draws[0]["x"] == draws[1]["x"]).all()
@@ -31,7 +31,7 @@ def test_arrays_repeat_with_the_seed(cli, trained) -> None:
 
 def test_a_picture_is_overwritten(cli, trained) -> None:
     Path("x.png").write_bytes(b"old")
-    assert cli("sample", trained, "-n", 5, "--rounds", 1, "--out", "x.png").status == 0
+    assert cli("sample", trained, "-n", 5, "--transitions", 1, "--out", "x.png").status == 0
     assert Image.open("x.png").size == (600, 600)
 
 
@@ -39,7 +39,7 @@ def test_a_gif_has_a_frame_a_round(cli, small) -> None:
     np.savez("images.npz", x=np.random.default_rng(0).integers(0, 256, (12, 1, 8, 8), dtype=np.uint8))
     flags = ("--energy", "mlp", "--data", "npz:images.npz", "--set", "sample.batch_size=4", *small)
     assert cli("run", *flags, "--steps", 1, "--out", "x").status == 0
-    assert cli("sample", "x", "-n", 6, "--rounds", 3, "--out", "x.gif").status == 0
+    assert cli("sample", "x", "-n", 6, "--transitions", 3, "--out", "x.gif").status == 0
     assert Image.open("x.gif").n_frames == 3
 
 
@@ -62,7 +62,7 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
 
 def test_the_global_stream_is_left_alone(cli, trained) -> None:
     before = torch.get_rng_state()
-    cli("sample", trained, "-n", 2, "--rounds", 1, "--out", "x.png")
+    cli("sample", trained, "-n", 2, "--transitions", 1, "--out", "x.png")
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -84,19 +84,21 @@ def test_chains_with_a_noise_level_are_taken_at_a_visit_to_data(cli, noisy) -> N
     assert answer.status == 0 and not answer.err
     assert answer.out.startswith("x.npz: 5 chains after 1 training steps, taken at visit 3 to data, ")
     assert np.load("x.npz")["noise"].tolist() == [0] * 5
-    held = cli("sample", noisy, "-n", 5, "--given", "noise=0", "--rounds", 2, "--out", "x.npz")
-    assert "8 gradients each (2 rounds)" in held.out
-    cli("sample", noisy, "--plain-rounds", 2, "--out", "x.npz").refuses("plain_rounds = 2 has no effect", "noise")
+    held = cli("sample", noisy, "-n", 5, "--given", "noise=0", "--transitions", 2, "--out", "x.npz")
+    assert "8 gradients each (2 transitions)" in held.out
+    cli("sample", noisy, "--plain-transitions", 2, "--out", "x.npz").refuses(
+        "plain_transitions = 2 has no effect", "noise"
+    )
 
 
 def test_chains_that_never_come_to_data_are_told(cli, noisy) -> None:
-    none = cli("sample", noisy, "-n", 3, "--visits", 9, "--rounds", 2, "--out", "none.npz")
-    none.refuses("None of 3 chains came to data 9 times within 2 rounds", "--rounds", status=1)
+    none = cli("sample", noisy, "-n", 3, "--visits", 9, "--transitions", 2, "--out", "none.npz")
+    none.refuses("None of 3 chains came to data 9 times within 2 transitions", "--transitions", status=1)
     assert not Path("none.npz").exists()
-    some = cli("sample", noisy, "-n", 40, "--visits", 1, "--rounds", 1, "--out", "some.npz")
+    some = cli("sample", noisy, "-n", 40, "--visits", 1, "--transitions", 1, "--out", "some.npz")
     late = 40 - len(np.load("some.npz")["x"])
     assert some.status == 0 and 0 < late < 40
-    assert f"{late} of 40 chains had not come to data once within 1 rounds and are left out" in some.err
+    assert f"{late} of 40 chains had not come to data once within 1 transitions and are left out" in some.err
 
 
 def test_a_gif_by_visits_shows_all_chains_until_the_last_is_taken(cli, noisy) -> None:
@@ -115,20 +117,20 @@ def test_frames_of_a_long_film_are_thinned_evenly() -> None:
 
 
 def test_plain_rounds_are_told(cli, trained) -> None:
-    answer = cli("sample", trained, "-n", 5, "--rounds", 2, "--plain-rounds", 3, "--out", "x.npz")
-    assert "10 gradients each (2 rounds, then 3 without augmentation)" in answer.out
+    answer = cli("sample", trained, "-n", 5, "--transitions", 2, "--plain-transitions", 3, "--out", "x.npz")
+    assert "10 gradients each (2 transitions, then 3 without augmentation)" in answer.out
     cli("sample", trained, "--visits", 3, "--out", "x.npz").refuses("visits = 3 has no effect")
 
 
 def test_runs_are_composed(cli, toy, trained) -> None:
     assert cli("run", *toy, "--steps", 2, "--seed", 1, "--out", "other").status == 0
-    plain = ("sample", trained, "-n", 5, "--rounds", 2)
+    plain = ("sample", trained, "-n", 5, "--transitions", 2)
     answer = cli(*plain, "--with", "other", "--weight", 0.5, "--out", "x.npz")
     assert answer.status == 0, answer.err
     lines = answer.out.splitlines()
     assert lines[0] == f"E = E({trained}) + 0.5·E(other) at T = 1"
     assert lines[1].startswith("step of sgld divided by 1.5")
-    assert lines[2].startswith("x.npz: 5 chains after 4, 2 training steps, 4 gradients each (2 rounds)")
+    assert lines[2].startswith("x.npz: 5 chains after 4, 2 training steps, 4 gradients each (2 transitions)")
     record = json.loads(str(np.load("x.npz")["composed"]))
     assert record["op"] == "and" and [r["run"] for r in record["runs"]] == [str(trained), "other"]
     for op in ("or", "not"):
@@ -136,10 +138,10 @@ def test_runs_are_composed(cli, toy, trained) -> None:
 
 
 def test_the_acceptance_of_what_may_reject_is_told(cli, noisy, trained) -> None:
-    assert "acceptance" not in cli("sample", trained, "-n", 2, "--rounds", 1, "--out", "x.npz").out
-    flags = ("sample", noisy, "-n", 20, "--given", "noise=0", "--rounds", 3, "--out", "x.npz")
+    assert "acceptance" not in cli("sample", trained, "-n", 2, "--transitions", 1, "--out", "x.npz").out
+    flags = ("sample", noisy, "-n", 20, "--given", "noise=0", "--transitions", 3, "--out", "x.npz")
     answer = cli(*flags)
-    assert "(3 rounds), acceptance 0." in answer.out and "hardly move" not in answer.err
+    assert "(3 transitions), acceptance 0." in answer.out and "hardly move" not in answer.err
 
 
 def test_chains_that_hardly_move_are_told(cli, toy) -> None:
@@ -147,9 +149,9 @@ def test_chains_that_hardly_move_are_told(cli, toy) -> None:
     long = ("--sampler", "mala", "--set", "sampler.mala.step_size=1e6", "--set", "sampler.mala.adapt=off")
     made = cli("run", *settings, *long, "--steps", 1, "--out", "long")
     assert made.status == 0, made.err
-    answer = cli("sample", "long", "-n", 20, "--rounds", 2, "--out", "x.npz")
-    assert "acceptance 0, " in answer.out and "hardly move" in answer.err and "--rounds" in answer.err
-    both = cli("sample", "long", "--with", "long", "-n", 20, "--rounds", 2, "--out", "x.npz")
+    answer = cli("sample", "long", "-n", 20, "--transitions", 2, "--out", "x.npz")
+    assert "acceptance 0, " in answer.out and "hardly move" in answer.err and "--transitions" in answer.err
+    both = cli("sample", "long", "--with", "long", "-n", 20, "--transitions", 2, "--out", "x.npz")
     assert "hardly move" in both.err and "first" in both.err
 
 

@@ -5,12 +5,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebmkit.building import build
-from ebmkit.components import BuildContext
+from ebmkit.assembly.build import build
 from ebmkit.errors import DataError
-from ebmkit.phases import stream
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Batch, Point
-from ebmkit.protocols import Coordinate
+from ebmkit.protocols.coordinate import Coordinate
+from ebmkit.rng import stream
 
 LABEL = build("coordinate", "label", context=BuildContext(n_classes=4))
 

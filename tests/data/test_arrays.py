@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ebmkit.data.arrays import ArrayData, dequantise, quantise
 from ebmkit.errors import DataError
-from ebmkit.protocols import Dataset
+from ebmkit.protocols.dataset import Dataset
 
 ALL_LEVELS = torch.arange(256, dtype=torch.uint8)
 LARGEST_UNIFORM = 1.0 - 2.0**-24

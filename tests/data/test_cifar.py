@@ -7,10 +7,10 @@ import tarfile
 import numpy as np
 import pytest
 
-from ebmkit.components import BuildContext
 from ebmkit.data.cifar import ARCHIVE, BATCHES, FOLDER, build_cifar10
-from ebmkit.data.parts import FilesConfig
+from ebmkit.data.declarations import FilesConfig
 from ebmkit.errors import DataError
+from ebmkit.plugins.context import BuildContext
 
 N = 4
 NAMES = (*BATCHES["train"], *BATCHES["test"])

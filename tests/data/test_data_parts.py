@@ -7,9 +7,9 @@ from importlib import import_module
 
 import pytest
 
-from ebmkit.data.parts import COMPONENTS
+from ebmkit.data.declarations import COMPONENTS
 from ebmkit.errors import RecipeError
-from ebmkit.recipe import validated
+from ebmkit.recipes.settings import validated
 
 FIRST = {
     "fashion-mini": "split",
@@ -50,6 +50,6 @@ def test_settings_are_checked(component, wrong):
 
 
 def test_declaring_imports_neither_torch_nor_numpy():
-    code = "import sys, ebmkit.data.parts; print(sorted({'torch', 'numpy', 'PIL'} & set(sys.modules)))"
+    code = "import sys, ebmkit.data.declarations; print(sorted({'torch', 'numpy', 'PIL'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -6,9 +6,9 @@ from importlib.resources import files
 import pytest
 import torch
 
-from ebmkit.components import BuildContext
+from ebmkit.data.declarations import FashionMiniConfig
 from ebmkit.data.fashion_mini import FILE, build_fashion_mini
-from ebmkit.data.parts import FashionMiniConfig
+from ebmkit.plugins.context import BuildContext
 
 SHA256 = "91e52baef9f4c4d27826f9f6ddfa33a1e517142b87cf862ba569231ad0cde1de"
 

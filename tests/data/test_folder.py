@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ebmkit.components import BuildContext
+from ebmkit.data.declarations import FolderConfig
 from ebmkit.data.folder import build_folder
 from ebmkit.data.images import stack_images
-from ebmkit.data.parts import FolderConfig
 from ebmkit.errors import DataError
+from ebmkit.plugins.context import BuildContext
 
 
 def picture(value=0, size=(5, 4), mode="RGB"):

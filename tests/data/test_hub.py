@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from ebmkit.components import BuildContext
+from ebmkit.data.declarations import HfConfig
 from ebmkit.data.hub import build_hf
-from ebmkit.data.parts import HfConfig
 from ebmkit.errors import DataError
+from ebmkit.plugins.context import BuildContext
 
 
 class DatasetsError(Exception):

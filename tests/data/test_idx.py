@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from ebmkit.components import BuildContext
+from ebmkit.data.declarations import FilesConfig
 from ebmkit.data.idx import DIGITS, FILES, GARMENTS, build_fashion_mnist, build_mnist, parse_idx, read_idx
-from ebmkit.data.parts import FilesConfig
 from ebmkit.errors import DataError
+from ebmkit.plugins.context import BuildContext
 
 
 def idx(values):

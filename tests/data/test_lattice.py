@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from ebmkit.building import build
+from ebmkit.assembly.build import build
 from ebmkit.data.lattice import listed
-from ebmkit.discrete import hold
 from ebmkit.errors import RecipeError
-from ebmkit.protocols import Dataset
+from ebmkit.ops.discrete import hold
+from ebmkit.protocols.dataset import Dataset
 
 each_law = pytest.mark.parametrize(("law", "side"), [("ising", 3), ("potts", 2)])
 

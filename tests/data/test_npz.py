@@ -6,11 +6,11 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ebmkit.components import BuildContext
 from ebmkit.data.arrays import quantise
+from ebmkit.data.declarations import NpzConfig
 from ebmkit.data.npz import build_npz
-from ebmkit.data.parts import NpzConfig
 from ebmkit.errors import DataError
+from ebmkit.plugins.context import BuildContext
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 4, 5, 3), dtype=np.uint8)
 

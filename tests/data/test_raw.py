@@ -6,10 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebmkit.components import BuildContext
-from ebmkit.data.parts import NpzConfig
+from ebmkit.data.declarations import NpzConfig
 from ebmkit.data.raw import Raw, array_data, channels_first
 from ebmkit.errors import DataError
+from ebmkit.plugins.context import BuildContext
 
 IMAGES = np.zeros((6, 1, 2, 2), dtype=np.uint8)
 LABELS = np.array([0, 1, 2, 0, 1, 2])

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from ebmkit.components import BuildContext
-from ebmkit.data.parts import ToyConfig
+from ebmkit.data.declarations import ToyConfig
 from ebmkit.data.toy import LAWS, build_toy
 from ebmkit.errors import DataError, RecipeError
-from ebmkit.protocols import Dataset
-from ebmkit.recipe import validated
+from ebmkit.plugins.context import BuildContext
+from ebmkit.protocols.dataset import Dataset
+from ebmkit.recipes.settings import validated
 
 
 def built(**settings):

@@ -14,7 +14,7 @@ from ebmkit.energies.compose import Composition, mixture, product
 from ebmkit.energies.wrap import energy
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
-from ebmkit.views import view
+from ebmkit.views.view import view
 
 weights = st.lists(st.floats(-2, 2), min_size=1, max_size=4)
 
@@ -139,7 +139,7 @@ def test_a_plain_callable_keeps_its_levels() -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_the_view_folds_the_parts_and_its_drift_is_the_gradient(precision: str) -> None:
+def test_the_view_folds_the_parts_and_its_gradient_is_the_gradient(precision: str) -> None:
     torch.manual_seed(0)
     parts, at = (Levels(0.0).eval(), Levels(1.0).eval()), levelled()
     whole = product(*parts, weights=[1.0, 0.5])
@@ -148,7 +148,7 @@ def test_the_view_folds_the_parts_and_its_drift_is_the_gradient(precision: str) 
     x = at.x.clone().requires_grad_()
     (exact,) = torch.autograd.grad(whole(at.replace(x=x)).sum(), x)
     tolerance = {"fp32": 1e-5, "bf16": 3e-2}[precision]
-    torch.testing.assert_close(seen.drift(at), exact, atol=tolerance, rtol=tolerance)
+    torch.testing.assert_close(seen.gradient(at), exact, atol=tolerance, rtol=tolerance)
     torch.testing.assert_close(seen.energy(at), whole(at).detach())
     assert all(parameter.grad is None and parameter.requires_grad for parameter in whole.parameters())
     assert all(torch.equal(before[name], value) for name, value in whole.state_dict().items())

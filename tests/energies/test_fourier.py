@@ -6,9 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebmkit.building import build
-from ebmkit.components import BuildContext
+from ebmkit.assembly.build import build
 from ebmkit.energies.fourier import Fourier
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 
 

@@ -7,11 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ebmkit.building import build
-from ebmkit.components import BuildContext
+from ebmkit.assembly.build import build
 from ebmkit.errors import CapabilityError, RecipeError
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import evaluate
+from ebmkit.protocols.energy import evaluate
 
 
 def mlp(shape: tuple[int, ...] = (3,), *, n_classes: int = 0, seed: int = 1, **config: Any) -> Any:

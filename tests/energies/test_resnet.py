@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from ebmkit.building import build
-from ebmkit.components import BuildContext
+from ebmkit.assembly.build import build
 from ebmkit.errors import CapabilityError, RecipeError
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import abilities_of, evaluate
+from ebmkit.protocols.energy import abilities_of, evaluate
 
 TINY = {"widths": (4, 6), "hidden": 8, "features": 5}
 

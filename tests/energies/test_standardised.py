@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import parametrize
 
-from ebmkit.building import build
-from ebmkit.components import BuildContext
+from ebmkit.assembly.build import build
 from ebmkit.energies import standardised as subject
 from ebmkit.energies.resnet_config import groups
 from ebmkit.energies.standardised import Norm, StandardisedBlock, standardised
 from ebmkit.errors import CapabilityError
-from ebmkit.frozen import FrozenCopy, iterate_parametrisations, parametrised
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.views import view
+from ebmkit.views.frozen import FrozenCopy, iterate_parametrisations, parametrised
+from ebmkit.views.view import view
 
 SETTINGS = {"block": "standardised", "activation": "silu", "hidden": 0, "features": 0}
 
@@ -106,9 +106,9 @@ def test_the_view_folds_to_plain_weights_of_the_same_energy() -> None:
     torch.testing.assert_close(folded.flatten(1).std(dim=1), torch.ones(8), atol=1e-3, rtol=0)
 
 
-def test_the_bf16_drift_points_where_the_fp32_drift_does() -> None:
+def test_the_bf16_gradient_points_where_the_fp32_gradient_does() -> None:
     energy, at = network(widths=(16, 32), attention=(6,)), point()
-    exact, rough = view(energy).drift(at).flatten(), view(energy, "bf16").drift(at).flatten()
+    exact, rough = view(energy).gradient(at).flatten(), view(energy, "bf16").gradient(at).flatten()
     assert torch.cosine_similarity(exact, rough, dim=0) > 0.98
 
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from ebmkit.building import build
-from ebmkit.components import BuildContext
+from ebmkit.assembly.build import build
 from ebmkit.energies.trunk import Smaller, sides
 from ebmkit.errors import CapabilityError
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 
 

@@ -6,10 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ebmkit.building import build
-from ebmkit.phases import Phases
+from ebmkit.assembly.build import build
 from ebmkit.point import Batch, Point
-from ebmkit.protocols import Objective
+from ebmkit.protocols.objective import Objective, Phases
 
 CD = build("objective", "cd")
 

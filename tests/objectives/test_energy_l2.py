@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ebmkit.building import build
-from ebmkit.components import BuildContext
+from ebmkit.assembly.build import build
 from ebmkit.coordinates.label import Label
 from ebmkit.errors import CapabilityError, RecipeError
+from ebmkit.objectives.declarations import largest_alpha
 from ebmkit.objectives.energy_l2 import centred, joint_level
-from ebmkit.objectives.parts import largest_alpha
-from ebmkit.phases import Phases
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Batch, Point
+from ebmkit.protocols.objective import Phases
 
 
 def test_the_penalty_is_the_mean_square_of_both_phases() -> None:
@@ -161,6 +161,6 @@ def test_below_the_bound_training_ends_at_a_variance_and_above_it_runs_away() ->
     below = trained_precision(0.5 * bound)
     assert 0.2 < below < 1 and trained_precision(0.5 * bound, steps=800) == pytest.approx(below, rel=1e-2)
     with pytest.MonkeyPatch.context() as patch:  # what is refused is built all the same, to see what would become of it
-        patch.setattr("ebmkit.objectives.parts.largest_alpha", lambda d: torch.inf)
+        patch.setattr("ebmkit.objectives.declarations.largest_alpha", lambda d: torch.inf)
         early, late = (1 / trained_precision(1.5 * bound, steps) for steps in (200, 400))
     assert early > 20 and late > 100 * early, "the variance of the model grows without end"

@@ -17,25 +17,25 @@ _mala_ratio, _hmc_ratio, _leapfrog = mala.log_accept_ratio, hmc.log_accept_ratio
 
 
 def published_ratio(
-    energy: Tensor, energy_new: Tensor, drift: Tensor, drift_new: Tensor, noise: Tensor, step_size: Tensor
+    energy: Tensor, energy_new: Tensor, gradient: Tensor, gradient_new: Tensor, noise: Tensor, step_size: Tensor
 ) -> Tensor:
     """The defect of the published DA-EBM sampler: s²/2 where the ratio has s/2."""
-    pull = step_size**2 / 2 * (drift + drift_new)
+    pull = step_size**2 / 2 * (gradient + gradient_new)
     squares = (noise.square() - (pull - noise).square()) / 2
     return energy - energy_new + squares.flatten(1).sum(dim=1)
 
 
-def two_drifts(
-    energy: Tensor, energy_new: Tensor, drift: Tensor, drift_new: Tensor, noise: Tensor, step_size: Tensor
+def two_gradients(
+    energy: Tensor, energy_new: Tensor, gradient: Tensor, gradient_new: Tensor, noise: Tensor, step_size: Tensor
 ) -> Tensor:
-    """The way back is judged with another drift than the one that would have proposed it."""
-    return _mala_ratio(energy, energy_new, drift, 1.3 * drift_new, noise, step_size)
+    """The way back is judged with another gradient than the one that would have proposed it."""
+    return _mala_ratio(energy, energy_new, gradient, 1.3 * gradient_new, noise, step_size)
 
 
 def energies_alone(
-    energy: Tensor, energy_new: Tensor, drift: Tensor, drift_new: Tensor, noise: Tensor, step_size: Tensor
+    energy: Tensor, energy_new: Tensor, gradient: Tensor, gradient_new: Tensor, noise: Tensor, step_size: Tensor
 ) -> Tensor:
-    """Metropolis without Hastings: the drift of the proposal is forgotten."""
+    """Metropolis without Hastings: the gradient of the proposal is forgotten."""
     return energy - energy_new
 
 
@@ -58,7 +58,7 @@ def shrinking(*arguments: Any) -> tuple[Tensor, Tensor]:
 
 DOUBLES = {
     "published ratio": ("mala", "log_accept_ratio", published_ratio),
-    "two drifts": ("mala", "log_accept_ratio", two_drifts),
+    "two gradients": ("mala", "log_accept_ratio", two_gradients),
     "energies alone": ("mala", "log_accept_ratio", energies_alone),
     "kinetic sign": ("hmc", "log_accept_ratio", kinetic_sign),
     "momentum sign": ("hmc", "leapfrog", momentum_sign),
@@ -83,21 +83,21 @@ class Counting:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.view, name)
 
-    def drift(self, point: Point) -> Tensor:
+    def gradient(self, point: Point) -> Tensor:
         self.n_gradients += 1
         self.n_rows += len(point)
-        drift: Tensor = self.view.drift(point)
-        return drift
+        gradient: Tensor = self.view.gradient(point)
+        return gradient
 
-    def energy_and_drift(self, point: Point) -> tuple[Tensor, Tensor]:
+    def energy_and_gradient(self, point: Point) -> tuple[Tensor, Tensor]:
         self.n_gradients += 1
         self.n_rows += len(point)
-        both: tuple[Tensor, Tensor] = self.view.energy_and_drift(point)
+        both: tuple[Tensor, Tensor] = self.view.energy_and_gradient(point)
         return both
 
 
 class WrongDrift:
-    """A view whose drift is not the gradient, but a function of x all the same: coarse, weak and shifted."""
+    """A view whose gradient is not the gradient, but a function of x all the same: coarse, weak and shifted."""
 
     def __init__(self, view: Any) -> None:
         self.view = view
@@ -105,9 +105,9 @@ class WrongDrift:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.view, name)
 
-    def drift(self, point: Point) -> Tensor:
-        drift: Tensor = 0.6 * self.view.drift(point).to(torch.bfloat16).to(point.x.dtype) + 0.4
-        return drift
+    def gradient(self, point: Point) -> Tensor:
+        gradient: Tensor = 0.6 * self.view.gradient(point).to(torch.bfloat16).to(point.x.dtype) + 0.4
+        return gradient
 
-    def energy_and_drift(self, point: Point) -> tuple[Tensor, Tensor]:
-        return self.view.energy(point), self.drift(point)
+    def energy_and_gradient(self, point: Point) -> tuple[Tensor, Tensor]:
+        return self.view.energy(point), self.gradient(point)

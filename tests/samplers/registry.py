@@ -8,11 +8,11 @@ from typing import Any
 import torch
 
 from ebmkit import BuildContext, Component, Point, Selection, Tail
-from ebmkit.building import build
+from ebmkit.assembly.build import build
 from ebmkit.errors import CapabilityError
-from ebmkit.plugins import host
-from ebmkit.protocols import SamplerInfo, SamplerState
-from ebmkit.views import view
+from ebmkit.plugins.host import host
+from ebmkit.protocols.sampler import SamplerInfo, SamplerState
+from ebmkit.views.view import view
 from tests.samplers.targets import DISCRETE_LAWS, LAWS, Law, joint, seeded
 
 BRISK = {
@@ -81,7 +81,7 @@ def built(name: str, step: float = 0.5, context: BuildContext | None = None, **c
 def moved(
     sampler: Any, energy: Any, point: Point, seed: int = 0, transitions: int = 1, tail: Tail | None = None
 ) -> tuple[SamplerState, SamplerInfo]:
-    seen = energy if hasattr(energy, "energy_and_drift") else view(energy)
+    seen = energy if hasattr(energy, "energy_and_gradient") else view(energy)
     state = sampler.init(point, seeded(seed))
     for _ in range(transitions):
         state, info = sampler.step(seen, state, tail=tail)

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from ebmkit import BuildContext, Point
 from ebmkit.data.lattice import ising_energy, listed, potts_energy
-from ebmkit.discrete import XValues, decoded
+from ebmkit.ops.discrete import XValues, decoded
 
 Statistic = Callable[[Point], Tensor]
 
@@ -274,11 +274,11 @@ class WavyView:
     def levels(self, point: Point, name: str = "level") -> Tensor:
         raise NotImplementedError
 
-    def drift(self, point: Point) -> Tensor:
+    def gradient(self, point: Point) -> Tensor:
         return point.x - torch.sin(2 * point.x)
 
-    def energy_and_drift(self, point: Point) -> tuple[Tensor, Tensor]:
-        return self.energy(point), self.drift(point)
+    def energy_and_gradient(self, point: Point) -> tuple[Tensor, Tensor]:
+        return self.energy(point), self.gradient(point)
 
 
 def draw_wavy(n: int, rng: Generator) -> Tensor:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ebmkit.building import build
-from ebmkit.components import BuildContext
+from ebmkit.assembly.build import build
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import Sampler, SamplerInfo
+from ebmkit.protocols.sampler import Sampler, SamplerInfo
 from ebmkit.samplers.acceptance import acceptance
 from ebmkit.samplers.sequence import Sequence
 

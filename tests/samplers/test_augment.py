@@ -5,13 +5,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ebmkit.building import build
-from ebmkit.components import BuildContext
+from ebmkit.assembly.build import build
 from ebmkit.errors import CapabilityError
-from ebmkit.phases import stream
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import Sampler, owns_tail
-from ebmkit.views import view
+from ebmkit.protocols.sampler import Sampler, owns_tail
+from ebmkit.rng import stream
+from ebmkit.views.view import view
 
 SEEN = view(lambda point: point.x.flatten(1).sum(dim=1))
 

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ebmkit import BuildContext, Point, Tail
-from ebmkit.building import build
+from ebmkit.assembly.build import build
 from ebmkit.errors import CapabilityError, EbmkitError
-from ebmkit.samplers.adapt import adapted
+from ebmkit.samplers.adaptation import adapted
 from ebmkit.samplers.gibbs import block, gibbs_draw
 from ebmkit.samplers.sequence import Sequence
-from ebmkit.views import view
+from ebmkit.views.view import view
 from tests.samplers.doubles import broken
 from tests.samplers.targets import Discrete, joint, seeded
 
@@ -132,20 +132,20 @@ class OracleView:
         return -torch.logaddexp(logs[:, 0], logs[:, 1])
 
     def energy(self, point):
-        return self.energy_and_drift(point)[0]
+        return self.energy_and_gradient(point)[0]
 
-    def drift(self, point):
-        return self.energy_and_drift(point)[1]
+    def gradient(self, point):
+        return self.energy_and_gradient(point)[1]
 
-    def energy_and_drift(self, point):
+    def energy_and_gradient(self, point):
         level = point.aux["level"]
         centre, variance = CENTRES[1][level], VARIANCE[level]
         x = point.x[:, 0]
         left = math.log(0.75) - (x + centre).square() / (2 * variance)
         right = math.log(0.25) - (x - centre).square() / (2 * variance)
         share = torch.sigmoid(right - left)
-        drift = (x + centre - 2 * centre * share) / variance
-        return variance.log() / 2 - torch.logaddexp(left, right), drift[:, None]
+        gradient = (x + centre - 2 * centre * share) / variance
+        return variance.log() / 2 - torch.logaddexp(left, right), gradient[:, None]
 
 
 def mgms(transitions, adapting, chains=2000):
@@ -171,7 +171,7 @@ def test_the_oracle_view_is_a_law_with_its_gradient():
     assert torch.allclose(
         seen.levels(point).gather(1, point.aux["level"][:, None])[:, 0], seen.energy(point), atol=1e-5
     )
-    assert torch.allclose(view(seen.energy).drift(point), seen.drift(point), atol=1e-5)
+    assert torch.allclose(view(seen.energy).gradient(point), seen.gradient(point), atol=1e-5)
 
 
 def summary(levels, left):

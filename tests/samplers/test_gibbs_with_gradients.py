@@ -13,8 +13,8 @@ from torch._subclasses import FakeTensorMode
 import ebmkit
 from ebmkit import BuildContext, Point, Tail
 from ebmkit.errors import CapabilityError
+from ebmkit.samplers.declarations.gibbs import GwgConfig
 from ebmkit.samplers.gibbs_with_gradients import Binary, OneHot, build_gwg
-from ebmkit.samplers.more_parts import GwgConfig
 from tests.samplers.doubles import Counting, WrongDrift
 from tests.samplers.targets import seeded
 
@@ -90,7 +90,7 @@ each_law = pytest.mark.parametrize("law", LISTED, ids=lambda law: law.name)
 def moved(sampler, seen, point, transitions=6, seed=2):
     state = sampler.init(point, seeded(seed))
     for _ in range(transitions):
-        state, info = sampler.step(seen if hasattr(seen, "drift") else ebmkit.view(seen), state)
+        state, info = sampler.step(seen if hasattr(seen, "gradient") else ebmkit.view(seen), state)
     return state.point, info
 
 
@@ -121,7 +121,7 @@ def test_the_temperature_divides_the_energy(law):
 
 
 @each_law
-def test_a_wrong_drift_still_samples_the_target(law):
+def test_a_wrong_gradient_still_samples_the_target(law):
     end, _ = moved(law.sampler(), WrongDrift(ebmkit.view(law.energy)), law.draw(N, seeded(1)))
     assert abs(law.chi_square(end)) < 4
 
@@ -175,7 +175,7 @@ def test_a_change_of_value_changes_one_site_and_leads_back(seed, shape):
 def test_logits_are_half_the_gain_where_the_energy_is_linear_in_each_entry(seed):
     law = LISTED[0]
     x = law.states[torch.randint(len(law.states), (5,), generator=seeded(seed))]
-    logits = Binary(low=-1.0, high=1.0).logits(x, ebmkit.view(ising).drift(Point(x=x)))
+    logits = Binary(low=-1.0, high=1.0).logits(x, ebmkit.view(ising).gradient(Point(x=x)))
     for i in range(6):
         there, _ = Binary(low=-1.0, high=1.0).moved(x, torch.full((5,), i))
         assert torch.allclose(logits[:, i], (ising(Point(x=x)) - ising(Point(x=there))) / 2, atol=1e-5)

@@ -6,19 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ebmkit import Tail
-from ebmkit.building import build
+from ebmkit.assembly.build import build
 from ebmkit.samplers.hmc import kick, leapfrog
-from ebmkit.views import view
+from ebmkit.views.view import view
 from tests.samplers.doubles import Counting, WrongDrift
 from tests.samplers.targets import gaussian, image, seeded
 
 
-def trajectory(x, momentum, step, n, drift_at):
-    x, momentum = leapfrog(x, momentum, drift_at(x), step, n, drift_at)
-    return x, kick(momentum, drift_at(x), step / 2)
+def trajectory(x, momentum, step, n, gradient_at):
+    x, momentum = leapfrog(x, momentum, gradient_at(x), step, n, gradient_at)
+    return x, kick(momentum, gradient_at(x), step / 2)
 
 
-def smooth_drift(x):
+def smooth_gradient(x):
     """∇ of ½x² − cos x."""
     return x + torch.sin(x)
 
@@ -27,8 +27,8 @@ def smooth_drift(x):
 def test_leapfrog_is_its_own_way_back(seed, step, n):
     x, momentum = torch.randn(2, 4, 3, generator=seeded(seed), dtype=torch.float64)
     step = torch.tensor(step, dtype=torch.float64)
-    there = trajectory(x, momentum, step, n, smooth_drift)
-    back = trajectory(there[0], -there[1], step, n, smooth_drift)
+    there = trajectory(x, momentum, step, n, smooth_gradient)
+    back = trajectory(there[0], -there[1], step, n, smooth_gradient)
     assert torch.allclose(back[0], x, atol=1e-9) and torch.allclose(-back[1], momentum, atol=1e-9)
 
 
@@ -37,7 +37,7 @@ def test_leapfrog_keeps_volume():
     step = torch.tensor(0.3, dtype=torch.float64)
 
     def flow(state):
-        x, momentum = trajectory(state[None, :3], state[None, 3:], step, 5, smooth_drift)
+        x, momentum = trajectory(state[None, :3], state[None, 3:], step, 5, smooth_gradient)
         return torch.cat([x[0], momentum[0]])
 
     jacobian = torch.autograd.functional.jacobian(flow, state)
@@ -48,7 +48,7 @@ def test_the_energy_error_of_leapfrog_is_of_second_order():
     x, momentum = torch.randn(2, 1, 3, generator=seeded(0), dtype=torch.float64)
 
     def error(n):
-        end = trajectory(x, momentum, torch.tensor(1.0 / n, dtype=torch.float64), n, smooth_drift)
+        end = trajectory(x, momentum, torch.tensor(1.0 / n, dtype=torch.float64), n, smooth_gradient)
         before, after = ((q**2 / 2 - torch.cos(q) + p**2 / 2).sum() for q, p in ((x, momentum), end))
         return abs(float(after - before))
 
@@ -65,7 +65,7 @@ def test_k_moves_of_l_steps_cost_k_l_plus_one_gradients(moves, n_leapfrog, tail)
 
 
 @pytest.mark.parametrize("settings", [{"scale": tuple(torch.linspace(0.5, 1.5, 10).tolist())}, {}])
-def test_a_wrong_drift_still_samples_the_target(settings):
+def test_a_wrong_gradient_still_samples_the_target(settings):
     """Kicks by any function of x keep volume and lead back: only the energies must be right."""
     sampler = build("sampler", "hmc", context=gaussian.context(), moves=1, n_leapfrog=3, step_size=0.4, **settings)
     state = sampler.init(gaussian.draw(20_000, seeded(1)), seeded(2))

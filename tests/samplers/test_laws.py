@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from ebmkit import BuildContext, Point
-from ebmkit.building import build
+from ebmkit.assembly.build import build
 from ebmkit.errors import EbmkitError
-from ebmkit.plugins import host
-from ebmkit.protocols import moves_x
+from ebmkit.plugins.host import host
+from ebmkit.protocols.sampler import moves_x
 from tests.samplers.doubles import DOUBLES, broken
 from tests.samplers.registry import (
     AnyShape,

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ebmkit import BuildContext, Point, Tail
-from ebmkit.building import build
+from ebmkit.assembly.build import build
 from ebmkit.errors import CapabilityError
 from ebmkit.samplers.mala import log_accept_ratio, mala_proposal
-from ebmkit.views import view
+from ebmkit.views.view import view
 from tests.samplers import doubles
 from tests.samplers.doubles import Counting, WrongDrift, broken
 from tests.samplers.targets import COVARIANCE, box, gaussian, joint, seeded
@@ -30,13 +30,13 @@ def run(seen, law, transitions=6, **config):
 def test_the_ratio_is_that_of_metropolis_and_hastings(seed, step):
     """log p(x')q(x|x') − log p(x)q(x'|x), with the densities of the proposal written out."""
     rng = seeded(seed)
-    x, drift, drift_new, noise = torch.randn(4, 3, 5, generator=rng, dtype=torch.float64)
+    x, gradient, gradient_new, noise = torch.randn(4, 3, 5, generator=rng, dtype=torch.float64)
     energy, energy_new = torch.randn(2, 3, generator=rng, dtype=torch.float64)
     s = torch.tensor(step, dtype=torch.float64)
-    x_new = mala_proposal(x, drift, noise, s)
-    there = -(x_new - x + s**2 / 2 * drift).square().sum(dim=1) / (2 * s**2)
-    back = -(x - x_new + s**2 / 2 * drift_new).square().sum(dim=1) / (2 * s**2)
-    ratio = log_accept_ratio(energy, energy_new, drift, drift_new, noise, s)
+    x_new = mala_proposal(x, gradient, noise, s)
+    there = -(x_new - x + s**2 / 2 * gradient).square().sum(dim=1) / (2 * s**2)
+    back = -(x - x_new + s**2 / 2 * gradient_new).square().sum(dim=1) / (2 * s**2)
+    ratio = log_accept_ratio(energy, energy_new, gradient, gradient_new, noise, s)
     assert torch.allclose(ratio, energy - energy_new + back - there, atol=1e-9)
 
 
@@ -49,7 +49,7 @@ def test_k_moves_cost_k_plus_one_gradients(moves, tail):
     assert seen.n_gradients == info.n_gradients == moves + 1
 
 
-def test_a_wrong_drift_still_samples_the_target():
+def test_a_wrong_gradient_still_samples_the_target():
     z, info = run(WrongDrift(view(gaussian.energy)), gaussian)
     assert z < gaussian.threshold()
     assert 0.2 < info.accept_rate.mean() < 0.95
@@ -66,11 +66,11 @@ class GaussianModule(nn.Module):
         return ((point.x @ self.precision) * point.x).sum(dim=1) / 2
 
 
-def test_drifts_in_bf16_leave_the_law_of_the_fp32_energy_invariant():
+def test_gradients_in_bf16_leave_the_law_of_the_fp32_energy_invariant():
     seen = view(GaussianModule(), "bf16")
     start = gaussian.draw(4, seeded(0))
-    assert not torch.equal(seen.drift(start), view(gaussian.energy).drift(start))
-    assert torch.allclose(seen.energy_and_drift(start)[0], gaussian.energy(start), rtol=1e-5)
+    assert not torch.equal(seen.gradient(start), view(gaussian.energy).gradient(start))
+    assert torch.allclose(seen.energy_and_gradient(start)[0], gaussian.energy(start), rtol=1e-5)
     assert run(seen, gaussian)[0] < gaussian.threshold()
 
 
@@ -83,10 +83,10 @@ def test_in_bf16_too_keeping_the_graph_changes_no_value(name):
     assert all(torch.isfinite(g).all() for g in torch.autograd.grad(kept.sum(), seen.live.precision))
 
 
-def test_a_wrong_drift_on_one_side_only_does_not(monkeypatch):
-    def one_sided(energy, energy_new, drift, drift_new, noise, step_size):
-        true = (drift_new - 0.4) / 0.6  # what the gradient would have been
-        return doubles._mala_ratio(energy, energy_new, drift, true, noise, step_size)
+def test_a_wrong_gradient_on_one_side_only_does_not(monkeypatch):
+    def one_sided(energy, energy_new, gradient, gradient_new, noise, step_size):
+        true = (gradient_new - 0.4) / 0.6  # what the gradient would have been
+        return doubles._mala_ratio(energy, energy_new, gradient, true, noise, step_size)
 
     monkeypatch.setattr("ebmkit.samplers.mala.log_accept_ratio", one_sided)
     assert run(WrongDrift(view(gaussian.energy)), gaussian)[0] > 3 * gaussian.threshold()
@@ -163,10 +163,10 @@ def test_a_coordinate_that_noises_x_removes_the_bound():
     assert build("sampler", "mala", context=box.context()).target.bounds == (0.0, 1.0)
 
 
-def test_a_drift_that_is_not_finite_is_rejected():
+def test_a_gradient_that_is_not_finite_is_rejected():
     class Torn(WrongDrift):
-        def drift(self, point):
-            return torch.where(point.x > 0.5, torch.nan, self.view.drift(point))
+        def gradient(self, point):
+            return torch.where(point.x > 0.5, torch.nan, self.view.gradient(point))
 
     sampler = build("sampler", "mala", moves=3, step_size=1.0)
     start = Point(x=-torch.rand(50, 2, generator=seeded(0)))

@@ -11,12 +11,12 @@ from torch._subclasses import FakeTensorMode
 
 import ebmkit
 from ebmkit import BuildContext, Point, Selection, Tail
-from ebmkit.core_plugin import ebmkit_components
+from ebmkit.builtin import ebmkit_components
 from ebmkit.errors import CapabilityError
-from ebmkit.plugins import host
+from ebmkit.plugins.host import host
 from ebmkit.samplers import nuts
-from ebmkit.samplers.adapt import adapted
-from ebmkit.samplers.more_parts import NutsConfig
+from ebmkit.samplers.adaptation import adapted
+from ebmkit.samplers.declarations.metropolis import NutsConfig
 from ebmkit.samplers.nuts import Place, branch_from, build_nuts, no_u_turn, straight
 from tests.samplers.doubles import Counting, WrongDrift, kinetic_sign
 from tests.samplers.targets import LAWS, Law, gaussian, image, joint, seeded, two_modes
@@ -27,7 +27,7 @@ def built(law=gaussian, temperature=1.0, **config):
 
 
 def moved(sampler, energy, point, transitions=1, seed=2):
-    seen = energy if hasattr(energy, "energy_and_drift") else ebmkit.view(energy)
+    seen = energy if hasattr(energy, "energy_and_gradient") else ebmkit.view(energy)
     state = sampler.init(point, seeded(seed))
     for _ in range(transitions):
         state, info = sampler.step(seen, state)
@@ -52,7 +52,7 @@ def test_trajectories_of_many_lengths_stay_in_it(law, step):
     assert worst(law, max_depth=5, step_size=step) < law.threshold()
 
 
-def test_a_wrong_drift_still_samples_the_target():
+def test_a_wrong_gradient_still_samples_the_target():
     assert worst(gaussian, seen=WrongDrift(ebmkit.view(gaussian.energy))) < gaussian.threshold()
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ebmkit.core_plugin import ebmkit_components
+from ebmkit.builtin import ebmkit_components
 from tests.samplers.registry import words
 
 ROOT = Path(__file__).parents[2]

@@ -8,14 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ebmkit.building import build
-from ebmkit.components import BuildContext
+from ebmkit.assembly.build import build
 from ebmkit.errors import CapabilityError
-from ebmkit.phases import stream
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import Sampler, SamplerInfo, SamplerState, Tail, moves_x, owns_tail
+from ebmkit.protocols.sampler import Sampler, SamplerInfo, SamplerState, Tail, moves_x, owns_tail
+from ebmkit.rng import stream
 from ebmkit.samplers.sequence import Sequence
-from ebmkit.views import view
+from ebmkit.views.view import view
 
 QUADRATIC = torch.nn.Parameter(torch.tensor(1.0))
 

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor, nn
 
-from ebmkit.building import build
-from ebmkit.components import BuildContext
+from ebmkit.assembly.build import build
 from ebmkit.errors import CapabilityError, RecipeError
-from ebmkit.phases import stream
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import Sampler, Tail
+from ebmkit.protocols.sampler import Sampler, Tail
+from ebmkit.rng import stream
 from ebmkit.samplers.sgld import langevin_move
-from ebmkit.views import view
+from ebmkit.views.view import view
 
 IMAGES = BuildContext(event_shape=(1, 8, 8), value_range=(0.0, 1.0), seed=1)
 
@@ -32,15 +32,15 @@ class Quadratic(nn.Module):
 
 
 class CountingView:
-    """A view that counts how often it is asked for a drift."""
+    """A view that counts how often it is asked for a gradient."""
 
     def __init__(self, seen: Any) -> None:
-        self.seen, self.live, self.n_drifts = seen, seen.live, 0
+        self.seen, self.live, self.n_gradients = seen, seen.live, 0
 
-    def drift(self, point: Point) -> Tensor:
-        self.n_drifts += 1
-        drift: Tensor = self.seen.drift(point)
-        return drift
+    def gradient(self, point: Point) -> Tensor:
+        self.n_gradients += 1
+        gradient: Tensor = self.seen.gradient(point)
+        return gradient
 
 
 def sgld(context: BuildContext | None = None, **config: Any) -> Any:
@@ -84,18 +84,18 @@ def test_a_move_is_the_formula(
     end = moved(
         sgld(context, moves=1, step_size=step_size, noise=noise, clip=clip), view(Quadratic()), Point(x=x), seed
     )
-    drift = 2.0 * (x - 0.5)
+    gradient = 2.0 * (x - 0.5)
     wanted = (
         x
-        - step_size * (drift.clamp(-clip, clip) if clip else drift)
+        - step_size * (gradient.clamp(-clip, clip) if clip else gradient)
         + noise * torch.randn(x.shape, generator=rng(seed))
     )
     torch.testing.assert_close(end.x, wanted.clamp(-0.5, 0.5) if clamped else wanted)
 
 
 def test_the_move_is_a_function_of_its_noise() -> None:
-    x, drift, noise = (torch.randn(2, 3, generator=torch.Generator().manual_seed(i)) for i in range(3))
-    torch.testing.assert_close(langevin_move(x, drift, noise, 0.1, 0.2), x - 0.1 * drift + 0.2 * noise)
+    x, gradient, noise = (torch.randn(2, 3, generator=torch.Generator().manual_seed(i)) for i in range(3))
+    torch.testing.assert_close(langevin_move(x, gradient, noise, 0.1, 0.2), x - 0.1 * gradient + 0.2 * noise)
 
 
 @settings(max_examples=10)
@@ -197,7 +197,7 @@ def test_a_tail_agrees_with_finite_differences() -> None:
 def test_gradients_are_counted_as_they_are_spent(tail: Tail | None) -> None:
     seen, sampler = CountingView(view(Quadratic())), sgld(moves=4)
     _, info = sampler.step(seen, sampler.init(Point(x=torch.zeros(2, 2)), rng()), tail=tail)
-    assert info.n_gradients == info.n_moves == seen.n_drifts == 4
+    assert info.n_gradients == info.n_moves == seen.n_gradients == 4
     assert torch.equal(info.accept_rate, torch.ones(2)) and torch.equal(info.start.x, torch.zeros(2, 2))
 
 

@@ -11,19 +11,15 @@ from torch._subclasses import FakeTensorMode
 
 import ebmkit
 from ebmkit import BuildContext, Point, Tail
+from ebmkit.coordinates.declarations import COMPONENTS as COORDINATES
+from ebmkit.coordinates.declarations import ReplicasConfig
+from ebmkit.coordinates.replicas import Replicas, build_replicas
 from ebmkit.errors import CapabilityError
-from ebmkit.samplers.adapt import adapted, trials
+from ebmkit.samplers.adaptation import adapted, trials
+from ebmkit.samplers.declarations.gibbs import GwgConfig
+from ebmkit.samplers.declarations.tempering import COMPONENTS, TemperingConfig
 from ebmkit.samplers.gibbs_with_gradients import build_gwg
-from ebmkit.samplers.more_parts import COMPONENTS, GwgConfig, ReplicasConfig, TemperingConfig
-from ebmkit.samplers.tempering import (
-    Replicas,
-    Tempered,
-    Tempering,
-    build_replicas,
-    build_tempering,
-    exchange,
-    geometric_ladder,
-)
+from ebmkit.samplers.tempering import Tempered, Tempering, build_tempering, exchange, geometric_ladder
 from tests.samplers.doubles import Counting
 from tests.samplers.targets import joint, seeded
 
@@ -77,7 +73,7 @@ def built(context=None, **config):
 def moved(sampler, seen, point, transitions=6, seed=2):
     state = sampler.init(point, seeded(seed))
     for _ in range(transitions):
-        state, info = sampler.step(seen if hasattr(seen, "drift") else ebmkit.view(seen), state)
+        state, info = sampler.step(seen if hasattr(seen, "gradient") else ebmkit.view(seen), state)
     return state, info
 
 
@@ -192,13 +188,13 @@ def test_the_rates_of_moves_and_exchanges_are_told_for_each_temperature():
 class CountingRows(Counting):
     """Counts the rows whose gradient is asked."""
 
-    def drift(self, point):
+    def gradient(self, point):
         self.n_gradients += len(point)
-        return self.view.drift(point)
+        return self.view.gradient(point)
 
-    def energy_and_drift(self, point):
+    def energy_and_gradient(self, point):
         self.n_gradients += len(point)
-        return self.view.energy_and_drift(point)
+        return self.view.energy_and_gradient(point)
 
 
 def test_the_gradients_of_all_replicas_are_counted():
@@ -212,11 +208,11 @@ def test_what_a_replica_sees_is_weighed_by_its_rung_and_knows_the_other_coordina
     seen, plain = Tempered(ebmkit.view(joint.energy), 1 / LADDER), ebmkit.view(joint.energy)
     weight = 1 / LADDER[point.aux["rung"]]
     assert torch.allclose(seen.energy(point), weight * plain.energy(point))
-    assert torch.allclose(seen.drift(point), weight[:, None] * plain.drift(point))
+    assert torch.allclose(seen.gradient(point), weight[:, None] * plain.gradient(point))
     assert torch.allclose(seen.levels(point), weight[:, None] * plain.levels(point))
     assert all(
         torch.allclose(a, b)
-        for a, b in zip(seen.energy_and_drift(point), (seen.energy(point), seen.drift(point)), strict=True)
+        for a, b in zip(seen.energy_and_gradient(point), (seen.energy(point), seen.gradient(point)), strict=True)
     )
 
 
@@ -275,7 +271,8 @@ def test_another_number_of_replicas_is_refused_before_the_first_move():
 
 
 def test_sampler_and_coordinate_agree_on_the_number_of_temperatures():
-    sampler, coordinate = (next(c for c in COMPONENTS if c.name == name) for name in ("tempering", "replicas"))
+    (sampler,) = COMPONENTS
+    coordinate = next(c for c in COORDINATES if c.name == "replicas")
     (need,) = sampler.ask("needs", TemperingConfig(n_temperatures=9), ebmkit.Selection())
     assert need.default == coordinate.name
     assert coordinate.ask("gives", ReplicasConfig(**need.config), ebmkit.Selection()) == (need.word,)
@@ -284,7 +281,7 @@ def test_sampler_and_coordinate_agree_on_the_number_of_temperatures():
 
 def test_a_sampler_that_moves_another_coordinate_at_one_temperature_is_refused():
     component = next(c for c in COMPONENTS if c.name == "tempering")
-    beside = ebmkit.Selection(words=frozenset({"sampler.exact", "moves.level"}))
+    beside = ebmkit.Selection(capabilities=frozenset({"sampler.exact", "moves.level"}))
     assert "level" in component.objection("refuse", TemperingConfig(), beside)
     assert component.objection("refuse", TemperingConfig(), ebmkit.Selection()) == ""
 

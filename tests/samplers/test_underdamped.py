@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from ebmkit import BuildContext, Point
-from ebmkit.building import build
+from ebmkit.assembly.build import build
 from ebmkit.errors import CapabilityError
-from ebmkit.protocols import moves_x
+from ebmkit.protocols.sampler import moves_x
 from ebmkit.samplers.sequence import Sequence
 from ebmkit.samplers.underdamped import baoab_move, turned
-from ebmkit.views import view
+from ebmkit.views.view import view
 from tests.samplers.targets import box, gaussian, seeded
 
 
@@ -37,10 +37,10 @@ def test_the_temperature_is_the_variance_of_a_unit_gaussian(temperature):
 
 
 def test_without_friction_and_noise_a_move_is_a_leapfrog_step():
-    x, momentum, drift, noise = torch.randn(4, 3, 2, generator=seeded(0))
+    x, momentum, gradient, noise = torch.randn(4, 3, 2, generator=seeded(0))
     step = torch.tensor(0.2)
-    x_new, half = baoab_move(x, momentum, drift, noise, step, torch.tensor(1.0))
-    assert torch.allclose(half, momentum - 0.1 * drift) and torch.allclose(x_new, x + 0.2 * half)
+    x_new, half = baoab_move(x, momentum, gradient, noise, step, torch.tensor(1.0))
+    assert torch.allclose(half, momentum - 0.1 * gradient) and torch.allclose(x_new, x + 0.2 * half)
 
 
 def test_the_momentum_is_drawn_where_it_is_absent_and_continued_where_it_is_there():

@@ -13,8 +13,8 @@ from torch.nn import functional
 
 import ebmkit
 from ebmkit import BuildContext, CapabilityError, Point
-from ebmkit.building import build
-from ebmkit.views import view
+from ebmkit.assembly.build import build
+from ebmkit.views.view import view
 
 SHAPE = (1, 8, 8)
 CONTEXT = BuildContext(event_shape=SHAPE, value_range=(0.0, 1.0))
@@ -97,8 +97,8 @@ def test_attaching_it_changes_no_energy(kind, seed, n):
     for _ in range(2):  # in training mode each pass advances the power iterations, and must do so alike
         assert torch.equal(energy(point), bare(point))
     assert torch.equal(energy.evaluate(point, "energy", "latent")["energy"], bare(point))
-    drifts = [view(e).drift(point) for e in (energy, bare)]
-    assert torch.equal(*drifts)
+    gradients = [view(e).gradient(point) for e in (energy, bare)]
+    assert torch.equal(*gradients)
     assert all(torch.equal(a, b) for a, b in zip(inner.state_dict().values(), bare.state_dict().values(), strict=True))
 
 
@@ -198,10 +198,10 @@ def test_the_frozen_view_agrees_with_the_live_energy(seed):
     energy = one_headed()
     point = Point(x=images(4, seed).requires_grad_(), aux={"latent": units(4, 3, seed)})
     value = energy(point)
-    (drift,) = torch.autograd.grad(value.sum(), point.x)
+    (gradient,) = torch.autograd.grad(value.sum(), point.x)
     seen = view(energy)
     torch.testing.assert_close(seen.energy(point), value.detach())
-    torch.testing.assert_close(seen.drift(point), drift)
+    torch.testing.assert_close(seen.gradient(point), gradient)
 
 
 def test_the_bf16_view_follows_the_live_energy():
@@ -210,9 +210,9 @@ def test_the_bf16_view_follows_the_live_energy():
         energy.inner.output.weight.mul_(100)  # features of a trained size
     energy.eval()
     point = Point(x=images(8, 3).requires_grad_(), aux={"latent": units(8, 3, 3)})
-    (drift,) = torch.autograd.grad(energy(point).sum(), point.x)
-    seen = view(energy, "bf16").drift(point)
-    assert functional.cosine_similarity(seen.flatten(), drift.flatten(), dim=0) > 0.98
+    (gradient,) = torch.autograd.grad(energy(point).sum(), point.x)
+    seen = view(energy, "bf16").gradient(point)
+    assert functional.cosine_similarity(seen.flatten(), gradient.flatten(), dim=0) > 0.98
 
 
 def test_building_it_leaves_the_inner_energy_as_it_was():

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ebmkit import Batch, BuildContext, CapabilityError, Phases, Point, RecipeError
-from ebmkit.building import build
-from ebmkit.phases import stream
+from ebmkit.assembly.build import build
+from ebmkit.rng import stream
 
 SHAPE, N = (1, 8, 8), 6
 CONTEXT = BuildContext(event_shape=SHAPE, value_range=(0.0, 1.0), batch_size=N)

@@ -7,11 +7,12 @@ from itertools import permutations
 import pytest
 
 from ebmkit import BuildContext, CapabilityError
-from ebmkit.building import build
-from ebmkit.plugins import host, load_build
-from ebmkit.recipe import from_toml, parse_override
-from ebmkit.resolver import resolve
-from ebmkit.runs import run
+from ebmkit.assembly.build import build
+from ebmkit.plugins.host import host
+from ebmkit.plugins.loading import load_build
+from ebmkit.recipes.recipe import from_toml, parse_override
+from ebmkit.recipes.resolver.resolve import resolve
+from ebmkit.runs.run import run
 
 RECIPES = [
     "clel-celeba64",

@@ -5,8 +5,9 @@ import shutil
 import torch
 
 import ebmkit
-from ebmkit import Point, checkpoint
-from ebmkit.runs import resume, run
+from ebmkit import Point
+from ebmkit.runs import checkpoint
+from ebmkit.runs.run import resume, run
 
 RECIPE = """
 [run]
@@ -58,7 +59,7 @@ def test_both_owners_learn_and_a_loaded_run_samples_given_a_latent(tmp_path):
     first, last = (checkpoint.load(path) for path in checkpoint.checkpoints(made.directory / "checkpoints"))
     for owner in ("energy", "clel"):
         assert any(not torch.equal(v, last.tensors[owner][k]) for k, v in first.tensors[owner].items()), owner
-    x = torch.rand(6, *made.facts.event_shape)
+    x = torch.rand(6, *made.data.event_shape)
     latent = made.objectives["clel"].encode(x)
     start = Point(x=x, aux={"latent": latent})
     draws = ebmkit.sample(made.energy, made.sampler, start, transitions=2)

@@ -6,9 +6,9 @@ from ebmkit_diffusion.cd_levels import expected_energy
 from torch import nn
 
 from ebmkit import BuildContext, CapabilityError, Point
-from ebmkit.building import build
-from ebmkit.phases import Phases
+from ebmkit.assembly.build import build
 from ebmkit.point import Batch
+from ebmkit.protocols.objective import Phases
 from ebmkit.samplers.gibbs import gibbs_draw
 
 N = 40_000

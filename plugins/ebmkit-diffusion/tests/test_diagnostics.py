@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ebmkit import Point
-from ebmkit.protocols import SamplerInfo
+from ebmkit.protocols.sampler import SamplerInfo
 
 
 def info_of(rate, n_moves=10):

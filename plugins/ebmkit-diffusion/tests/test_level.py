@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ebmkit import BuildContext, CapabilityError, Point
-from ebmkit.building import build
+from ebmkit.assembly.build import build
 from ebmkit.errors import RecipeError
 from ebmkit.point import Batch
-from ebmkit.protocols import Coordinate
+from ebmkit.protocols.coordinate import Coordinate
 
 RNG = torch.Generator
 

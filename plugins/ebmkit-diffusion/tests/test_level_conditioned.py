@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ebmkit import BuildContext, CapabilityError, Point, view
-from ebmkit.building import build
+from ebmkit.assembly.build import build
 from ebmkit.energies.heads import CONDITION
-from ebmkit.protocols import evaluate
+from ebmkit.protocols.energy import evaluate
 
 SHAPES = {"mlp": (2,), "resnet": (1, 8, 8)}
 
@@ -102,7 +102,7 @@ def test_an_ability_it_does_not_have_is_named():
 
 @pytest.mark.parametrize("wrapper", ["level-conditioned", "level-head"])
 @pytest.mark.parametrize("backbone", ["mlp", "resnet"])
-def test_the_frozen_view_gives_levels_energies_and_drifts(backbone, wrapper):
+def test_the_frozen_view_gives_levels_energies_and_gradients(backbone, wrapper):
     energy, point = stirred(wrapped(backbone, wrapper)), points(5, SHAPES[backbone])
     energy.eval()
     for precision, close in (("fp32", 1e-4), ("bf16", 0.1)):
@@ -111,7 +111,7 @@ def test_the_frozen_view_gives_levels_energies_and_drifts(backbone, wrapper):
         assert torch.allclose(seen.levels(point), energy.levels(point).detach(), rtol=1e-5, atol=1e-4)
         x = point.x.clone().requires_grad_()
         (exact,) = torch.autograd.grad(energy(point.replace(x=x)).sum(), x)
-        assert (seen.drift(point) - exact).norm() <= close * exact.norm()
+        assert (seen.gradient(point) - exact).norm() <= close * exact.norm()
 
 
 def test_the_gaussian_base_is_the_energy_of_diffused_gaussian_data():

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ebmkit import BuildContext, CapabilityError, Point
-from ebmkit.building import build
-from ebmkit.protocols import evaluate
+from ebmkit.assembly.build import build
+from ebmkit.protocols.energy import evaluate
 
 
 class Backbone(nn.Module):

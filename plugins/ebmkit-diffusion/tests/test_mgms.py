@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from ebmkit import BuildContext, CapabilityError, Point, view
-from ebmkit.building import build
-from ebmkit.samplers.adapt import adapted, settled, warming
+from ebmkit.assembly.build import build
+from ebmkit.samplers.adaptation import adapted, for_evaluation
+from ebmkit.samplers.warmup import warming
 from tests.samplers.doubles import broken
 from tests.samplers.targets import joint, seeded
 from tests.samplers.test_gibbs import SHRINK, OracleView
@@ -32,7 +33,7 @@ def run_oracle(transitions, adapting, **config):
         state, info = sampler.step(OracleView(), state)
         if i < adapting:
             learnt = adapted(sampler, state.tuning, info)
-            state = sampler.init(state.point, state.rng, settled(learnt) if i == adapting - 1 else learnt)
+            state = sampler.init(state.point, state.rng, for_evaluation(learnt) if i == adapting - 1 else learnt)
         else:
             levels.append(state.point.aux["level"])
             xs.append(state.point.x[:, 0])

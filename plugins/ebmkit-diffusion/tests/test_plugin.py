@@ -7,11 +7,12 @@ from itertools import permutations
 import pytest
 
 from ebmkit import BuildContext, CapabilityError
-from ebmkit.building import build_coordinates, build_energy
-from ebmkit.plugins import host, load_build
-from ebmkit.recipe import from_toml, parse_override
-from ebmkit.resolver import resolve
-from ebmkit.runs import run
+from ebmkit.assembly.assemble import build_coordinates, build_energy
+from ebmkit.plugins.host import host
+from ebmkit.plugins.loading import load_build
+from ebmkit.recipes.recipe import from_toml, parse_override
+from ebmkit.recipes.resolver.resolve import resolve
+from ebmkit.runs.run import run
 
 MIX = "clel-da-fashion-cpu"
 PARTS = ["cd-levels", "level", "level-conditioned", "level-head", "mgms"]

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 import ebmkit
-from ebmkit.plugins import host
-from ebmkit.resolver import resolve
-from ebmkit.runs import as_recipe
+from ebmkit.assembly.complete import as_recipe
+from ebmkit.plugins.host import host
+from ebmkit.recipes.resolver.resolve import resolve
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "rings.py"
 FEW = ("run.steps=4", "run.batch_size=20", "buffer.capacity=70", "checkpoint.every=2", "log.tensorboard=false")

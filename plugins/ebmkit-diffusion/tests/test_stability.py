@@ -6,11 +6,11 @@ import torch
 from ebmkit_diffusion.stability import drift_z, tuned_step
 
 from ebmkit import BuildContext, DivergenceError
-from ebmkit.building import build
+from ebmkit.assembly.build import build
+from ebmkit.assembly.model import Model
+from ebmkit.data.spec import DataSpec
 from ebmkit.errors import CapabilityError, RecipeError
-from ebmkit.facts import Facts
-from ebmkit.recipe import Recipe
-from ebmkit.runs import Run
+from ebmkit.recipes.recipe import Recipe
 
 N = 400
 
@@ -19,11 +19,11 @@ def run_of(energy, tuning=None, value_range=None, *others):
     context = BuildContext(event_shape=(2,), value_range=value_range, n_classes=3)
     level = build("coordinate", "level", context=context, noise_levels=3)
     others = tuple(build("coordinate", name, context=context) for name in others)
-    return Run(
-        directory=None, recipe=Recipe(tables={"run": {"temperature": 1.0, "precision": "fp32"}}), energy=energy,
+    return Model(
+        recipe=Recipe(tables={"run": {"temperature": 1.0, "precision": "fp32"}}), energy=energy,
         sampler=None, objectives={}, coordinates=(level, *others), step=0, device=torch.device("cpu"),
         tuning=tuning or {},
-        facts=Facts(event_shape=(2,), value_range=value_range, n_classes=0, class_names=(), n_data=10),
+        data=DataSpec(event_shape=(2,), value_range=value_range, n_classes=0, class_names=(), n_data=10),
     )  # fmt: skip
 
 

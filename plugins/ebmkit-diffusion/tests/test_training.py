@@ -5,9 +5,9 @@ import shutil
 import pytest
 import torch
 
-from ebmkit import checkpoint
-from ebmkit.logbook import read_metrics
-from ebmkit.runs import load, resume, run
+from ebmkit.runs import checkpoint
+from ebmkit.runs.logbook import read_metrics
+from ebmkit.runs.run import load, resume, run
 
 RECIPE = """
 [run]

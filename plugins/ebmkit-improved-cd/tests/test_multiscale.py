@@ -10,16 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ebmkit.building import build, build_energy
-from ebmkit.components import BuildContext
+from ebmkit.assembly.assemble import build_energy
+from ebmkit.assembly.build import build
 from ebmkit.errors import CapabilityError, RecipeError
-from ebmkit.plugins import host
+from ebmkit.plugins.context import BuildContext
+from ebmkit.plugins.host import host
 from ebmkit.point import Point
-from ebmkit.protocols import abilities_of, evaluate
-from ebmkit.recipe import Part, Recipe, from_toml, to_toml
-from ebmkit.resolver import resolve
-from ebmkit.resolving.ordering import Words, ordered
-from ebmkit.views import view
+from ebmkit.protocols.energy import abilities_of, evaluate
+from ebmkit.recipes.recipe import Part, Recipe, from_toml, to_toml
+from ebmkit.recipes.resolver.ordering import Capabilities, ordered
+from ebmkit.recipes.resolver.resolve import resolve
+from ebmkit.views.view import view
 
 BACKBONE = {"widths": [4, 6], "hidden": 8, "features": 5}
 
@@ -188,6 +189,6 @@ def test_too_many_scales_are_refused_before_anything_is_built() -> None:
 @pytest.mark.parametrize("other", ["alters", "aardvark"])
 def test_what_looks_at_features_comes_outside_it(other: str) -> None:
     component = host().get("wrapper", "multiscale")
-    own = Words(needs=frozenset(), gives=frozenset(component.gives), hides=frozenset(component.hides))
-    theirs = Words(needs=frozenset({"energy.features"}), gives=frozenset({"energy.features"}), hides=frozenset())
+    own = Capabilities(needs=frozenset(), gives=frozenset(component.gives), hides=frozenset(component.hides))
+    theirs = Capabilities(needs=frozenset({"energy.features"}), gives=frozenset({"energy.features"}), hides=frozenset())
     assert ordered({other: theirs, "multiscale": own}) == ["multiscale", other]

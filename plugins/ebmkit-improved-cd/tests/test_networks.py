@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from ebmkit.building import build_energy
-from ebmkit.components import BuildContext
+from ebmkit.assembly.assemble import build_energy
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.recipe import Part, Recipe
+from ebmkit.recipes.recipe import Part, Recipe
 
 BLOCKS = {"block": "standardised", "downsample": "conv-average", "activation": "silu", "hidden": 0, "features": 0}
 LABELS = {"labels": True, "label_as": "one-hot"}

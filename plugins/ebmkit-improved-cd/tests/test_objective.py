@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ebmkit import Batch, BuildContext, CapabilityError, Phases, Point, RecipeError, Tail, view
-from ebmkit.augmentation import PRESETS, augment
-from ebmkit.building import build
-from ebmkit.phases import stream
-from ebmkit.samplers.sgld import drift_with_graph, langevin_move
+from ebmkit.assembly.build import build
+from ebmkit.ops.augmentation import PRESETS, augment
+from ebmkit.ops.gradients import gradient_with_graph
+from ebmkit.rng import stream
+from ebmkit.samplers.sgld import langevin_move
 
 THETA, ETA, SIGMA, SPREAD = 1.7, 0.2, 0.3, 0.8
 """Precision of the model, step and noise of its sampler, s.d. of the data, in one dimension."""
@@ -46,7 +47,7 @@ def phases_of(energy, tail, held, positive=None, negative=None, reference=None):
         negative=Point(x=tail.detach() if negative is None else negative),
         tail=Point(x=tail),
         reference=None if reference is None else Point(x=reference),
-        held=held,
+        constant=held,
     )
 
 
@@ -83,8 +84,8 @@ def one_move(energy):
     """
     x = SPREAD * torch.tensor([[1.0], [1.0], [-1.0], [-1.0]], dtype=torch.float64)
     noise = torch.tensor([[1.0], [-1.0], [1.0], [-1.0]], dtype=torch.float64)
-    point, drift = drift_with_graph(view(energy), Point(x=x), None)
-    return x, langevin_move(point.x, drift, noise, ETA, SIGMA)
+    point, gradient = gradient_with_graph(view(energy), Point(x=x), None)
+    return x, langevin_move(point.x, gradient, noise, ETA, SIGMA)
 
 
 def terms(energy, **config):
@@ -205,7 +206,7 @@ def test_distances_are_of_x_alone():
     far = Point(x=others, aux={"fog": torch.full((7,), 1e6)})
     foggy = Phases(
         energy=Gaussian(), batch=plain.batch, positive=plain.positive, negative=plain.negative,
-        tail=Point(x=tail, aux={"fog": torch.zeros(5)}), reference=far, held=Gaussian(),
+        tail=Point(x=tail, aux={"fog": torch.zeros(5)}), reference=far, constant=Gaussian(),
     )  # fmt: skip
     assert torch.equal(objective().losses(None, foggy)["entropy"], objective().losses(None, plain)["entropy"])
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from ebmkit import CapabilityError, Component, Include, Need
-from ebmkit.plugins import host, load_build
-from ebmkit.recipe import from_toml, parse_override
-from ebmkit.resolver import resolve
-from ebmkit.runs import run
+from ebmkit.plugins.host import host
+from ebmkit.plugins.loading import load_build
+from ebmkit.recipes.recipe import from_toml, parse_override
+from ebmkit.recipes.resolver.resolve import resolve
+from ebmkit.runs.run import run
 
 RECIPES = ["improved-cd-celeba128", "improved-cd-cifar10", "improved-cd-fashion", "improved-cd-mnist"]
 ASKED = '[[objective]]\nuse = "improved-cd"\n'
@@ -171,7 +172,7 @@ def test_the_published_settings_are_those_of_the_recipe(name, step_size, rows, r
     assert (objective["augment_reference"], objective["augment_strength"]) == (references, strength)
     assert settings(complete, "sampler", "augment")["strength"] == strength, "chains and references alike"
     sample = complete.table("sample")
-    assert sample.rounds == 10 and 80 <= 40 * sample.plain_rounds <= 200
+    assert sample.transitions == 10 and 80 <= 40 * sample.plain_transitions <= 200
     sgld, replay = settings(complete, "sampler", "sgld"), complete.part("buffer").settings
     assert (sgld["moves"], sgld["step_size"], sgld["noise"]) == (40, step_size, 0.001)
     assert (replay["capacity"], replay["reinit"]) == (10_000, 0.001)

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from ebmkit import BuildContext, CapabilityError, Point
-from ebmkit.building import build
+from ebmkit.assembly.build import build
 from ebmkit.coordinates.label import Label
 from ebmkit.errors import CheckpointError
-from ebmkit.phases import stream
-from ebmkit.protocols import Buffer
+from ebmkit.protocols.buffer import Buffer
+from ebmkit.rng import stream
 
 N_CLASSES, SIZE = 3, 10
 

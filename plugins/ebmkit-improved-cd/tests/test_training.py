@@ -6,9 +6,10 @@ import shutil
 import pytest
 import torch
 
-from ebmkit import CapabilityError, checkpoint
-from ebmkit.recipe import from_toml, parse_override
-from ebmkit.runs import resume, run
+from ebmkit import CapabilityError
+from ebmkit.recipes.recipe import from_toml, parse_override
+from ebmkit.runs import checkpoint
+from ebmkit.runs.run import resume, run
 
 RECIPE = """
 [run]

@@ -9,13 +9,13 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from ebmkit.augmentation import PRESETS, augment
+from ebmkit.assembly.complete import as_recipe
 from ebmkit.benchmarks.training import assembled, flops_of, matrix_products, steps
 from ebmkit.benchmarks.workload import Bar, Timed, Way, Workload
-from ebmkit.optim import Averages
+from ebmkit.ops.augmentation import PRESETS, augment
 from ebmkit.point import Point
-from ebmkit.recipe import Part
-from ebmkit.runs import as_recipe
+from ebmkit.recipes.recipe import Part
+from ebmkit.training.ema import Averages
 from ebmkit_clel.contrast import guidance, nt_xent
 
 COLOUR, GREY = (3, 32, 32), (1, 28, 28)
@@ -128,7 +128,7 @@ class Published:
         assembly = assembled("clel-cifar10", COLOUR, device, {"run.batch_size": batch, **EAGER})
         self.energy, self.objective = assembly.parts.energy, assembly.parts.objectives["clel"]
         self.encoder = self.objective.encoder.to(memory_format=torch.contiguous_format)
-        self.data, self.batch, self.moves, self.device = assembly.parts.dataset, batch, moves, device
+        self.data, self.batch, self.moves, self.device = assembly.dataset, batch, moves, device
         self.rng = Generator(device).manual_seed(0)
         self.rows = torch.rand((ROWS, *COLOUR), generator=self.rng, device=device)
         self.fit = torch.optim.Adam(self.energy.parameters(), lr=1e-4, betas=(0.0, 0.999))
@@ -158,9 +158,9 @@ class Published:
         """Returns x after its Langevin moves, x ← clamp(x − 100∇E + .001ξ)."""
         for _ in range(self.moves):
             leaf = x.detach().requires_grad_()
-            (drift,) = torch.autograd.grad(self.energy(Point(x=leaf)).sum(), leaf)
+            (gradient,) = torch.autograd.grad(self.energy(Point(x=leaf)).sum(), leaf)
             noise = torch.randn(x.shape, generator=self.rng, device=self.device)
-            x = (x - 100.0 * drift + 0.001 * noise).clamp(0.0, 1.0)
+            x = (x - 100.0 * gradient + 0.001 * noise).clamp(0.0, 1.0)
         return x
 
     def energy_loss(self, x: Tensor, negative: Tensor) -> Tensor:

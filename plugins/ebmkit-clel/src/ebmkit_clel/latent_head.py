@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ebmkit.components import BuildContext
-from ebmkit.energies.initialise import init_linear, seeded
+from ebmkit.energies.initialise import init_linear
 from ebmkit.errors import CapabilityError
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import abilities_of, evaluate
+from ebmkit.protocols.energy import abilities_of, evaluate
+from ebmkit.rng import seeded
 from ebmkit_clel.parts import LatentHeadConfig
 from ebmkit_clel.probe import length_of
 

@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from ebmkit.augmentation import PRESETS, augment
-from ebmkit.components import BuildContext, Selection
-from ebmkit.energies.initialise import seeded
 from ebmkit.errors import CapabilityError
-from ebmkit.phases import Phases
+from ebmkit.ops.augmentation import PRESETS, augment
+from ebmkit.plugins.component import Selection
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import Coordinate, Energy, Needs, abilities_of
+from ebmkit.protocols.coordinate import Coordinate
+from ebmkit.protocols.energy import Energy, abilities_of
+from ebmkit.protocols.objective import Phases, Requires
+from ebmkit.rng import seeded
 from ebmkit_clel.contrast import guidance, nt_xent
 from ebmkit_clel.encoders import Encoder, make_encoder
 from ebmkit_clel.parts import ClelConfig, not_images
@@ -34,7 +36,7 @@ class Clel(nn.Module):
     one serve as keys.
     """
 
-    requires = Needs(negatives=False, abilities=frozenset({"energy", "latent"}))
+    requires = Requires(negatives=False, abilities=frozenset({"energy", "latent"}))
 
     def __init__(
         self,

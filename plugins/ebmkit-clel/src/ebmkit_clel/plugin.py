@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 
-from ebmkit.components import Component
-from ebmkit.hookspecs import hookimpl
+from ebmkit.plugins.component import Component
+from ebmkit.plugins.hookspecs import hookimpl
 from ebmkit_clel.parts import COMPONENTS
 
 

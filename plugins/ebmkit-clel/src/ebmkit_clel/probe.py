@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from ebmkit.buffers.fresh import Fresh
-from ebmkit.components import BuildContext
-from ebmkit.phases import stream
-from ebmkit.protocols import evaluate
+from ebmkit.plugins.context import BuildContext
+from ebmkit.prior import Fresh
+from ebmkit.protocols.energy import evaluate
+from ebmkit.rng import stream
 
 
 @torch.no_grad()

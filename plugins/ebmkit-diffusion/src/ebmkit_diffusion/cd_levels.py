@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ebmkit.components import BuildContext, NoConfig
 from ebmkit.errors import CapabilityError
-from ebmkit.phases import Phases
-from ebmkit.protocols import Energy, Needs, abilities_of, evaluate
+from ebmkit.plugins.component import NoConfig
+from ebmkit.plugins.context import BuildContext
+from ebmkit.protocols.energy import Energy, abilities_of, evaluate
+from ebmkit.protocols.objective import Phases, Requires
 from ebmkit_diffusion.level_conditioned import LEVELS
 from ebmkit_diffusion.level_head import LevelHead
 
@@ -39,7 +40,7 @@ class CdLevels:
 
     def __init__(self, *, temperature: float, shared_pass: bool) -> None:
         self.temperature, self.shared_pass = temperature, shared_pass
-        self.requires = Needs(abilities=frozenset({"energy", LEVELS} if shared_pass else {"energy"}))
+        self.requires = Requires(abilities=frozenset({"energy", LEVELS} if shared_pass else {"energy"}))
 
     def losses(self, energy: Energy, phases: Phases) -> Mapping[str, Tensor]:
         """Returns the difference of the mean energies as "gap"."""

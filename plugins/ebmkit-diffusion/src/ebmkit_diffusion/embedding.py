@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from ebmkit.components import BuildContext
 from ebmkit.errors import CapabilityError
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import at_least_fp32
+from ebmkit.protocols.energy import at_least_fp32
 from ebmkit_diffusion.level import LEVEL, Level
 from ebmkit_diffusion.parts import LevelConditionedConfig, LevelHeadConfig
 

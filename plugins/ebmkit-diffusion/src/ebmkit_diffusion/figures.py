@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ebmkit.protocols import Tuning
+from ebmkit.protocols.sampler import Tuning
 from ebmkit_diffusion.diagnostics import JUMPS, rates, round_trip, shares
 
 

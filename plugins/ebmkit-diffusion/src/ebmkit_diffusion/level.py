@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.components import BuildContext, Selection
 from ebmkit.errors import CapabilityError
+from ebmkit.plugins.component import Selection
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Batch, Point
 from ebmkit_diffusion.parts import LevelConfig
 from ebmkit_diffusion.schedules import signals, wrong_with

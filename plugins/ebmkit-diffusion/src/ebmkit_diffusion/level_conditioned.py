@@ -11,14 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ebmkit.buffers.fresh import Fresh
-from ebmkit.components import BuildContext
 from ebmkit.energies.heads import CONDITION
-from ebmkit.energies.initialise import seeded
 from ebmkit.errors import CapabilityError
-from ebmkit.phases import stream
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import abilities_of, at_least_fp32, evaluate, lacks_ability
+from ebmkit.prior import Fresh
+from ebmkit.protocols.energy import abilities_of, at_least_fp32, evaluate, lacks_ability
+from ebmkit.rng import seeded, stream
 from ebmkit_diffusion.embedding import LevelBase, LevelTable, embedding_layers, level_coordinate, level_of
 from ebmkit_diffusion.level import LEVEL, Level
 from ebmkit_diffusion.parts import LevelConditionedConfig

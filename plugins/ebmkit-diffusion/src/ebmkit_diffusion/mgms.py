@@ -9,15 +9,17 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.components import BuildContext
 from ebmkit.errors import CapabilityError
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols import EnergyView, SamplerInfo, SamplerState, Tail, Tuning
-from ebmkit.samplers.adapt import count_values
-from ebmkit.samplers.exact_parts import GibbsConfig, MalaConfig
+from ebmkit.protocols.energy import EnergyView
+from ebmkit.protocols.sampler import SamplerInfo, SamplerState, Tail, Tuning
+from ebmkit.samplers.declarations.gibbs import GibbsConfig
+from ebmkit.samplers.declarations.metropolis import MalaConfig
 from ebmkit.samplers.gibbs import build_gibbs
 from ebmkit.samplers.mala import build_mala
 from ebmkit.samplers.sequence import Sequence
+from ebmkit.samplers.step_size import count_values
 from ebmkit_diffusion.diagnostics import JUMPS, first_record, level_metrics, recorded
 from ebmkit_diffusion.figures import level_figure
 from ebmkit_diffusion.level import LEVEL

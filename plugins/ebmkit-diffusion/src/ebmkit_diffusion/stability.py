@@ -9,15 +9,13 @@ from math import ceil
 import torch
 from torch import Tensor
 
-from ebmkit import view
-from ebmkit.building import build
-from ebmkit.components import BuildContext
+from ebmkit.assembly.build import build
+from ebmkit.assembly.model import Model
 from ebmkit.coordinates.momentum import Momentum
 from ebmkit.errors import CapabilityError, DivergenceError, RecipeError
-from ebmkit.phases import stream
 from ebmkit.point import Point
-from ebmkit.protocols import Tuning
-from ebmkit.runs import Run
+from ebmkit.protocols.sampler import Tuning
+from ebmkit.rng import stream
 from ebmkit_diffusion.level import Level
 
 Statistic = Callable[[Tensor], Tensor]
@@ -52,7 +50,7 @@ class LongRun:
 
 
 def long_run(
-    run: Run,
+    model: Model,
     start: Tensor,
     *,
     moves: int = 100_000,
@@ -66,7 +64,7 @@ def long_run(
     """Makes adjusted Langevin moves at level 0 from data, and follows them.
 
     Args:
-        run: as `ebmkit.load` returns it, with a coordinate `level` or without.
+        model: as `ebmkit.load` returns it, with a coordinate `level` or without.
         start: B data [B, *event], in their value range.
         moves: of each chain, rounded up to a multiple of the records.
         records: how many times it is looked at them.
@@ -85,17 +83,17 @@ def long_run(
     """
     if moves < 1 or records < 4:
         raise RecipeError(f"A long run needs moves ≥ 1 and records ≥ 4; found {moves} and {records}.")
-    each, size = ceil(moves / records), step_size or tuned_step(run.tuning)
-    sampler = build("sampler", "mala", context=_context(run), moves=each, step_size=size, adapt="off")
-    seen = view(run.energy, run.recipe.table("run").precision)
-    rng = stream(seed, 0, "long run", run.device)
-    state = sampler.init(_clean(run, start.to(run.device), given or {}), rng)
+    each, size = ceil(moves / records), step_size or tuned_step(model.tuning)
+    sampler = build("sampler", "mala", context=model.context(), moves=each, step_size=size, adapt="off")
+    seen = model.view()
+    rng = stream(seed, 0, "long run", model.device)
+    state = sampler.init(_clean(model, start.to(model.device), given or {}), rng)
     first, accepted, kept = state.point, 0.0, []
     for i in range(records + 1):
         if i:
             state, info = sampler.step(seen, state)
             accepted += float(info.accept_rate.mean()) / records
-        values = _measured(run, seen.energy(state.point), state.point, first, statistics)
+        values = _measured(model, seen.energy(state.point), state.point, first, statistics)
         if not all(bool(torch.isfinite(value).all()) for value in values.values()):
             raise DivergenceError(
                 f"A chain is not finite after {i * each:,} moves: use a smaller step_size than {size:g}."
@@ -107,7 +105,7 @@ def long_run(
     drift = {name: drift_z(value) for name, value in series.items() if name != "distance"}
     return LongRun(
         moves=torch.arange(records + 1) * each, values=series, drift=drift, accept_rate=accepted, step_size=size,
-        final=_in_data_range(run, state.point).cpu(),
+        final=model.in_data_range(state.point).cpu(),
     )  # fmt: skip
 
 
@@ -131,7 +129,7 @@ def tuned_step(tuning: Tuning) -> float:
     """
     for sizes in _step_sizes(tuning):
         return float(sizes.flatten()[0])
-    raise RecipeError("This run adapted no step size: give step_size, in data units, to the long run.")
+    raise RecipeError("This run adapted no step size: give step_size, in data units, to the long model.")
 
 
 def _step_sizes(tuning: Tuning) -> Iterator[Tensor]:
@@ -142,26 +140,16 @@ def _step_sizes(tuning: Tuning) -> Iterator[Tensor]:
             yield value
 
 
-def _context(run: Run) -> BuildContext:
-    return BuildContext(
-        event_shape=run.facts.event_shape,
-        value_range=run.facts.value_range,
-        coordinates=run.coordinates,
-        device=run.device,
-        temperature=run.recipe.table("run").temperature,
-    )
-
-
-def _clean(run: Run, x: Tensor, given: Mapping[str, Tensor]) -> Point:
+def _clean(model: Model, x: Tensor, given: Mapping[str, Tensor]) -> Point:
     """Returns data as points at level 0 that hold what is given."""
-    if tuple(x.shape[1:]) != tuple(run.facts.event_shape):
-        raise CapabilityError(f"start has data of shape {tuple(x.shape[1:])}, but the run {run.facts.event_shape}.")
+    if tuple(x.shape[1:]) != tuple(model.data.event_shape):
+        raise CapabilityError(f"start has data of shape {tuple(x.shape[1:])}, but the run {model.data.event_shape}.")
     point = Point(x=x)
-    for coordinate in run.coordinates:
+    for coordinate in model.coordinates:
         if isinstance(coordinate, Level):
             point = point.replace(x=coordinate.scaled(point.x))
         point = coordinate.clean(point)
-    others = [c.name for c in run.coordinates if not isinstance(c, Level | Momentum)]  # no energy sees a momentum
+    others = [c.name for c in model.coordinates if not isinstance(c, Level | Momentum)]  # no energy sees a momentum
     _check_given(given, others, point)
     return point.with_aux(**{name: _rows(name, value, x) for name, value in given.items()})
 
@@ -192,17 +180,10 @@ def _rows(name: str, value: Tensor, x: Tensor) -> Tensor:
     return rows.expand(len(x), *rows.shape[1:]).contiguous()
 
 
-def _in_data_range(run: Run, point: Point) -> Tensor:
-    x = point.x
-    for coordinate in run.coordinates:
-        x = torch.as_tensor(coordinate.to_data(point.replace(x=x)))
-    return x
-
-
 def _measured(
-    run: Run, energy: Tensor, point: Point, first: Point, statistics: Mapping[str, Statistic]
+    model: Model, energy: Tensor, point: Point, first: Point, statistics: Mapping[str, Statistic]
 ) -> dict[str, Tensor]:
-    x = _in_data_range(run, point)
+    x = model.in_data_range(point)
     distance = (point.x - first.x).flatten(1).square().mean(dim=1).sqrt()
     values = {"energy": energy, "distance": distance, **{name: f(x) for name, f in statistics.items()}}
     return {name: value.cpu() for name, value in values.items()}

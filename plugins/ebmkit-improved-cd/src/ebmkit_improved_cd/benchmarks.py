@@ -7,12 +7,12 @@ from torch import Generator, Tensor
 from torch.func import functional_call
 from torch.nn.utils import clip_grad_norm_
 
+from ebmkit.assembly.complete import as_recipe
 from ebmkit.benchmarks.training import assembled, steps
 from ebmkit.benchmarks.workload import Bar, Timed, Way, Workload
-from ebmkit.engines.passes import Engine
-from ebmkit.optim import Averages
-from ebmkit.recipe import Part
-from ebmkit.runs import as_recipe
+from ebmkit.recipes.recipe import Part
+from ebmkit.training.ema import Averages
+from ebmkit.views.passes import Engine
 from ebmkit_improved_cd.published_network import PublishedNetwork
 
 GREY, BATCH, MOVES, ROWS = (1, 28, 28), 16, 10, 10_000
@@ -81,7 +81,7 @@ class Published:
     def __init__(self, device: torch.device) -> None:
         settings = {"run.batch_size": BATCH, "run.engine": "eager"}
         assembly = assembled("improved-cd-mnist", GREY, device, settings)
-        self.energy, self.data, self.device = PublishedNetwork(assembly.parts.energy), assembly.parts.dataset, device
+        self.energy, self.data, self.device = PublishedNetwork(assembly.parts.energy), assembly.dataset, device
         self.rng = Generator(device).manual_seed(0)
         self.rows = torch.rand((ROWS, *GREY), generator=self.rng, device=device)
         self.fit = torch.optim.Adam(self.energy.parameters(), lr=2e-4, betas=(0.0, 0.9))
@@ -107,10 +107,10 @@ class Published:
         """Returns x after its moves, x ← clamp(x + .001ξ − 100∇E), with the graph of the last one."""
         for i in range(MOVES):
             leaf = (x + 0.001 * torch.randn(x.shape, generator=self.rng, device=self.device)).detach().requires_grad_()
-            (drift,) = torch.autograd.grad(self.energy(leaf).sum(), leaf)
+            (gradient,) = torch.autograd.grad(self.energy(leaf).sum(), leaf)
             if i == MOVES - 1:  # once more, now with its graph
-                (drift,) = torch.autograd.grad(self.energy(leaf).sum(), leaf, create_graph=True)
-            x = (leaf - 100.0 * drift).clamp(0.0, 1.0)
+                (gradient,) = torch.autograd.grad(self.energy(leaf).sum(), leaf, create_graph=True)
+            x = (leaf - 100.0 * gradient).clamp(0.0, 1.0)
         return x
 
     def held(self, x: Tensor) -> Tensor:

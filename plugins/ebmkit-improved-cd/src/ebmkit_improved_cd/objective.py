@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from ebmkit.augmentation import PRESETS, augment
-from ebmkit.components import BuildContext
 from ebmkit.errors import CapabilityError
-from ebmkit.phases import Phases
-from ebmkit.protocols import Energy, Needs
+from ebmkit.ops.augmentation import PRESETS, augment
+from ebmkit.plugins.context import BuildContext
+from ebmkit.protocols.energy import Energy
+from ebmkit.protocols.objective import Phases, Requires
 from ebmkit_improved_cd.entropy import log_nearest_distance
 from ebmkit_improved_cd.parts import ImprovedCdConfig, not_images
 
@@ -33,7 +33,7 @@ class ImprovedCd:
     def __init__(self, config: ImprovedCdConfig, value_range: tuple[float, float] | None = None) -> None:
         self.config = config
         self.value_range = value_range
-        self.requires = Needs(
+        self.requires = Requires(
             tail_moves=config.moves,
             tail_rows=config.rows,
             reference=config.reference if config.w_ent else 0,

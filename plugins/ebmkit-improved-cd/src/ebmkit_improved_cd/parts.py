@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Interval
 
-from ebmkit.buffers.parts import ReplayConfig, storage_refused
-from ebmkit.components import Component, Include, Need, Selection
+from ebmkit.buffers.declarations import ReplayConfig, storage_refused
+from ebmkit.plugins.component import Component, Include, Need, Selection
 from ebmkit_improved_cd.wrapper_parts import WRAPPERS
 
 CITE = (

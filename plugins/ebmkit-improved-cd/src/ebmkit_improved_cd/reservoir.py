@@ -8,10 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.buffers.parts import ReplayConfig
+from ebmkit.buffers.declarations import ReplayConfig
 from ebmkit.buffers.replay import Replay, build_replay
-from ebmkit.components import BuildContext
 from ebmkit.errors import CheckpointError
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 
 

@@ -1,0 +1,213 @@
+"""From a resolved recipe to built parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from ebmkit.assembly.build import build, build_dataset
+from ebmkit.assembly.checks import check_moves, check_optimisers, check_references, check_trainable, check_values
+from ebmkit.assembly.device import choose_device, choose_precision
+from ebmkit.assembly.model import Model, context_of
+from ebmkit.data.spec import DataSpec
+from ebmkit.errors import DataError
+from ebmkit.plugins.context import BuildContext
+from ebmkit.protocols.buffer import Buffer
+from ebmkit.protocols.dataset import Dataset
+from ebmkit.protocols.sampler import Sampler, Tuning
+from ebmkit.recipes.recipe import Part, Recipe
+from ebmkit.recipes.settings import settings_of
+from ebmkit.recipes.tables import RunConfig
+from ebmkit.rng import part_seed, stream
+from ebmkit.samplers.sequence import Sequence
+from ebmkit.training.step import Parts, lift
+from ebmkit.views.engine_choice import Choice, choose_engine
+from ebmkit.views.passes import Engine
+from ebmkit.views.view import Precision, view
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assembly:
+    """Built parts, what is known of the data, and the recipe with every "auto" decided.
+
+    Attributes:
+        parts: built.
+        data: their shape, range and classes.
+        dataset: to train on; None where there is none.
+        recipe: with every "auto" decided; where there are no data, the engine is left as it was.
+        choice: of the engine, where "auto" was asked for and it was measured.
+    """
+
+    parts: Parts
+    data: DataSpec
+    recipe: Recipe
+    dataset: Dataset | None = None
+    choice: Choice | None = None
+
+    def model(self, *, step: int = 0, tuning: Tuning | None = None, name: str = "the model") -> Model:
+        """Returns the parts as a model to sample from; its modules are these, with the weights they have now."""
+        parts = self.parts
+        return Model(
+            recipe=self.recipe,
+            energy=parts.energy,
+            sampler=parts.sampler,
+            objectives=parts.objectives,
+            coordinates=parts.coordinates,
+            data=self.data,
+            device=parts.device,
+            step=step,
+            tuning=tuning or {},
+            name=name,
+        )
+
+
+def assemble(
+    recipe: Recipe, *, data: DataSpec | None = None, with_data: bool = True, dataset: Dataset | None = None
+) -> Assembly:
+    """Builds every part of a resolved recipe.
+
+    Args:
+        recipe: resolved.
+        data: shape, range and classes of the data, where they are known.
+        with_data: build the data set and the buffer; without them nothing can be trained.
+        dataset: the recipe's, where it has been built already.
+
+    Raises:
+        CapabilityError, DataError, RecipeError: a part cannot be built here, or nothing of it can be trained.
+    """
+    config = recipe.table("run")
+    device = choose_device(config.device)
+    if with_data and dataset is None:
+        dataset = build_dataset(recipe.part("data"), device)
+    data = DataSpec.of(dataset) if dataset is not None else data
+    if data is None:
+        raise DataError("Without its data set, a model needs to know the shape of the data.")
+    precision = choose_precision(config.precision, data.event_shape)
+    recipe = recipe.with_table("run", device=str(device), precision=precision)
+    context = build_coordinates(recipe, context_of(recipe, data, device))
+    energy = build_energy(recipe, context)
+    parts = Parts(
+        coordinates=context.coordinates,
+        energy=energy,
+        sampler=build_sampler(recipe.parts["sampler"], context),
+        buffer=build_buffer(recipe, context) if with_data else None,
+        objectives=build_objectives(recipe, context, energy),
+        view=view(energy, precision, engine=_engine(config, with_data), chunk=config.chunk),
+        device=device,
+        seed=config.seed,
+        autocast=config.train_precision == "bf16",
+    )
+    check_values(parts.sampler, context.coordinates, data.x_values)
+    owners = {name: settings_of(recipe.owner(name)) for name in parts.owners()}
+    check_optimisers(recipe, owners)
+    assembly = Assembly(parts=parts, data=data, recipe=replace(recipe, optim=owners), dataset=dataset)
+    return _ready_to_train(assembly, precision) if with_data else assembly
+
+
+def _ready_to_train(assembly: Assembly, precision: Precision) -> Assembly:
+    """Returns the assembly with its engine chosen; raises CapabilityError where it cannot be trained."""
+    parts, recipe = assembly.parts, assembly.recipe
+    check_trainable(recipe, parts.owners())
+    check_moves(parts)
+    check_references(parts, recipe.table("run").batch_size)
+    return _with_engine(assembly, precision)
+
+
+def _engine(config: RunConfig, with_data: bool) -> Engine:
+    """Returns the engine that a view starts with: what is loaded is sampled eagerly, and "auto" comes later."""
+    return config.engine if with_data and config.engine != "auto" else "eager"
+
+
+def _with_engine(assembly: Assembly, precision: Precision) -> Assembly:
+    """Returns the assembly with engine and chunk decided, by measuring on its first batch where they are "auto".
+
+    The measurement has random streams of its own: what it does changes no number of the run.
+    """
+    parts, config = assembly.parts, assembly.recipe.table("run")
+    if config.engine != "auto" and config.chunk != "auto":
+        return assembly
+    assert assembly.dataset is not None
+    rows = torch.arange(config.batch_size) % len(assembly.dataset)
+    batch = assembly.dataset.batch(rows, stream(config.seed, 0, "engine data", parts.device))
+    point = lift(parts.coordinates, batch, stream(config.seed, 0, "engine lift", parts.device))
+    parts.view.gradient(point)
+    chunk = 0 if parts.view.passes.chunk == "auto" else parts.view.passes.chunk
+    if config.engine != "auto":
+        return replace(assembly, recipe=assembly.recipe.with_table("run", chunk=chunk))
+    seen, choice = choose_engine(
+        lambda engine: view(parts.energy, precision, engine=engine, chunk=chunk),
+        parts.sampler, point, stream(config.seed, 0, "engine chains", parts.device), steps=config.steps,
+    )  # fmt: skip
+    recipe = assembly.recipe.with_table("run", engine=choice.engine, chunk=chunk)
+    return replace(assembly, parts=replace(parts, view=seen), recipe=recipe, choice=choice)
+
+
+def build_buffer(recipe: Recipe, context: BuildContext) -> Buffer:
+    """Builds the buffer that a recipe names."""
+    part = recipe.part("buffer")
+    seeded = context.replace(seed=part_seed(context.seed, "buffer"))
+    buffer: Buffer = build("buffer", part.use, context=seeded, **part.settings)
+    return buffer
+
+
+def build_coordinates(recipe: Recipe, context: BuildContext) -> BuildContext:
+    """Returns the context with the recipe's coordinates, each built knowing those before it."""
+    for part in recipe.parts.get("coordinate", ()):
+        seeded = context.replace(seed=part_seed(context.seed, part.use))
+        context = context.replace(
+            coordinates=(*context.coordinates, build("coordinate", part.use, context=seeded, **part.settings))
+        )
+    return context
+
+
+def build_energy(recipe: Recipe, context: BuildContext) -> Any:
+    """Builds the energy inside its wrappers, innermost first."""
+
+    def backbone(event_shape: tuple[int, ...] = context.event_shape, index: int = 0, **changes: Any) -> Any:
+        name = "energy" if index == 0 else f"energy.{index}"
+        part = recipe.part("energy")
+        inner = context.replace(event_shape=event_shape, seed=part_seed(context.seed, name))
+        return build("energy", part.use, context=inner, **{**part.settings, **changes})
+
+    make: Callable[..., Any] = backbone
+    energy = make()
+    for part in recipe.parts.get("wrapper", ()):
+        make = _wrapping(part, make, context)
+        energy = make(inner=energy)
+    return energy
+
+
+def _wrapping(part: Part, make_inner: Callable[..., Any], context: BuildContext) -> Callable[..., Any]:
+    def make(
+        event_shape: tuple[int, ...] = context.event_shape, index: int = 0, inner: Any = None, **changes: Any
+    ) -> Any:
+        wrapped = make_inner(event_shape=event_shape, index=index, **changes) if inner is None else inner
+        name = part.use if index == 0 else f"{part.use}.{index}"
+        own = replace(
+            context, event_shape=event_shape, inner=wrapped, make_inner=make_inner, seed=part_seed(context.seed, name)
+        )
+        return build("wrapper", part.use, context=own, **part.settings)
+
+    return make
+
+
+def build_sampler(parts: Iterable[Part], context: BuildContext) -> Sampler:
+    """Builds one sampler, or the sequence of several."""
+    built = [build("sampler", part.use, context=context, **part.settings) for part in parts]
+    return built[0] if len(built) == 1 else Sequence(built)
+
+
+def build_objectives(recipe: Recipe, context: BuildContext, energy: Any) -> Mapping[str, Any]:
+    """Builds the objectives by name; `context.inner` is the energy they will score."""
+    return {
+        part.use: build(
+            "objective",
+            part.use,
+            context=context.replace(inner=energy, seed=part_seed(context.seed, part.use)),
+            **part.settings,
+        )
+        for part in recipe.parts["objective"]
+    }

@@ -1,0 +1,23 @@
+"""Plugin zero: core's own parts, offered through the same door as everyone's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ebmkit.buffers import declarations as buffers
+from ebmkit.coordinates import declarations as coordinates
+from ebmkit.data import declarations as data
+from ebmkit.energies import declarations as energies
+from ebmkit.objectives import declarations as objectives
+from ebmkit.plugins.component import Component
+from ebmkit.plugins.hookspecs import hookimpl
+from ebmkit.samplers.declarations import augment, gibbs, langevin, metropolis, tempering
+
+SAMPLERS = (langevin, metropolis, gibbs, tempering, augment)
+
+
+@hookimpl
+def ebmkit_components() -> Iterable[Component]:
+    """Returns every part of core."""
+    for declarations in (energies, coordinates, *SAMPLERS, buffers, objectives, data):
+        yield from declarations.COMPONENTS

@@ -1,0 +1,54 @@
+"""Replicas of a chain at higher temperatures, stored beside it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+from ebmkit.coordinates.declarations import ReplicasConfig
+from ebmkit.ops.rows import copies, normal
+from ebmkit.plugins.context import BuildContext
+from ebmkit.point import Batch, Point
+
+
+class Replicas:
+    """The hotter replicas of a chain; data show copies of themselves, and no energy sees them."""
+
+    name = "replicas"
+
+    def __init__(self, *, n_replicas: int, value_range: tuple[float, float] | None) -> None:
+        self.n_replicas, self.value_range = n_replicas, value_range
+
+    def lift(self, batch: Batch, point: Point, rng: Generator) -> Point:
+        """Returns the point with copies of x."""
+        return point.with_aux(**{self.name: copies(point.x, self.n_replicas)})
+
+    def prior(self, n: int, point: Point, rng: Generator, purpose: str = "buffer") -> Point:
+        """Returns the n-row point with replicas drawn as fresh x are: uniform in the value range, else normal."""
+        like = copies(point.x, self.n_replicas)
+        if self.value_range is None:
+            return point.with_aux(**{self.name: normal(like, rng)})
+        low, high = self.value_range
+        uniform = torch.rand(like.shape, generator=rng, device=like.device, dtype=like.dtype)
+        return point.with_aux(**{self.name: low + (high - low) * uniform})
+
+    def clean(self, point: Point) -> Point:
+        """Returns the point as it is: any replicas belong to data."""
+        return point
+
+    def is_data(self, point: Point) -> Tensor:
+        """Returns True for every row."""
+        return torch.ones(len(point), dtype=torch.bool, device=point.x.device)
+
+    def signal(self, point: Point) -> Tensor:
+        """Returns 1 for every row: replicas take nothing from x."""
+        return torch.ones(len(point), device=point.x.device)
+
+    def to_data(self, point: Point) -> Tensor:
+        """Returns x as it is."""
+        return point.x
+
+
+def build_replicas(config: ReplicasConfig, context: BuildContext) -> Replicas:
+    """Builds the coordinate."""
+    return Replicas(n_replicas=config.n_temperatures - 1, value_range=context.value_range)

@@ -1,0 +1,62 @@
+"""What a model needs to know of its data, kept with every checkpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from ebmkit.errors import CheckpointError
+from ebmkit.ops.discrete import XValues
+from ebmkit.protocols.dataset import Dataset
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataSpec:
+    """What a model needs to know of its data: enough to load a run where the data are not at hand.
+
+    Attributes:
+        event_shape: of one datum.
+        value_range: of x, None where it is unbounded.
+        n_classes: label values, 0 without labels.
+        class_names: their names, perhaps empty.
+        n_data: training data.
+        x_values: "real", or of discrete x "binary" or "one-hot".
+    """
+
+    event_shape: tuple[int, ...]
+    value_range: tuple[float, float] | None
+    n_classes: int
+    class_names: tuple[str, ...]
+    n_data: int
+    x_values: XValues = "real"
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> DataSpec:
+        """Returns what a built data set says of itself."""
+        return cls(
+            event_shape=tuple(dataset.event_shape),
+            value_range=dataset.value_range,
+            n_classes=dataset.n_classes,
+            class_names=tuple(dataset.class_names),
+            n_data=len(dataset),
+            x_values=getattr(dataset, "x_values", "real"),
+        )
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> DataSpec:
+        """Returns what was saved; raises CheckpointError where they are not those of a data set."""
+        try:
+            return TypeAdapter(cls).validate_json(json.dumps(saved), strict=True)
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise CheckpointError(
+                f"What the checkpoint says of the data is damaged: {wrong}. Remove it to use the one before."
+            ) from error
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns it as JSON values."""
+        return {name: list(v) if isinstance(v, tuple) else v for name in self.__slots__ for v in [getattr(self, name)]}

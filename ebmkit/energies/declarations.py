@@ -1,0 +1,75 @@
+"""What core's energies are called and can be given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Gt, MinLen
+
+from ebmkit.energies.resnet_config import Activation, Head, ResnetConfig, Width, contradiction
+from ebmkit.plugins.component import Component, Selection
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MlpConfig:
+    """A fully connected network over the flattened event.
+
+    Attributes:
+        widths: of the hidden layers.
+        features: of the vector f before the head; 0 takes the last hidden layer.
+        head: "linear" gives w·f + b, "half-squared-norm" gives ½‖f‖².
+        activation: between layers.
+        labels: whether the energy sees the class label of the point.
+        conditioning: length of the vector that multiplies and shifts every layer; 0 for none, unless labels ask for
+            the first width.
+        frequencies: random waves of the event, sine and cosine, that join it as inputs; 0 for none.
+        frequency_sd: s.d. of their frequencies, radians per data unit: about one over the smallest detail.
+    """
+
+    widths: Annotated[tuple[Width, ...], MinLen(1)] = (128, 128)
+    features: Annotated[int, Ge(0)] = 0
+    head: Head = "linear"
+    activation: Activation = "silu"
+    labels: bool = False
+    conditioning: Annotated[int, Ge(0)] = 0
+    frequencies: Annotated[int, Ge(0)] = 0
+    frequency_sd: Annotated[float, Gt(0)] = 3.0
+
+
+def _refused(config: ResnetConfig, selection: Selection) -> str:
+    return contradiction(config)
+
+
+def _gives(config: MlpConfig | ResnetConfig, selection: Selection) -> tuple[str, ...]:
+    words = ["energy.features"]
+    if config.head == "half-squared-norm":
+        words.append("energy.half-squared-norm")
+    if config.labels:
+        words.append("energy.labels")
+    if config.conditioning:
+        words.append("energy.condition")
+    return tuple(words)
+
+
+COMPONENTS = (
+    Component(
+        kind="energy",
+        name="mlp",
+        config=MlpConfig,
+        build="ebmkit.energies.mlp:build_mlp",
+        summary="fully connected network, any event shape",
+        gives=_gives,
+    ),
+    Component(
+        kind="energy",
+        name="resnet",
+        config=ResnetConfig,
+        build="ebmkit.energies.resnet:build_resnet",
+        summary="residual network for images; spectral norm or standardised weights, self-attention",
+        cite="He, Zhang, Ren, Sun, Deep residual learning for image recognition, CVPR 2016; "
+        "Miyato, Kataoka, Koyama, Yoshida, Spectral normalization for GANs, ICLR 2018",
+        gives=_gives,
+        refuse=_refused,
+    ),
+)

@@ -1,0 +1,74 @@
+"""What core's objectives are called and can be given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod, sqrt
+from typing import Annotated
+
+from annotated_types import Gt
+
+from ebmkit.plugins.component import Component, Selection
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EnergyL2Config:
+    """α·mean(E⁺² + E⁻²), in nats²; where there is a level, the energies of each level are taken from their own mean.
+
+    Attributes:
+        alpha: weight α, per nat.
+    """
+
+    alpha: Annotated[float, Gt(0)] = 1.0
+
+
+def largest_alpha(d: int) -> float:
+    """Returns the largest αT at which a Gaussian in d dimensions still has a fixed point at T = 1.
+
+    For unit-variance data and a free offset: ½/(√(2d+8) − 2), and 2/(d + 4) for d < 4.
+    """
+    return 2 / (d + 4) if d < 4 else 0.5 / (sqrt(2 * d + 8) - 2)
+
+
+def diverging(config: EnergyL2Config, temperature: float, event_shape: tuple[int, ...]) -> str:
+    """Returns why the penalty cannot be used, "" where the model still has a fixed point."""
+    bound = largest_alpha(prod(event_shape))
+    if config.alpha * temperature <= bound:
+        return ""
+    return (
+        f"with alpha = {config.alpha:g} at temperature {temperature:g} the variance of the model diverges: in "
+        f"{prod(event_shape)} dimensions it does above alpha·T = {bound:.3g}. "
+        f"Set objective.energy-l2.alpha = {bound / temperature / 2:.2g}, or leave it out."
+    )
+
+
+def _refused(config: EnergyL2Config, selection: Selection) -> str:
+    return diverging(config, selection.temperature, selection.event_shape) if selection.event_shape else ""
+
+
+def _skipped(config: EnergyL2Config, selection: Selection) -> str:
+    if selection.temperature >= 0.1 or _refused(config, selection):
+        return f"at temperature {selection.temperature:g} it makes the variance of the model diverge"
+    return ""
+
+
+COMPONENTS = (
+    Component(
+        kind="objective",
+        name="cd",
+        build="ebmkit.objectives.cd:build_cd",
+        summary="contrastive divergence, mean E⁺ − mean E⁻",
+        cite="Hinton, Training products of experts by minimizing contrastive divergence, Neural Computation 2002",
+        gives=("objective.fit",),
+    ),
+    Component(
+        kind="objective",
+        name="energy-l2",
+        config=EnergyL2Config,
+        build="ebmkit.objectives.energy_l2:build_energy_l2",
+        summary="keeps energies near zero, α·mean(E⁺² + E⁻²)",
+        cite="Du, Mordatch, Implicit generation and modeling with energy-based models, NeurIPS 2019",
+        skip=_skipped,
+        refuse=_refused,
+    ),
+)

@@ -1,0 +1,1 @@
+"""The plugin host: declarations, loading, and what was found. Imports no torch."""

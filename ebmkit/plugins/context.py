@@ -1,0 +1,64 @@
+"""What only the run knows, handed to `build`. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from ebmkit.errors import CapabilityError
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildContext:
+    """What only the run knows, handed to `build`.
+
+    Attributes:
+        event_shape: shape of one datum.
+        value_range: (lowest, highest) value of x, None where x is unbounded.
+        coordinates: the built coordinates, in order.
+        x_values: "real", or of discrete x "binary" (lowest or highest value) or "one-hot" (along the last axis).
+        n_classes: number of label values, 0 without labels.
+        n_data: number of training data.
+        batch_size: data in a training batch.
+        device: torch device.
+        dtype: of chain states and master weights.
+        temperature: of the run.
+        total_steps: training steps of the whole run.
+        seed: for this part's initialisation, and for nothing else.
+        children: built parts of a sequence.
+        inner: for a wrapper, the energy it wraps.
+        make_inner: for a wrapper, builds another energy of an event shape (and index, for its own initialisation), with
+            these settings of the backbone changed.
+    """
+
+    event_shape: tuple[int, ...] = (2,)
+    value_range: tuple[float, float] | None = None
+    x_values: Literal["real", "binary", "one-hot"] = "real"
+    coordinates: tuple[Any, ...] = ()
+    n_classes: int = 0
+    n_data: int = 0
+    batch_size: int = 64
+    device: torch.device | str = "cpu"
+    dtype: torch.dtype | None = None
+    temperature: float = 1.0
+    total_steps: int = 1
+    seed: int = 0
+    children: tuple[Any, ...] = ()
+    inner: Any = None
+    make_inner: Callable[..., Any] | None = None
+
+    def replace(self, **changes: Any) -> BuildContext:
+        """Returns the context with some fields changed."""
+        return replace(self, **changes)
+
+    def coordinate(self, name: str) -> Any:
+        """Returns a built coordinate by name; raises CapabilityError where the run has none of it."""
+        for coordinate in self.coordinates:
+            if coordinate.name == name:
+                return coordinate
+        have = ", ".join(c.name for c in self.coordinates) or "none"
+        raise CapabilityError(f"Coordinate '{name}' is needed; the run has: {have}. Add --coordinate {name}.")

@@ -1,0 +1,11 @@
+"""Numbers that settings may be. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from annotated_types import Gt, Interval
+
+Positive = Annotated[float, Gt(0)]
+Count = Annotated[int, Gt(0)]
+Rate = Annotated[float, Interval(gt=0, lt=1)]

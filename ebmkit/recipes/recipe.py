@@ -1,0 +1,229 @@
+"""A recipe: the complete configuration of a run, as TOML and as validated dataclasses."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from ebmkit.errors import RecipeError, did_you_mean
+from ebmkit.plugins.host import Host
+from ebmkit.recipes.settings import plain, settings_of, validated
+from ebmkit.recipes.tables import (
+    TABLES,
+    CheckpointConfig,
+    LogConfig,
+    OptimConfig,
+    PicturesConfig,
+    RunConfig,
+    SampleConfig,
+)
+
+__all__ = [
+    "KIND_OF",
+    "LISTS",
+    "SINGLES",
+    "TABLES",
+    "CheckpointConfig",
+    "LogConfig",
+    "OptimConfig",
+    "Part",
+    "PicturesConfig",
+    "Recipe",
+    "RunConfig",
+    "SampleConfig",
+    "from_mapping",
+    "from_toml",
+    "parse_override",
+    "read_recipe",
+    "settings_of",
+    "to_toml",
+    "validated",
+]
+
+LISTS = ("coordinate", "wrapper", "sampler", "objective")
+SINGLES = ("data", "energy", "buffer")
+KIND_OF = {"data": "dataset"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One chosen part: its name and the settings of its config dataclass, kept as TOML holds them."""
+
+    use: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", plain(self.settings))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """What a run is made of. Before resolution it holds what was asked; afterwards, everything.
+
+    Settings are kept as TOML holds them (None left out, lists for tuples), so that equal recipes have equal files.
+
+    Attributes:
+        parts: table name → chosen parts, in order; the tables of `SINGLES` and `LISTS`, where they are not empty.
+        tables: settings of `[run]`, `[checkpoint]`, `[log]`, `[pictures]`, `[sample]`.
+        optim: owner → settings.
+        overrides: (dotted path, value) of every `--set`.
+        resolved: the recipe is complete; it is checked, never added to.
+    """
+
+    parts: Mapping[str, tuple[Part, ...]] = field(default_factory=dict)
+    tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    optim: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    overrides: tuple[tuple[str, Any], ...] = ()
+    resolved: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", {table: tuple(parts) for table, parts in self.parts.items() if parts})
+        for name in ("tables", "optim"):
+            object.__setattr__(self, name, {key: plain(table) for key, table in getattr(self, name).items()})
+
+    def part(self, table: str) -> Part:
+        """Returns the one part of a table that holds one."""
+        return self.parts[table][0]
+
+    def table(self, name: str) -> Any:
+        """Returns a table as its validated dataclass."""
+        return validated(TABLES[name], self.tables.get(name, {}), f"[{name}]")
+
+    def owner(self, name: str) -> OptimConfig:
+        """Returns the validated optimiser settings of an owner of parameters."""
+        config: OptimConfig = validated(OptimConfig, self.optim.get(name, {}), f"[optim.{name}]")
+        return config
+
+    def with_part(self, table: str, *parts: Part) -> Recipe:
+        """Returns the recipe with the parts of one table replaced."""
+        return replace(self, parts={**self.parts, table: parts})
+
+    def with_table(self, name: str, **settings: Any) -> Recipe:
+        """Returns the recipe with some settings of one table changed."""
+        return replace(self, tables={**self.tables, name: {**self.tables.get(name, {}), **settings}})
+
+    def with_overrides(self, overrides: Iterable[tuple[str, Any]]) -> Recipe:
+        """Returns the recipe with more `--set`s."""
+        return replace(self, overrides=(*self.overrides, *overrides))
+
+
+def from_toml(text: str, origin: str = "recipe") -> Recipe:
+    """Returns the recipe that a TOML text holds; names of parts and settings are checked when it is resolved.
+
+    Raises:
+        RecipeError: it is not TOML, or has a table that no recipe has.
+
+    >>> recipe = from_toml('[energy]\\nuse = "mlp"\\n[[objective]]\\nuse = "cd"\\n')
+    >>> recipe.part("energy").use, [p.use for p in recipe.parts["objective"]]
+    ('mlp', ['cd'])
+    """
+    try:
+        return from_mapping(tomllib.loads(text), origin)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{origin} is not valid TOML: {error}") from error
+
+
+def from_mapping(raw: Mapping[str, Any], origin: str = "recipe") -> Recipe:
+    """Returns the recipe that a mapping holds, in the shape of its TOML.
+
+    Raises:
+        RecipeError: it has a table that no recipe has, or a table is something else.
+
+    >>> from_mapping({"energy": {"use": "mlp", "widths": (8, 8)}}).part("energy")
+    Part(use='mlp', settings={'widths': [8, 8]})
+    """
+    known = [*SINGLES, *LISTS, *TABLES, "optim", "resolved"]
+    for key in raw:
+        if key not in known:
+            raise RecipeError(
+                f"{origin}: there is no table '{key}'.{did_you_mean(key, known)} Known: {', '.join(known)}."
+            )
+    resolved = raw.get("resolved", False)
+    if not isinstance(resolved, bool):
+        raise RecipeError(f"{origin}: resolved is true or false, found {resolved!r}.")
+    parts = {t: tuple(_part(e, t, origin) for e in _entries(raw[t], t, origin)) for t in (*SINGLES, *LISTS) if t in raw}
+    tables = {name: _table(raw[name], f"[{name}]", origin) for name in TABLES if name in raw}
+    optim = {k: _table(v, f"[optim.{k}]", origin) for k, v in _table(raw.get("optim", {}), "[optim]", origin).items()}
+    return Recipe(parts=parts, tables=tables, optim=optim, resolved=resolved)
+
+
+def to_toml(recipe: Recipe) -> str:
+    """Returns the recipe as TOML; `from_toml` gives an equal recipe back.
+
+    Raises:
+        RecipeError: it has overrides, which only the resolver can put where they belong.
+    """
+    if recipe.overrides:
+        raise RecipeError(f"--set {recipe.overrides[0][0]}: a recipe with overrides is written once it is resolved.")
+    raw: dict[str, Any] = {"resolved": True} if recipe.resolved else {}
+    raw |= {name: recipe.tables[name] for name in TABLES if name in recipe.tables}
+    entries = {t: [{"use": part.use, **part.settings} for part in parts] for t, parts in recipe.parts.items()}
+    raw |= {table: entries[table][0] for table in SINGLES if table in entries}
+    flat = {table: entries[table] for table in LISTS if table in entries and all(map(_is_flat, entries[table]))}
+    raw |= {table: entries[table] for table in LISTS if table in entries and table not in flat}
+    if recipe.optim:
+        raw["optim"] = recipe.optim
+    lists = [f"[[{table}]]\n{tomli_w.dumps(entry)}" for table in flat for entry in flat[table]]
+    return "\n".join(filter(None, [tomli_w.dumps(raw), *lists]))
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Returns (path, value) of `--set path=value`; the value is read as TOML, else taken as text.
+
+    >>> parse_override("sampler.moves=60"), parse_override("data.root=/tmp")
+    (('sampler.moves', 60), ('data.root', '/tmp'))
+    """
+    path, equals, value = text.partition("=")
+    segments = [segment.strip() for segment in path.split(".")]
+    if not equals or len(segments) < 2 or not all(segments):
+        raise RecipeError(f"--set {text}: write table.setting=value, as in sampler.moves=60.")
+    try:
+        read = tomllib.loads(f"v = {value}")
+    except tomllib.TOMLDecodeError:
+        read = {}
+    return ".".join(segments), read["v"] if read.keys() == {"v"} else value.strip()
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Returns the recipe of a file; raises RecipeError where it cannot be read."""
+    try:
+        return from_toml(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} cannot be read: {error}") from error
+
+
+def named_recipe(name: str, host: Host) -> Recipe:
+    """Returns the recipe of a TOML file, else the shipped one of that name."""
+    path = Path(name)
+    return read_recipe(path) if path.is_file() else from_toml(host.recipe(name), f"recipe {name}")
+
+
+def _is_flat(entry: Mapping[str, Any]) -> bool:
+    """Whether it can be written below a `[[table]]` line of its own: tomli_w would put short tables into one line."""
+    written = [tomli_w.dumps({"": value}) for value in entry.values() if not isinstance(value, Mapping)]
+    return len(written) == len(entry) and not any("{" in text or text.startswith("[[") for text in written)
+
+
+def _entries(value: Any, table: str, origin: str) -> list[Any]:
+    if isinstance(value, (list, tuple)) and table in SINGLES:
+        raise RecipeError(f"{origin}: [[{table}]] is a list, but a run has one {table}: write [{table}].")
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _part(entry: Any, table: str, origin: str) -> Part:
+    settings = dict(_table(entry, f"[{table}]", origin))
+    use = settings.pop("use", None)
+    if not isinstance(use, str):
+        raise RecipeError(f'{origin}: [{table}] needs use = "NAME".')
+    return Part(use, settings)
+
+
+def _table(value: Any, where: str, origin: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise RecipeError(f"{origin}: {where} must be a table, found {value!r}.")
+    return value

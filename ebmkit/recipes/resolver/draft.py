@@ -1,0 +1,249 @@
+"""The parts chosen so far, and the questions that the resolver asks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ebmkit.errors import CapabilityError, EbmkitError, RecipeError
+from ebmkit.plugins.component import Include, Need, Selection
+from ebmkit.plugins.host import Host
+from ebmkit.recipes.recipe import KIND_OF, LISTS, SINGLES, Part, Recipe
+from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice, Key, settled, table_of
+from ebmkit.recipes.resolver.ordering import Capabilities, ordered
+from ebmkit.recipes.resolver.overrides import read_overrides, settings_for, settings_of_table
+from ebmkit.recipes.resolver.temperature import decided
+from ebmkit.recipes.settings import plain, settings_of
+
+DEFAULTS = {"data": "fashion-mini", "energy": "resnet", "buffer": "replay", "sampler": "sgld", "objective": "cd"}
+CHAINED = {"wrapper": "energy.", "coordinate": "point."}  # parts built on one another: these words come from before
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assumed:
+    """What a pass takes for set_by_need, and what must come out of it again.
+
+    Attributes:
+        selection: what rules may know.
+        grants: what includes ask for: part → setting → (value, who asks).
+    """
+
+    selection: Selection
+    grants: Mapping[Key, Mapping[str, tuple[Any, str]]] = field(default_factory=dict)
+
+
+class Draft:
+    """The choices of one pass. Each question is asked under what the pass assumes, so its answer has no history."""
+
+    def __init__(self, recipe: Recipe, host: Host, event_shape: tuple[int, ...] | None) -> None:
+        self.recipe, self.host, self.event_shape = recipe, host, event_shape
+        self.overrides = read_overrides(recipe.overrides)
+        self.run = recipe.with_table("run", **settings_of_table(self.overrides, "run")).table("run")
+        self.choices: list[Choice] = []
+        self.left_out: dict[Choice, str] = {}
+        self.problems: list[str] = []
+        for table in (*SINGLES, *LISTS):
+            self._take(table, recipe.parts.get(table, ()))
+        self.assumed = Assumed(selection=self.selection())
+
+    def assume(self, assumed: Assumed) -> None:
+        """Starts a pass: rules are asked under this selection, and parts have these settings."""
+        self.assumed = assumed
+        for choice in self.choices:
+            self._grant_assumed(choice)
+
+    # --- choices
+
+    def of(self, *tables: str) -> list[Choice]:
+        """Returns the choices of some tables, in the order in which they were made."""
+        return [choice for choice in self.choices if choice.table in tables]
+
+    def everyone(self) -> Iterator[Choice]:
+        """Yields every choice, in an order on which that of naming objectives, wrappers, coordinates has no effect."""
+        for table in (*SINGLES, *LISTS):
+            yield from self.ordered(table)
+
+    def ordered(self, table: str) -> list[Choice]:
+        """Returns the choices of a table in the order that a recipe has them."""
+        chosen = self.of(table)
+        if self.recipe.resolved or table == "sampler":
+            return chosen
+        by_name = {choice.name: choice for choice in sorted(chosen, key=lambda c: c.name)}
+        if table not in CHAINED:
+            return list(by_name.values())
+        try:
+            return [by_name[name] for name in ordered({name: self._capabilities(c) for name, c in by_name.items()})]
+        except CapabilityError as error:
+            self.problem(str(error))
+            return list(by_name.values())
+
+    def choice(self, table: str, name: str, reason: str, settings: Mapping[str, Any] | None = None) -> Choice:
+        """Returns a part that is not yet chosen, with what the user and the assumptions set on it."""
+        kind = KIND_OF.get(table, table)
+        try:
+            found = Choice(table, self.host.get(kind, name), {}, reason=reason)
+        except EbmkitError as error:
+            raise type(error)(f"{kind} {name} is wanted ({reason}). {error}") from error
+        found.given = settings_for(self.overrides, found)
+        found.grant(settings or {}, reason)
+        self._grant_assumed(found)
+        return found
+
+    def add(self, choice: Choice, before: frozenset[str] = frozenset()) -> None:
+        """Adds a part at the end of its table, or before the first part that has one of some names or words."""
+        place = len(self.choices)
+        for i, other in enumerate(self.choices):
+            if other.table == choice.table and before & {other.name, *self.gives(other)}:
+                place = i
+                break
+        self.choices.insert(place, choice)
+        self.left_out = {other: reason for other, reason in self.left_out.items() if other.key != choice.key}
+
+    def data(self) -> Part:
+        """Returns the data set that was chosen, with every setting."""
+        (choice,) = self.of("data")
+        return Part(choice.name, settings_of(settled(choice.config(), self.assumed.selection)))
+
+    def problem(self, message: str) -> None:
+        """Keeps what cannot be met; it counts only if the pass turns out to assume the truth."""
+        if message not in self.problems:
+            self.problems.append(message)
+
+    # --- questions
+
+    def settled(self, choice: Choice) -> Any:
+        """Returns the config of a part with every unset value decided."""
+        return settled(choice.config(), self.assumed.selection)
+
+    def ask(self, question: str, choice: Choice) -> tuple[Any, ...]:
+        """Returns what a part needs, gives, includes or hides."""
+        return choice.component.ask(question, self.settled(choice), self.assumed.selection)
+
+    def gives(self, choice: Choice) -> set[str]:
+        """Returns the words of a part; a coordinate gives `point.NAME`."""
+        own = {f"point.{choice.name}"} if choice.table == "coordinate" else set()
+        return own | set(self.ask("gives", choice))
+
+    def hides(self, choice: Choice) -> frozenset[str]:
+        """Returns the words of the energy that a part takes away."""
+        return frozenset(self.ask("hides", choice))
+
+    def objection(self, rule: str, choice: Choice) -> str:
+        """Returns what the `skip` or `refuse` of a part says."""
+        return choice.component.objection(rule, self.settled(choice), self.assumed.selection)
+
+    def capabilities(self) -> frozenset[str]:
+        """Returns every word that the whole gives."""
+        rest = (self.gives(choice) for choice in self.of("sampler", "objective", "buffer", "data"))
+        return frozenset().union(*rest, self.capabilities_before("wrapper"), self.capabilities_before("coordinate"))
+
+    def capabilities_before(self, table: str, end: Choice | None = None) -> frozenset[str]:
+        """Returns the words of the energy and its wrappers, or of the coordinates, up to one of them."""
+        words: set[str] = set()
+        for choice in [*(self.of("energy") if table == "wrapper" else ()), *self.ordered(table)]:
+            if choice is end:
+                break
+            words = words - self.hides(choice) | self.gives(choice)
+        return frozenset(words)
+
+    def unmet(self) -> list[tuple[Need, Choice]]:
+        """Returns what is needed and not given, by word."""
+        words = self.capabilities()
+        before = {id(choice): self.capabilities_before(table, choice) for table in CHAINED for choice in self.of(table)}
+        found = []
+        for choice in self.choices:
+            for need in self.ask("needs", choice):
+                if need.word not in (before[id(choice)] if self.is_chained(need, choice) else words):
+                    found.append((need, choice))
+        return sorted(found, key=lambda pair: (pair[0].word, pair[1].key))
+
+    def is_chained(self, need: Need, choice: Choice) -> bool:
+        """Whether the word must come from before the part: a wrapper finds it inside."""
+        return choice.table in CHAINED and need.word.startswith(CHAINED[choice.table])
+
+    def includes(self) -> list[tuple[Include, Choice]]:
+        """Returns what comes along and with whom, by name."""
+        found = [(include, choice) for choice in self.choices for include in self.ask("includes", choice)]
+        return sorted(found, key=lambda pair: (pair[0].kind, pair[0].name, pair[1].key))
+
+    def _default(self, table: str) -> str:
+        images = self.event_shape is None or len(self.event_shape) == 3
+        return "mlp" if table == "energy" and not images else DEFAULTS[table]
+
+    # --- what comes out of a pass
+
+    def found(self) -> Assumed:
+        """Returns what a pass that ended here should have assumed."""
+        return Assumed(selection=self.selection(), grants={} if self.recipe.resolved else self._grants())
+
+    def temperature(self) -> tuple[float, str]:
+        """Returns the temperature that the chosen parts mean, and where it comes from."""
+        free = Selection(coordinates=self._coordinates(), event_shape=self.event_shape)
+        samplers = [(choice.name, choice.config()) for choice in self.of("sampler")]
+        exact = [choice.name for choice in self.of("sampler") if "sampler.exact" in _capabilities_under(free, choice)]
+        return decided(self.run.temperature, samplers, exact, self._coordinates(), self.event_shape)
+
+    def selection(self) -> Selection:
+        """Returns what the chosen parts would let rules know."""
+        free = Selection(
+            temperature=self.temperature()[0], coordinates=self._coordinates(), event_shape=self.event_shape
+        )
+        return replace(
+            free, capabilities=frozenset().union(*(_capabilities_under(free, c) for c in self.of("sampler")))
+        )
+
+    def _grants(self) -> dict[Key, dict[str, tuple[Any, str]]]:
+        grants: dict[Key, dict[str, tuple[Any, str]]] = {}
+        free = {(choice.key, name) for choice in self.choices for name in choice.fields - set(choice.given)}
+        for include, by in self.includes():
+            key = table_of(include.kind), include.name
+            for name, value in plain(include.config).items():
+                first, who = grants.setdefault(key, {}).setdefault(name, (value, by.name))
+                if first != value and (key, name) in free:
+                    self.problem(
+                        f"{who} and {by.name} want different settings of {include.kind} {include.name}: "
+                        f"{name} = {first!r} and {value!r}. Decide with --set {'.'.join(key)}.{name}=…"
+                    )
+        return grants
+
+    def _take(self, table: str, parts: tuple[Part, ...]) -> None:
+        reason = ""
+        if not parts and table in DEFAULTS and not self.recipe.resolved:
+            parts, reason = (Part(self._default(table)),), BY_DEFAULT
+        if table in SINGLES and len(parts) > 1:
+            raise RecipeError(f"A recipe has one [{table}], found {', '.join(part.use for part in parts)}.")
+        for index, part in enumerate(parts):
+            component = self.host.get(KIND_OF.get(table, table), part.use)
+            if table != "sampler" and any(choice.name == part.use for choice in self.of(table)):
+                raise RecipeError(f"{table} '{part.use}' is named twice: one is enough.")
+            choice = Choice(table, component, {}, index, reason)
+            choice.given = {**part.settings, **settings_for(self.overrides, choice)}
+            self.choices.append(choice)
+
+    def _grant_assumed(self, choice: Choice) -> None:
+        for name, (value, by) in self.assumed.grants.get(choice.key, {}).items():
+            choice.grant({name: value}, f"{by} asks for it")
+
+    def _capabilities(self, choice: Choice) -> Capabilities:
+        needs = frozenset(need.word for need in self.ask("needs", choice))
+        return Capabilities(needs=needs, gives=frozenset(self.gives(choice)), hides=self.hides(choice))
+
+    def _coordinates(self) -> tuple[str, ...]:
+        return tuple(sorted(choice.name for choice in self.of("coordinate")))
+
+
+def _capabilities_under(selection: Selection, choice: Choice) -> frozenset[str]:
+    return frozenset(choice.component.ask("gives", settled(choice.config(), selection), selection))
+
+
+def asked_data(recipe: Recipe, host: Host) -> Part:
+    """Returns the `[data]` that a recipe asks for, defaults included, before anything is resolved.
+
+    Raises:
+        RecipeError: an unknown part, or a setting of a named part that is wrong.
+    """
+    draft = Draft(recipe, host, None)
+    for choice in draft.choices:
+        choice.config()
+    return draft.data()

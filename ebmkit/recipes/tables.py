@@ -1,0 +1,128 @@
+"""The tables of a recipe that describe no part: settings of the run, of its optimisers and of what it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Interval, Lt
+
+Positive = Annotated[int, Gt(0)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunConfig:
+    """`[run]`.
+
+    Attributes:
+        steps: training steps.
+        batch_size: data, and chains, in a step.
+        seed: of everything random in the run.
+        device: any torch device, or "auto": cuda where there is one, else cpu.
+        temperature: T of p ∝ exp(−E/T); unset, the resolver decides.
+        precision: of the gradient in sampling; "auto" is bf16 for images, fp32 otherwise.
+        train_precision: of the training passes; master weights stay fp32. bf16 gradients of an energy were measured
+            up to 66 % wrong where E⁺ − E⁻ cancels.
+        engine: how the sampling view runs: "eager"; "compile", one compiled function of value and gradient; "graph", on
+            CUDA, the moves of a transition captured as one graph; "auto" picks the fastest by a short measurement, and
+            compiles only where the run is long enough to win back what that costs. Training alone uses it.
+        chunk: chains a pass of the sampling view, 0 for all at once; "auto" measures it for batches of 8,192 or more.
+        ema_half_life: of the averaged weights, in images; 0 switches averaging off.
+        ema_copy_steps: first steps in which the average just copies the weights.
+    """
+
+    steps: Positive = 1000
+    batch_size: Positive = 64
+    seed: Annotated[int, Ge(0)] = 0
+    device: str = "auto"
+    temperature: Annotated[float, Gt(0)] | None = None
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    train_precision: Literal["fp32", "bf16"] = "fp32"
+    engine: Literal["auto", "eager", "compile", "graph"] = "auto"
+    chunk: Annotated[int, Ge(0)] | Literal["auto"] = "auto"
+    ema_half_life: Annotated[float, Ge(0)] = 20_000.0
+    ema_copy_steps: Annotated[int, Ge(0)] = 312
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OptimConfig:
+    """`[optim.OWNER]`: one optimiser for the parameters of one part.
+
+    Attributes:
+        use: the optimiser.
+        lr: learning rate after warm-up.
+        betas: of Adam and AdamW.
+        momentum: of SGD.
+        weight_decay: as the optimiser defines it.
+        warmup: steps of linear warm-up.
+        schedule: after warm-up and hold, until the last step: towards zero, or constant; "drops" holds between drops.
+        hold: share of the steps after warm-up that keep the full rate before the schedule begins.
+        drops: of the schedule "drops": shares of all steps after each of which the rate is a tenth of what it was.
+        clip: bound on the gradient norm of this owner; 0 for none.
+    """
+
+    use: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: Annotated[float, Gt(0)] = 1e-4
+    betas: tuple[Annotated[float, Ge(0), Lt(1)], Annotated[float, Ge(0), Lt(1)]] = (0.0, 0.999)
+    momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    weight_decay: Annotated[float, Ge(0)] = 0.0
+    warmup: Annotated[int, Ge(0)] = 0
+    schedule: Literal["constant", "cosine", "linear", "drops"] = "constant"
+    hold: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    drops: tuple[Annotated[float, Interval(gt=0, lt=1)], ...] = (0.7, 0.8, 0.9)
+    clip: Annotated[float, Ge(0)] = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckpointConfig:
+    """`[checkpoint]`: every so many steps, and at the last; only the newest `keep` stay."""
+
+    every: Positive = 500
+    keep: Positive = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LogConfig:
+    """`[log]`: every so many steps, and at the last; TensorBoard beside `metrics.jsonl` if asked."""
+
+    every: Positive = 10
+    tensorboard: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PicturesConfig:
+    """`[pictures]`: a picture of the chains every so many steps, and at the last."""
+
+    every: Positive = 250
+    n: Positive = 64
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleConfig:
+    """`[sample]`: how fresh chains are made after training.
+
+    Where a coordinate takes chains away from data and back, as a noise level does, a chain is taken at a visit to data.
+
+    Attributes:
+        transitions: of each chain; unset, 10. By visits, the most that a chain may make; unset, 1,000 and 200 for each
+            visit.
+        plain_transitions: transitions after these, without parts that only augment. Not by visits.
+        visits: by visits, the transitions that a chain has ended at data when it is taken: the M-th such state is the
+            sample (Zhang et al., 2023, take M = 50).
+        batch_size: chains at a time.
+    """
+
+    transitions: Positive | None = None
+    plain_transitions: Annotated[int, Ge(0)] = 0
+    visits: Positive = 2
+    batch_size: Positive = 250
+
+
+TABLES: Mapping[str, type] = {
+    "run": RunConfig,
+    "checkpoint": CheckpointConfig,
+    "log": LogConfig,
+    "pictures": PicturesConfig,
+    "sample": SampleConfig,
+}

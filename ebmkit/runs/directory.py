@@ -1,0 +1,135 @@
+"""Run directories: where a new one goes, what is there already, how files come into it."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+
+from ebmkit.errors import CheckpointError, RecipeError, RunError
+from ebmkit.plugins.host import host
+from ebmkit.recipes.recipe import KIND_OF, Recipe, read_recipe
+from ebmkit.recipes.resolver.resolve import resolve
+from ebmkit.runs import checkpoint
+from ebmkit.runs.checkpoint import Saved
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replaces a file by new text, whole or not at all; raises RunError where the disk refuses."""
+    fresh = path.with_name(f".{path.name}.writing")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
+    except OSError as error:
+        with suppress(OSError):  # where it could not be made, it cannot always be removed
+            fresh.unlink(missing_ok=True)
+        raise RunError(f"{path} could not be written: {error}. Free some space and try again.") from error
+
+
+def recipe_of(directory: Path) -> Recipe:
+    """Returns the recipe of a run, checked; raises CheckpointError or RecipeError where it is absent or damaged."""
+    if not (directory / "recipe.toml").is_file():
+        raise CheckpointError(f"{directory} holds no run: there is no {directory / 'recipe.toml'}.")
+    recipe = read_recipe(directory / "recipe.toml")
+    if not recipe.resolved or recipe.table("run").temperature is None:
+        lacking = "run.temperature" if recipe.resolved else "the mark resolved = true"
+        raise RecipeError(f"{directory / 'recipe.toml'} lacks {lacking}, which every run writes: put it back.")
+    _check_installed(directory, recipe)
+    return resolve(recipe, host()).recipe
+
+
+def _check_installed(directory: Path, recipe: Recipe) -> None:
+    """Raises RecipeError where a run was made with a part that no plugin gives here."""
+    parts = [(KIND_OF.get(table, table), part.use) for table, parts in recipe.parts.items() for part in parts]
+    missing = [f"{kind} {name}" for kind, name in parts if name not in host().names(kind)]
+    if missing:
+        broken = "".join(f" Plugin '{p.name}' ({p.distribution}) is not loaded: {p.error}" for p in host().broken())
+        raise RecipeError(
+            f"{directory} was made with {', '.join(missing)}, which no installed plugin gives. Install the plugin that "
+            f"it came from, or name it in EBMKIT_PLUGINS where that is set; or pass its file with --plugin.{broken}"
+        )
+
+
+def newest_checkpoint(directory: Path) -> Saved | None:
+    """Returns the newest checkpoint of a run, None where it stopped before its first."""
+    found = checkpoint.checkpoints(directory / "checkpoints")
+    return checkpoint.load(found[-1]) if found else None
+
+
+def clear_unsaved(directory: Path) -> None:
+    """Removes what a run wrote before its first checkpoint, but for its recipe and environment."""
+    for pattern in ("metrics.jsonl", "samples/*-????????.png", "tensorboard/events.*"):
+        for path in directory.glob(pattern):
+            path.unlink()
+    for path in (directory / "checkpoints").glob(".writing-*"):
+        shutil.rmtree(path)
+
+
+def check_free(directory: Path) -> None:
+    """Raises RecipeError where a directory cannot take a new run."""
+    if (directory / "recipe.toml").exists():
+        raise RecipeError(f"{directory} already holds a run: `ebmkit resume {directory}`, or choose another --out.")
+    if (directory / "checkpoints").exists():
+        raise RecipeError(f"{directory} already holds checkpoints, without a recipe.toml: choose another --out.")
+    if directory.exists() and not directory.is_dir():
+        raise RecipeError(f"{directory} is a file: choose another --out.")
+
+
+TREE = Path("runs")
+
+
+WRITTEN = (
+    "checkpoints/.writing-*/*", "checkpoints/.writing-*", "checkpoints", "samples/step-*.png", "tensorboard/events.*",
+    "metrics.jsonl", "environment.json", "recipe.toml",
+)  # fmt: skip
+
+
+def free_directory(name: str) -> Path:
+    """Returns `runs/<name>-NNN` with the first free number."""
+    return next(path for n in count(1) if not (path := TREE / f"{name}-{n:03d}").exists())
+
+
+def is_run(directory: Path) -> bool:
+    """Whether a directory holds a run."""
+    return (directory / "recipe.toml").is_file()
+
+
+def newest_picture(directory: Path) -> Path | None:
+    """Returns the newest picture of the chains of a run."""
+    return max((directory / "samples").glob("step-*.png"), default=None)
+
+
+def refuse_other(directory: Path, wanted: Recipe) -> None:
+    """Raises RecipeError where a run was made by another recipe than the wanted one, its number of steps aside."""
+    different = list(_differences(read_recipe(directory / "recipe.toml"), wanted))
+    if different:
+        raise RecipeError(
+            f"{directory} holds a run of another recipe; different: {', '.join(different)}. "
+            f"Resume it as it is with `ebmkit resume {shlex.quote(str(directory))}`, or choose another --out."
+        )
+
+
+def clear_start(directory: Path) -> None:
+    """Removes what a run wrote that ended before its first checkpoint; its recipe goes last."""
+    for pattern in WRITTEN:
+        for path in directory.glob(pattern):
+            if path.is_dir():
+                path.rmdir()
+            else:
+                path.unlink()
+
+
+def _differences(made: Recipe, wanted: Recipe) -> Iterator[str]:
+    for table in sorted({*made.parts, *wanted.parts}):
+        if made.parts.get(table, ()) != wanted.parts.get(table, ()):
+            yield f"[{table}]"
+    for name, settings in wanted.tables.items():
+        for key, value in settings.items():
+            if (name, key) != ("run", "steps") and value not in ("auto", made.tables.get(name, {}).get(key)):
+                yield f"{name}.{key}"
+    for owner in sorted(made.optim.keys() & wanted.optim.keys()):
+        if made.optim[owner] != wanted.optim[owner]:
+            yield f"[optim.{owner}]"

@@ -1,0 +1,47 @@
+"""What a number depends on beside the recipe."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def environment(device: torch.device, seed: int) -> dict[str, Any]:
+    """Returns what a number depends on beside the recipe."""
+    packages = ("ebmkit-core", "torch", "numpy", "kornia", "pydantic", "safetensors")
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "versions": {name: found for name in packages if (found := _version(name))},
+        "device": str(device),
+        "device_name": torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "commit": _commit(),
+        "seed": seed,
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _commit(package: Path = Path(__file__).parent) -> str:
+    """Returns the commit of the checkout whose source this package is, "" where it is installed in another's."""
+    asked = ["git", "rev-parse", "--show-toplevel", "HEAD"]
+    try:
+        found = subprocess.run(asked, cwd=package, capture_output=True, text=True, timeout=5, check=True)
+        top, commit = found.stdout.splitlines()
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return ""
+    return commit if Path(top, package.name).resolve() == package.resolve() else ""

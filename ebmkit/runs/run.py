@@ -1,0 +1,213 @@
+"""A run: from a recipe to a directory, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ebmkit.assembly.assemble import Assembly, assemble
+from ebmkit.assembly.complete import Asked, Complete, complete
+from ebmkit.assembly.device import choose_device
+from ebmkit.assembly.model import Model
+from ebmkit.data.spec import DataSpec
+from ebmkit.errors import RecipeError, RunError
+from ebmkit.protocols.coordinate import Coordinate
+from ebmkit.protocols.objective import Objective
+from ebmkit.protocols.sampler import Sampler, Tuning
+from ebmkit.recipes.recipe import Recipe, to_toml
+from ebmkit.runs import checkpoint
+from ebmkit.runs.directory import check_free, clear_unsaved, newest_checkpoint, recipe_of, write_text
+from ebmkit.runs.environment import environment
+from ebmkit.runs.loop import Progress, Trainer, Watcher
+from ebmkit.samplers.adaptation import for_evaluation
+from ebmkit.views.frozen import converge_parametrisations
+
+__all__ = ["Progress", "Run", "Watcher", "load", "resume", "run", "train"]
+
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run directory and the model that was loaded from it.
+
+    Attributes:
+        directory: of the run.
+        model: with its averaged weights.
+    """
+
+    directory: Path
+    model: Model
+
+    @property
+    def recipe(self) -> Recipe:
+        """Resolved."""
+        return self.model.recipe
+
+    @property
+    def energy(self) -> Any:
+        """A module that maps a `Point` to [B] nats, with its averaged weights."""
+        return self.model.energy
+
+    @property
+    def sampler(self) -> Sampler:
+        """As in training."""
+        return self.model.sampler
+
+    @property
+    def objectives(self) -> Mapping[str, Objective]:
+        """By name, with their averaged weights."""
+        return self.model.objectives
+
+    @property
+    def coordinates(self) -> tuple[Coordinate, ...]:
+        """In order."""
+        return self.model.coordinates
+
+    @property
+    def data(self) -> DataSpec:
+        """Event shape, value range and classes of the data."""
+        return self.model.data
+
+    @property
+    def step(self) -> int:
+        """Training steps made."""
+        return self.model.step
+
+    @property
+    def device(self) -> torch.device:
+        """Where the modules are."""
+        return self.model.device
+
+    @property
+    def tuning(self) -> Tuning:
+        """Step sizes of the sampler, as training left them, adaptation ended."""
+        return self.model.tuning
+
+
+def run(recipe: Asked, out: str | Path, *, watch: Watcher | None = None, note: Note | None = None) -> Run:
+    """Trains what a recipe describes, into a new directory.
+
+    Args:
+        recipe: a `Recipe`, a shipped recipe's name, a TOML file, TOML text or a mapping.
+        out: directory; it must not hold a run.
+        watch: is told of every step.
+        note: is told, in one line, what was measured and decided at the start.
+
+    Raises:
+        RecipeError, CapabilityError, DataError: the request was wrong; nothing has been written.
+        DivergenceError: something is not finite any more; the last checkpoint stays.
+        RunError: the disk is full, or the run was interrupted (after saving a checkpoint).
+    """
+    check_free(Path(out))
+    return train(complete(recipe), out, watch=watch, note=note)
+
+
+def train(made: Complete, out: str | Path, *, watch: Watcher | None = None, note: Note | None = None) -> Run:
+    """Trains a recipe that is complete, on its data set that is built; see `run`."""
+    directory = Path(out)
+    check_free(directory)
+    assembly = assemble(made.recipe, dataset=made.dataset)
+    _write_start(directory, assembly)
+    if note is not None and assembly.choice is not None:
+        note(f"engine = {assembly.choice.engine}: {assembly.choice.reason}")
+    Trainer(directory, assembly, watch).train()
+    return load(directory, device=str(assembly.parts.device))
+
+
+def resume(directory: str | Path, *, steps: int | None = None, watch: Watcher | None = None) -> Run:
+    """Goes on from the newest checkpoint, exactly as if the run had not stopped.
+
+    A run that stopped before its first checkpoint starts over: everything in it is a function of its recipe.
+
+    Args:
+        directory: of the run.
+        steps: new total number of steps; unset, as in the recipe.
+        watch: is told of every step.
+
+    Raises:
+        CheckpointError: there is no run, or its checkpoint is damaged or foreign.
+        RecipeError: its recipe is damaged, or no steps are left.
+    """
+    directory = Path(directory)
+    recipe = recipe_of(directory)
+    saved = newest_checkpoint(directory)
+    if steps is not None:
+        recipe = recipe.with_table("run", steps=steps)
+    total = recipe.table("run").steps
+    if saved is not None and saved.step >= total:
+        raise RecipeError(
+            f"{directory} has made {saved.step} of {total} steps: nothing is left. Give --steps {2 * total}, say."
+        )
+    assembly = assemble(recipe)
+    trainer = Trainer(directory, assembly, watch)
+    if saved is None:
+        clear_unsaved(directory)
+    else:
+        trainer.take(saved)
+    write_text(directory / "recipe.toml", to_toml(assembly.recipe))
+    trainer.train()
+    return load(directory, device=str(assembly.parts.device))
+
+
+def load(run_dir: str | Path, *, device: str | None = None, averaged: bool = True) -> Run:
+    """Loads a run: its energy, sampler, objectives and coordinates. The data set is not needed.
+
+    Args:
+        run_dir: directory of the run.
+        device: another device than the run's.
+        averaged: take the moving averages of the weights instead of the last ones.
+
+    Raises:
+        CheckpointError: there is no run, or its checkpoint is damaged or foreign.
+    """
+    directory = Path(run_dir)
+    recipe = recipe_of(directory)
+    saved = checkpoint.load(checkpoint.latest(directory))
+    recipe = recipe.with_table("run", device=device or _device_here(recipe.table("run").device))
+    assembly = assemble(recipe, data=DataSpec.from_json(saved.data), with_data=False)
+    parts = assembly.parts
+    for name, module in parts.owners().items():
+        checkpoint.take(module, saved.tensors.get(f"ema.{name}" if averaged else name, {}), name)
+        converge_parametrisations(module)
+    tuning = _on(parts.device, for_evaluation(checkpoint.unflatten(saved.tensors.get("tuning", {}))))
+    return Run(directory=directory, model=assembly.model(step=saved.step, tuning=tuning, name=str(directory)))
+
+
+def _device_here(recorded: str) -> str:
+    """Returns the device that a run was trained on, or the CPU where there is none of it."""
+    try:
+        return str(choose_device(recorded))
+    except RecipeError:
+        return "cpu"
+
+
+def _on(device: torch.device, tuning: Tuning) -> Tuning:
+    return {
+        key: _on(device, value) if isinstance(value, Mapping) else value.to(device) for key, value in tuning.items()
+    }
+
+
+def _write_start(directory: Path, assembly: Assembly) -> None:
+    """Writes recipe and environment of a new run, or nothing at all."""
+    kept = environment(assembly.parts.device, assembly.recipe.table("run").seed)
+    if assembly.choice is not None:
+        kept["engine"] = asdict(assembly.choice)
+    made = not directory.exists()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        write_text(directory / "environment.json", json.dumps(kept, indent=1) + "\n")
+        write_text(directory / "recipe.toml", to_toml(assembly.recipe))
+    except (OSError, RunError) as error:
+        with suppress(OSError):  # what could not be made cannot always be removed
+            (directory / "environment.json").unlink(missing_ok=True)
+            if made:
+                directory.rmdir()
+        message = f"{directory} could not be written: {error}. Choose another --out, or free some space."
+        raise RunError(message) from error

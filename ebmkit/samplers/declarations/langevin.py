@@ -1,0 +1,117 @@
+"""What core's unadjusted Langevin samplers are called and can be given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import sqrt
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt
+
+from ebmkit.plugins.component import Component, Need, Selection
+from ebmkit.plugins.numbers import Count, Positive
+
+USUAL_STEP_SIZE, USUAL_NOISE = 100.0, 0.001
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SgldConfig:
+    """Unadjusted Langevin moves x ← clamp(x − η∇E + σξ).
+
+    Attributes:
+        moves: moves a transition.
+        step_size: η, the gradient coefficient, data units² per nat; unset: from the noise and the temperature,
+            η = σ²/2T, or 100 where T is free and .005 where it is 1.
+        noise: σ, data units; unset: from the temperature, σ² = 2ηT, or .001 where that is free too.
+        clamp: keep x in the value range of the data after each move; "auto" does where it has one and no coordinate
+            noises x.
+        clip: bound on each entry of ∇E, nats per data unit; 0 for none.
+        scale: relative step of each entry of x: gradient by its square, noise by itself, so that the temperature stays;
+            none, or as many as a datum has entries. Best is its s.d. under p.
+    """
+
+    moves: Annotated[int, Gt(0)] = 20
+    step_size: Annotated[float, Gt(0)] | None = None
+    noise: Annotated[float, Ge(0)] | None = None
+    clamp: Literal["auto", "on", "off"] = "auto"
+    clip: Annotated[float, Ge(0)] = 0.0
+    scale: tuple[Annotated[float, Gt(0)], ...] = ()
+
+    @property
+    def implied_temperature(self) -> float | None:
+        """The temperature that both settings fix, σ²/2η; None while one of them is free."""
+        return _rounded(self.noise**2 / (2 * self.step_size)) if self.noise and self.step_size else None
+
+    @property
+    def usual_temperature(self) -> float:
+        """The temperature where nothing else decides, 5e-9 with the usual settings (Lee et al., 2023)."""
+        return _rounded((self.noise or USUAL_NOISE) ** 2 / (2 * (self.step_size or USUAL_STEP_SIZE)))
+
+    def settled(self, selection: Selection) -> SgldConfig:
+        """Returns the config with every unset value decided."""
+        temperature, step_size = selection.temperature, self.step_size
+        if step_size is None and self.noise:
+            step_size = _rounded(self.noise**2 / (2 * temperature))
+        elif step_size is None:
+            step_size = 0.005 if temperature >= 1e-3 else USUAL_STEP_SIZE
+        noise = _rounded(sqrt(2 * step_size * temperature)) if self.noise is None else self.noise
+        return replace(self, step_size=step_size, noise=noise)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnderdampedConfig:
+    """Unadjusted Langevin moves with momentum, split as BAOAB.
+
+    Attributes:
+        moves: moves a transition; it costs moves + 1 gradients.
+        step_size: h, data units.
+        friction: γ, per unit of integrated time: the momentum forgets itself over 1/γh moves.
+        scale: relative step of each entry of x, 1/√mass: none, or as many as a datum has entries. Best is its s.d.
+            under p.
+        clamp: keep x in the value range of the data, momentum turned at the wall; "auto" does where the data have one
+            and no coordinate noises x.
+    """
+
+    moves: Count = 20
+    step_size: Positive = 0.1
+    friction: Positive = 1.0
+    scale: tuple[Positive, ...] = ()
+    clamp: Literal["auto", "on", "off"] = "auto"
+
+
+def clamp_refused(config: Any, selection: Selection) -> str:
+    """Returns why chains cannot be clamped to the range of the data, ""."""
+    if config.clamp == "on" and "level" in selection.coordinates:
+        return 'a level rescales and noises x, so the range of the data bounds nothing. Set clamp = "auto".'
+    return ""
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.12g}")
+
+
+COMPONENTS = (
+    Component(
+        kind="sampler",
+        name="sgld",
+        config=SgldConfig,
+        build="ebmkit.samplers.sgld:build_sgld",
+        summary="unadjusted Langevin moves, x ← clamp(x − η∇E + σξ)",
+        cite="Welling, Teh, Bayesian learning via stochastic gradient Langevin dynamics, ICML 2011; "
+        "Du, Mordatch, Implicit generation and modeling with energy-based models, NeurIPS 2019",
+        gives=("sampler.unadjusted", "sampler.tail"),
+        refuse=clamp_refused,
+    ),
+    Component(
+        kind="sampler",
+        name="underdamped",
+        config=UnderdampedConfig,
+        build="ebmkit.samplers.underdamped:build_underdamped",
+        summary="Langevin moves with momentum (BAOAB), unadjusted, bias of second order in the step",
+        cite="Leimkuhler, Matthews, Rational construction of stochastic numerical methods for molecular sampling, "
+        "Applied Mathematics Research eXpress 2013",
+        gives=("sampler.unadjusted", "sampler.tail"),
+        needs=(Need("point.momentum", default="momentum"),),
+        refuse=clamp_refused,
+    ),
+)

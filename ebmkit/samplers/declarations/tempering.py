@@ -1,0 +1,69 @@
+"""What parallel tempering is called and can be given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Gt
+
+from ebmkit.plugins.component import Component, Need, Selection
+from ebmkit.plugins.numbers import Count, Positive, Rate
+from ebmkit.samplers.declarations.metropolis import Adapt, band_refused
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TemperingConfig:
+    """Replicas of each chain at higher temperatures, moved by MALA and exchanged with their neighbours.
+
+    Attributes:
+        n_temperatures: R, replicas of a chain, the one at T included. A transition costs R · (moves + 1) gradients.
+        highest: temperature of the hottest, in units of T; the others lie between in equal ratios.
+        moves: MALA moves of every replica between exchanges.
+        step_size: s at T, data units, where adaptation starts; a replica at T' starts with s√(T'/T).
+        scale: relative step of each entry of x: none, or as many as a datum has entries. Best is its s.d. under p.
+        adapt: how training adapts the steps, one for each temperature: "band" (grow above the band of acceptance
+            rates, shrink below), "dual-averaging" (to the middle of the band), "off".
+        adapt_every: transitions whose trials are pooled for one adaptation.
+        accept: the band of acceptance rates of MALA moves (lowest, highest).
+    """
+
+    n_temperatures: Annotated[int, Ge(2)] = 6
+    highest: Annotated[float, Gt(1)] = 10.0
+    moves: Count = 20
+    step_size: Positive = 0.1
+    scale: tuple[Positive, ...] = ()
+    adapt: Adapt = "band"
+    adapt_every: Count = 10
+    accept: tuple[Rate, Rate] = (0.6, 0.8)
+
+
+def _tempering_needs(config: TemperingConfig, selection: Selection) -> tuple[Need, ...]:
+    word = f"point.replicas-of-{config.n_temperatures}"
+    return (Need(word, default="replicas", config={"n_temperatures": config.n_temperatures}),)
+
+
+def _tempering_refused(config: TemperingConfig, selection: Selection) -> str:
+    moved = sorted(word.removeprefix("moves.") for word in selection.capabilities if word.startswith("moves."))
+    if moved:
+        return (
+            f"another sampler moves {', '.join(moved)} at T alone, and the replicas of a chain would no longer belong "
+            "to its law. Leave one of them out."
+        )
+    return band_refused(config, selection)
+
+
+COMPONENTS = (
+    Component(
+        kind="sampler",
+        name="tempering",
+        config=TemperingConfig,
+        build="ebmkit.samplers.tempering:build_tempering",
+        summary="parallel tempering: exact, hot replicas carry chains from mode to mode",
+        cite="Geyer, Markov chain Monte Carlo maximum likelihood, Computing Science and Statistics 1991; "
+        "Syed, Bouchard-Côté, Deligiannidis, Doucet, Non-reversible parallel tempering, JRSS B 2022",
+        gives=("sampler.exact",),
+        needs=_tempering_needs,
+        refuse=_tempering_refused,
+    ),
+)

@@ -1,0 +1,1 @@
+"""Chains outside of training."""

@@ -1,0 +1,246 @@
+"""`ebmkit.sample`: run any sampler on any energy, and keep what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from ebmkit.assembly.build import build
+from ebmkit.errors import DivergenceError, RecipeError
+from ebmkit.plugins.context import BuildContext
+from ebmkit.point import Point
+from ebmkit.protocols.energy import Energy, EnergyView
+from ebmkit.protocols.sampler import Sampler, SamplerInfo, Tuning
+from ebmkit.rng import stream
+from ebmkit.samplers.adaptation import adapted, for_evaluation
+from ebmkit.samplers.nonfinite import explain, finite_rows
+from ebmkit.samplers.warmup import unwarmed
+from ebmkit.sampling.preflight import check_energy, check_sampler, check_start
+from ebmkit.sampling.summary import Diagnostics, diagnose
+from ebmkit.views.view import view
+
+Emit = Callable[[Point], Tensor]
+Progress = Callable[[int, int, SamplerInfo], None]
+ENERGY = "ebmkit.energy"  # how a draw's energies are kept beside its coordinates; no coordinate can be called that
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Samples:
+    """Draws of batched chains.
+
+    Attributes:
+        x: [draws, B, *event], data units. With `emit`, [n, *event]: the rows that were emitted, in order.
+        aux: coordinate → [draws, B, ...], likewise.
+        energy: [draws, B], nats, likewise.
+        accept_rate: [B], mean over the transitions after burn-in.
+        n_gradients: energy gradients that each chain spent, burn-in included.
+        final: where the chains ended; with `tuning`, it continues them.
+        tuning: the sampler's step sizes and counts after burn-in.
+        chunk: chains a pass that were used; asked for again, it repeats the draws to the last bit.
+    """
+
+    x: Tensor
+    aux: Mapping[str, Tensor]
+    energy: Tensor
+    accept_rate: Tensor
+    n_gradients: int
+    final: Point
+    tuning: Tuning
+    chunk: int = 0
+
+    def summary(self) -> Diagnostics:
+        """Returns R-hat, effective sample sizes, acceptance, energy and cost; `print` it.
+
+        Raises:
+            RecipeError: the draws were emitted, so they are no longer laid out by chain.
+        """
+        if self.energy.ndim != 2:
+            raise RecipeError("A summary needs every draw of every chain, but `emit` kept some: sample without it.")
+        return diagnose(self.x, self.energy, self.accept_rate, self.n_gradients)
+
+
+def sample(
+    energy: Energy | EnergyView,
+    sampler: Sampler | str,
+    start: Point | Tensor,
+    *,
+    transitions: int,
+    burn_in: int = 0,
+    thin: int = 1,
+    seed: int = 0,
+    emit: Emit | None = None,
+    adapt: bool = True,
+    tuning: Tuning | None = None,
+    chunk: int | Literal["auto"] = "auto",
+    keep_on: torch.device | str = "cpu",
+    max_bytes: int = 2**32,
+    progress: Progress | None = None,
+) -> Samples:
+    """Runs chains and returns their draws.
+
+    The memory for the draws is taken before the first move; nothing else grows with the number of transitions.
+
+    Args:
+        energy: any callable from `Point` to [B] nats, or a view made by `ebmkit.view`.
+        sampler: a built part, or the name of one (built with its default settings at temperature 1).
+        start: B chains; a tensor [B, *event] stands for a point without coordinates.
+        transitions: transitions after burn-in; every `thin`-th is kept.
+        burn_in: transitions that are thrown away first.
+        thin: transitions a draw. A draw also costs one energy of each chain, kept with it.
+        seed: of the chains' random stream; the global stream is not touched.
+        emit: point → [B] bool; keeps just the rows for which it holds, after each `thin`-th transition.
+        adapt: whether the step sizes of a sampler with an adaptation rule learn during burn-in. After it they stand
+            still, so that the draws come from one transition law.
+        tuning: step sizes to start from, as an earlier run returned them; unset, those of the sampler's settings.
+        chunk: chains a pass, 0 for all at once; "auto" measures it for 8,192 chains or more. It changes no random
+            number, and values only by rounding. A view that is handed over has its own.
+        keep_on: device that keeps the draws.
+        max_bytes: more than this is not kept.
+        progress: called after each transition with (transitions made, transitions in all, its info).
+
+    Raises:
+        RecipeError: a count or step size is not positive, nothing would be kept, or more than `max_bytes`; there are no
+            chains, or the start is not finite; a chunk is given beside a view.
+        CapabilityError: the energy does not return [B], or mixes rows; the sampler cannot move such x, or the chains
+            lack a coordinate that it needs.
+        DivergenceError: a chain is not finite any more; it names the move.
+
+    >>> import torch, ebmkit
+    >>> sampler = ebmkit.build("sampler", "sgld", step_size=0.01, moves=10)
+    >>> draws = ebmkit.sample(lambda p: p.x.square().sum(1) / 2, sampler, torch.zeros(4, 2), transitions=3)
+    >>> draws.x.shape, draws.n_gradients
+    (torch.Size([3, 4, 2]), 30)
+    """
+    _check_counts(transitions, burn_in, thin)
+    point = (start if isinstance(start, Point) else Point(x=start)).map(torch.detach)
+    check_start(point)
+    built = _built(sampler, point)
+    state = built.init(point, stream(seed, 0, "sample", point.x.device), unwarmed(tuning))
+    check_sampler(built, state)
+    seen = _seen(energy, chunk)
+    first = _record(state.point, check_energy(energy, seen, state.point))
+    kept = _Emitted(emit, keep_on, max_bytes) if emit else _Every(first, transitions // thin, keep_on, max_bytes)
+    accepted, gradients, total = torch.zeros(len(point), device=point.x.device), 0, burn_in + transitions
+    for i in range(1, total + 1):
+        before = replace(state, rng=state.rng.clone_state())
+        state, info = built.step(seen, state)
+        if not bool(finite_rows(state.point).all()):
+            why = explain(built, seen, before, info)
+            raise DivergenceError(f"A chain is not finite after transition {i}; {why} Use a smaller step.")
+        gradients += info.n_gradients
+        if i > burn_in:
+            accepted = accepted + info.accept_rate
+        elif adapt:
+            learnt = adapted(built, state.tuning, info)
+            state = replace(state, tuning=for_evaluation(learnt) if i == burn_in else learnt)
+        if i > burn_in and (i - burn_in) % thin == 0:
+            kept.put(_record(state.point, seen.energy(state.point)))
+        if progress is not None:
+            progress(i, total, info)
+    draws = kept.all()
+    return Samples(
+        x=draws.x,
+        aux=draws.without(ENERGY).aux,
+        energy=draws.aux[ENERGY],
+        accept_rate=accepted / transitions,
+        n_gradients=gradients,
+        final=state.point,
+        tuning=state.tuning,
+        chunk=_chunk(seen),
+    )
+
+
+class _Every:
+    """All draws of all chains, in memory that is taken at once."""
+
+    def __init__(self, first: Point, n_draws: int, device: torch.device | str, max_bytes: int) -> None:
+        needed = n_draws * _n_bytes(first)
+        if needed > max_bytes:
+            raise RecipeError(
+                f"{n_draws:,} draws of {len(first):,} chains take {needed:,} bytes, but max_bytes is {max_bytes:,}: "
+                f"keep every {-(-needed // max_bytes)}th of them by a larger thin, or raise max_bytes."
+            )
+        self._room = first.map(lambda tensor: torch.empty((n_draws, *tensor.shape), dtype=tensor.dtype, device=device))
+        self._n = 0
+
+    def put(self, draw: Point) -> None:
+        """Keeps one draw of each chain."""
+        self._room.x[self._n].copy_(draw.x)
+        for name, room in self._room.aux.items():
+            room[self._n].copy_(draw.aux[name])
+        self._n += 1
+
+    def all(self) -> Point:
+        """Returns x [draws, B, *event] and each coordinate [draws, B, ...]."""
+        return self._room
+
+
+class _Emitted:
+    """The rows that `emit` chose, as they come."""
+
+    def __init__(self, emit: Emit, device: torch.device | str, max_bytes: int) -> None:
+        self._emit, self._device, self._max_bytes = emit, device, max_bytes
+        self._rows: list[Point] = []
+
+    def put(self, draw: Point) -> None:
+        """Keeps the rows of one draw that are chosen."""
+        chosen = self._emit(draw.without(ENERGY))
+        if chosen.dtype != torch.bool or chosen.shape != (len(draw),):
+            raise RecipeError(
+                f"emit says which of {len(draw)} chains to keep, as bool [B]; it returned {chosen.dtype} of shape "
+                f"{tuple(chosen.shape)}."
+            )
+        self._rows.append(draw.map(lambda tensor: tensor[chosen].to(self._device)))
+        held = sum(map(_n_bytes, self._rows))
+        if held > self._max_bytes:
+            raise RecipeError(
+                f"The rows emitted so far take {held:,} bytes, but max_bytes is {self._max_bytes:,}: "
+                "sample fewer transitions, or raise max_bytes."
+            )
+
+    def all(self) -> Point:
+        """Returns x [n, *event] and each coordinate [n, ...]."""
+        first = self._rows[0]
+        aux = {name: torch.cat([rows.aux[name] for rows in self._rows]) for name in first.aux}
+        return Point(x=torch.cat([rows.x for rows in self._rows]), aux=aux)
+
+
+def _record(point: Point, energies: Tensor) -> Point:
+    return point.with_aux(**{ENERGY: energies})
+
+
+def _n_bytes(point: Point) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in (point.x, *point.aux.values()))
+
+
+def _seen(energy: Energy | EnergyView, chunk: int | Literal["auto"]) -> EnergyView:
+    if not isinstance(energy, EnergyView):
+        return view(energy, chunk=chunk)
+    if chunk != "auto":
+        raise RecipeError(f"chunk = {chunk} was asked of a view, which has its own: use ebmkit.view(…, chunk={chunk}).")
+    return energy
+
+
+def _chunk(seen: EnergyView) -> int:
+    """Returns the chains a pass of a view; one that is not ours, or that saw no large batch, takes all at once."""
+    chunk = getattr(getattr(seen, "passes", None), "chunk", 0)
+    return chunk if isinstance(chunk, int) else 0
+
+
+def _built(sampler: Sampler | str, point: Point) -> Any:
+    if not isinstance(sampler, str):
+        return sampler
+    return build("sampler", sampler, context=BuildContext(event_shape=tuple(point.x.shape[1:]), device=point.x.device))
+
+
+def _check_counts(transitions: int, burn_in: int, thin: int) -> None:
+    if transitions < 1 or burn_in < 0 or thin < 1:
+        raise RecipeError(
+            f"sample needs transitions ≥ 1, burn_in ≥ 0, thin ≥ 1; found {transitions}, {burn_in}, {thin}."
+        )
+    if thin > transitions:
+        raise RecipeError(f"thin = {thin} keeps none of {transitions} transitions: use at least {thin} transitions.")

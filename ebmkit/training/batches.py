@@ -1,0 +1,42 @@
+"""Which data a step sees."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from ebmkit.point import Batch
+from ebmkit.protocols.dataset import Dataset
+from ebmkit.rng import stream
+
+
+class Batches:
+    """The batches of a data set of rows: a pure function of (seed, step), so there is no state to save."""
+
+    def __init__(self, dataset: Dataset, *, batch_size: int, seed: int, device: torch.device) -> None:
+        self.dataset, self.batch_size, self.seed, self.device = dataset, batch_size, seed, device
+
+    def batch(self, step: int) -> Batch:
+        """Returns the data of a training step, from 1."""
+        rows = batch_rows(len(self.dataset), self.batch_size, step, self.seed)
+        return self.dataset.batch(rows, stream(self.seed, step, "data", self.device))
+
+
+def batch_rows(n: int, batch_size: int, step: int, seed: int) -> Tensor:
+    """Returns the rows [batch_size] of a step (from 1): epochs of shuffled data, a function of its arguments alone.
+
+    A step takes whole batches of an epoch; a set smaller than a batch is gone through several times.
+    """
+    per_epoch = max(1, n // batch_size)
+    epoch, place = divmod(step - 1, per_epoch)
+    order = _shuffled(n, seed, epoch)
+    while len(order) < batch_size:
+        order = torch.cat([order, torch.randperm(n, generator=stream(seed, len(order), f"epoch {epoch}"))])
+    return order[place * batch_size : (place + 1) * batch_size].clone()  # the epoch's order is kept
+
+
+@lru_cache(maxsize=2)
+def _shuffled(n: int, seed: int, epoch: int) -> Tensor:
+    return torch.randperm(n, generator=stream(seed, epoch, "epoch"))

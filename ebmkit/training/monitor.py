@@ -1,0 +1,63 @@
+"""What a training step tells of itself: energies, chains, samplers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ebmkit.protocols.objective import Phases
+from ebmkit.protocols.sampler import Sampler, SamplerInfo, Tuning
+
+
+def is_filled(buffer: Any, n: int) -> bool:
+    """Returns whether n rows of a buffer, or all of a smaller one, hold chains that a sampler has moved."""
+    return n == 0 or rows_filled(buffer) >= min(n, len(buffer))
+
+
+def rows_filled(buffer: Any) -> int:
+    """Returns how many rows of a buffer hold chains that a sampler has moved."""
+    return int(getattr(buffer, "filled", len(buffer)))
+
+
+def chain_metrics(phases: Phases, info: SamplerInfo | None) -> dict[str, Tensor]:
+    """Returns what tells how a step went: energies of both phases, how far chains moved, acceptance."""
+    with torch.no_grad():
+        positive = phases.evaluate("positive").detach()
+        metrics = {"energy_positive": positive.mean()}
+        if phases.negative is None or info is None:
+            return metrics
+        negative = phases.evaluate("negative").detach()
+        moved = (phases.negative.x - info.start.x).flatten(1).square().mean(dim=1).sqrt().mean()
+        return {
+            **metrics,
+            "energy_negative": negative.mean(),
+            "gap": positive.mean() - negative.mean(),
+            "chain_displacement": moved,
+            "chain_accept_rate": info.accept_rate.mean(),
+            "chain_x_mean": phases.negative.x.mean(),
+            "chain_x_sd": phases.negative.x.std(),
+        }
+
+
+def sampler_metrics(sampler: Sampler, info: SamplerInfo | None, tuning: Tuning) -> dict[str, Tensor]:
+    """Returns what a sampler and its parts say of a transition themselves, as named scalars."""
+    if info is None:
+        return {}
+    own = getattr(sampler, "metrics", None)
+    values: dict[str, Tensor] = dict(own(info, tuning)) if own is not None else {}
+    children: tuple[Sampler, ...] = getattr(sampler, "children", ())
+    for i, (child, its) in enumerate(zip(children, info.children, strict=False)):
+        values.update(sampler_metrics(child, its, tuning.get(str(i), {})))
+    return values
+
+
+def sampler_figures(sampler: Sampler, tuning: Tuning) -> dict[str, Any]:
+    """Returns the matplotlib figures, by name, with which a sampler and its parts show how they are doing."""
+    own = getattr(sampler, "figures", None)
+    figures: dict[str, Any] = dict(own(tuning)) if own is not None else {}
+    children: tuple[Sampler, ...] = getattr(sampler, "children", ())
+    for i, child in enumerate(children):
+        figures.update(sampler_figures(child, tuning.get(str(i), {})))
+    return figures
