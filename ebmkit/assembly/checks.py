@@ -70,7 +70,7 @@ def check_values(sampler: Sampler, coordinates: Iterable[Any], x_values: str) ->
         raise CapabilityError(
             f"{wrong[0]} moves real-valued x, but x of these data is {x_values}: take gibbs-with-gradients."
         )
-    noisy = [c.name for c in coordinates if getattr(c, "changes_x", False)]
+    noisy = [c.name for c in coordinates if getattr(c, "noises_x", False)]
     if noisy and x_values != "real":
         raise CapabilityError(f"Coordinate '{noisy[0]}' noises x, but x of these data is {x_values}: leave it out.")
 

@@ -32,7 +32,7 @@ def storage_refused(config: ReplayConfig, selection: Selection) -> str:
     """Returns why rows cannot be stored as a config says, or ""."""
     if config.storage == "uint8" and "sampler.exact" in selection.capabilities:
         return 'storage = "uint8" rounds x, and an exact sampler would no longer be exact. Set storage = "float".'
-    if config.storage == "uint8" and "level" in selection.coordinates:
+    if config.storage == "uint8" and selection.noised:
         return 'storage = "uint8" needs x in its value range, but a coordinate noises it. Set storage = "float".'
     return ""
 

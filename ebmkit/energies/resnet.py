@@ -15,7 +15,6 @@ from ebmkit.energies.resnet_config import ResnetConfig, contradiction, groups
 from ebmkit.energies.standardised import StandardisedBlock
 from ebmkit.energies.trunk import Trunk, sides
 from ebmkit.errors import CapabilityError
-from ebmkit.plugins.component import Selection
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.rng import seeded
@@ -80,7 +79,7 @@ def build_resnet(config: ResnetConfig, context: BuildContext) -> Resnet:
     wrong = contradiction(config)
     if wrong:
         raise CapabilityError(f"resnet: {wrong}")
-    settled = config.settled(Selection(coordinates=tuple(coordinate.name for coordinate in context.coordinates)))
+    settled = config.settled(context.selection())
     with seeded(context.seed):
         return Resnet(settled, context).to(context.device)
 

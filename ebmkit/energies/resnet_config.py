@@ -39,8 +39,8 @@ class ResnetConfig:
         spectral_norm: on every convolution; unset: for plain blocks.
         linear_std: s.d. of the initial weights of linear layers; .01, published for a hidden width of 2,048, leaves a
             small network idle for its first hundreds of steps.
-        mean: of x, per channel or for all; subtracted first; unset: .5, or 0 beside a level, which scales x to [−1, 1].
-        std: of x, per channel or for all; divided by; unset: .5, or 1 beside a level.
+        mean: of x, per channel or for all; subtracted first; unset: .5, or 0 where a coordinate noises x.
+        std: of x, per channel or for all; divided by; unset: .5, or 1 where a coordinate noises x.
         labels: whether the energy sees the class label of the point.
         label_as: "learned" adds an embedding to the conditioning vector, "one-hot" puts the label beside it.
         conditioning: length of the vector that shifts and scales every block; 0 for none, unless learned labels ask for
@@ -71,7 +71,7 @@ class ResnetConfig:
 
     def settled(self, selection: Selection) -> ResnetConfig:
         """Returns the config with spectral norm, mean and std decided."""
-        mean, std = ((0.0,), (1.0,)) if "level" in selection.coordinates else ((0.5,), (0.5,))
+        mean, std = ((0.0,), (1.0,)) if selection.noised else ((0.5,), (0.5,))
         return replace(
             self,
             spectral_norm=self.has_spectral_norm,

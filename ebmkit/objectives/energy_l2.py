@@ -78,6 +78,6 @@ def build_energy_l2(config: EnergyL2Config, context: BuildContext) -> EnergyL2:
     wrong = diverging(config, context.temperature, context.event_shape)
     if wrong:
         raise CapabilityError(f"energy-l2 cannot be used here: {wrong}")
-    noised = [c for c in context.coordinates if getattr(c, "changes_x", False)]
+    noised = [c for c in context.coordinates if getattr(c, "noises_x", False)]
     levels = {c.name: int(c.n_values) for c in noised if hasattr(c, "n_values")}
     return EnergyL2(config.alpha, levels)

@@ -63,15 +63,17 @@ class Selection:
     """What a declaration may know of the other chosen parts.
 
     Attributes:
-        words: capability words of the chosen samplers.
+        capabilities: capability words of the chosen samplers.
         temperature: of the run, p ∝ exp(−E/T).
         coordinates: names of the chosen coordinates.
+        noised: names of those that noise x: they give `point.noised`.
         event_shape: shape of one datum where the data set is known, else None.
     """
 
     capabilities: frozenset[str] = frozenset()
     temperature: float = 1.0
     coordinates: tuple[str, ...] = ()
+    noised: tuple[str, ...] = ()
     event_shape: tuple[int, ...] | None = None
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ebmkit.errors import CapabilityError
+from ebmkit.plugins.component import Selection
 
 if TYPE_CHECKING:
     import torch
@@ -54,6 +55,20 @@ class BuildContext:
     def replace(self, **changes: Any) -> BuildContext:
         """Returns the context with some fields changed."""
         return replace(self, **changes)
+
+    def selection(self) -> Selection:
+        """Returns what the rules of declarations may know, as far as built parts tell it."""
+        return Selection(
+            temperature=self.temperature,
+            coordinates=tuple(coordinate.name for coordinate in self.coordinates),
+            noised=tuple(c.name for c in self.coordinates if getattr(c, "noises_x", False)),
+            event_shape=tuple(self.event_shape),
+        )
+
+    @property
+    def x_is_noised(self) -> bool:
+        """Whether a coordinate noises x, so that the value range of the data does not bound it."""
+        return any(getattr(coordinate, "noises_x", False) for coordinate in self.coordinates)
 
     def coordinate(self, name: str) -> Any:
         """Returns a built coordinate by name; raises CapabilityError where the run has none of it."""

@@ -20,7 +20,7 @@ from ebmkit.plugins.component import KINDS, Component
 from ebmkit.plugins.context import BuildContext
 from ebmkit.plugins.hookspecs import hookimpl
 from ebmkit.plugins.loading import describe, distribution_of, import_file, load_build
-from ebmkit.plugins.manifest import ClashError, Key, Plugin, clash, declared
+from ebmkit.plugins.manifest import ClashError, Key, Plugin, clash, declared, recipes_of
 
 GROUP = "ebmkit"
 HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("ebmkit_"))
@@ -187,7 +187,7 @@ class Host:
             self._manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
             self._check_hooks(module)
             plugin.components = tuple(self._offered(module, "ebmkit_components", getattr(module, "COMPONENTS", ())))
-            plugin.recipes = dict(self._offered(module, "ebmkit_recipes", {}))
+            plugin.recipes = recipes_of(self._offered(module, "ebmkit_recipes", getattr(module, "RECIPES", {})))
             self._take(plugin)
         except BaseException:
             plugin.components, plugin.recipes = (), {}

@@ -58,6 +58,13 @@ class ClashError(PluginError):
         super().__init__(f"{clash(key, [str(owners[key]), str(plugin)])}{more}")
 
 
+def recipes_of(offered: Mapping[str, str | Path] | Path) -> dict[str, str | Path]:
+    """Returns name → TOML text or file of the recipes that a plugin offers; a folder offers each of its TOML files."""
+    if isinstance(offered, Path):
+        return {path.stem: path for path in sorted(offered.glob("*.toml"))}
+    return dict(offered)
+
+
 def declared(plugin: Plugin) -> list[Key]:
     """Returns every name that a plugin declares; raises PluginError where it declares nonsense, or a name twice."""
     for part in plugin.components:

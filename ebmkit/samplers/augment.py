@@ -51,7 +51,7 @@ def build_augment(config: AugmentConfig, context: BuildContext) -> Augment:
     shape = context.event_shape
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise CapabilityError(f"augment needs grey or colour images, but a datum has shape {shape}.")
-    if any(getattr(coordinate, "changes_x", False) for coordinate in context.coordinates):
+    if context.x_is_noised:
         raise CapabilityError(
             "augment works in the range of the data, but a coordinate noises x: leave one of them out."
         )

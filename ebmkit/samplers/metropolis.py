@@ -167,7 +167,7 @@ def carry(value: Tensor, replay: Tensor) -> Tensor:
 
 def build_target(context: BuildContext) -> Target:
     """Returns the run's target: its temperature, and the value range of the data unless a coordinate noises x."""
-    noised = any(getattr(coordinate, "changes_x", False) for coordinate in context.coordinates)
+    noised = context.x_is_noised
     return Target(temperature=context.temperature, bounds=None if noised else context.value_range)
 
 

@@ -10,7 +10,6 @@ from torch import Generator, Tensor
 from ebmkit.errors import CapabilityError
 from ebmkit.ops.gradients import gradient_with_graph
 from ebmkit.ops.rows import normal
-from ebmkit.plugins.component import Selection
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import EnergyView
@@ -110,11 +109,10 @@ class Sgld:
 
 def build_sgld(config: SgldConfig, context: BuildContext) -> Sgld:
     """Builds the sampler; outside a run, unset values follow the context's temperature."""
-    names = tuple(coordinate.name for coordinate in context.coordinates)
-    noised = any(getattr(coordinate, "changes_x", False) for coordinate in context.coordinates)
+    noised = context.x_is_noised
     clamped = config.clamp == "on" or (config.clamp == "auto" and not noised)
     if config.clamp == "on" and (noised or context.value_range is None):
         why = "a coordinate noises x" if noised else "the data have no value range"
         raise CapabilityError(f'sgld: clamp = "on", but {why}.')
-    settled = config.settled(Selection(temperature=context.temperature, coordinates=names))
+    settled = config.settled(context.selection())
     return Sgld(settled, context.value_range if clamped else None, build_scale(config.scale, context))

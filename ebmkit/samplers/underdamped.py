@@ -123,7 +123,7 @@ def _kept(tail: Tail | None, moves: int) -> tuple[int, int | None]:
 def build_underdamped(config: UnderdampedConfig, context: BuildContext) -> Underdamped:
     """Builds the sampler; raises CapabilityError for `clamp = "on"` where the data have no value range."""
     target = build_target(context)
-    noised = any(getattr(coordinate, "changes_x", False) for coordinate in context.coordinates)
+    noised = context.x_is_noised
     if config.clamp == "on" and (noised or context.value_range is None):
         why = "a coordinate noises x" if noised else "the data have no value range"
         raise CapabilityError(f'underdamped: clamp = "on", but {why}.')

@@ -7,7 +7,6 @@ from math import sqrt
 
 from ebmkit.assembly.assemble import build_sampler
 from ebmkit.assembly.model import Model
-from ebmkit.plugins.component import Selection
 from ebmkit.plugins.host import host
 from ebmkit.protocols.sampler import Tuning
 from ebmkit.recipes.recipe import Part
@@ -35,11 +34,7 @@ def slower(model: Model, divisor: float) -> tuple[Model, tuple[str, ...]]:
 
 def _slower_part(model: Model, part: Part, divisor: float) -> Part:
     """Returns the part with its step divided, the same part where it is adjusted or has no step."""
-    selection = Selection(
-        temperature=model.recipe.table("run").temperature,
-        coordinates=tuple(c.name for c in model.coordinates),
-        event_shape=model.data.event_shape,
-    )
+    selection = model.context().selection()
     component = host().get("sampler", part.use)
     config = validated(component.config, part.settings, f"sampler {part.use}")
     if "sampler.unadjusted" not in component.ask("gives", config, selection) or "step_size" not in part.settings:

@@ -18,7 +18,7 @@ class Noise:
 
     name = "noise"
     n_values = N
-    changes_x = True
+    noises_x = True
 
     def lift(self, batch: Any, point: Point, rng: Generator) -> Point:
         level = torch.randint(N, (len(point),), generator=rng)

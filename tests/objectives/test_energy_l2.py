@@ -70,7 +70,7 @@ def test_at_temperature_one_the_bound_is_kept(shape: tuple[int, ...]) -> None:
 class Level:
     """The least that the penalty must know of a level."""
 
-    changes_x = True
+    noises_x = True
 
     def __init__(self, name: str = "level", n_values: int = 3) -> None:
         self.name, self.n_values = name, n_values

@@ -160,6 +160,6 @@ def test_a_proposal_without_a_finite_energy_is_rejected_even_then():
 @pytest.mark.parametrize("name", ["mala", "hmc", "nuts"])
 def test_every_level_has_a_step_size_of_its_own_unless_asked_otherwise(name: str) -> None:
     config = host().get("sampler", name).config
-    assert config().settled(Selection(coordinates=("label", "level"))).step_size_per == "level"
+    assert config().settled(Selection(coordinates=("label", "level"), noised=("level",))).step_size_per == "level"
     assert config().settled(Selection(coordinates=("label",))).step_size_per == ""
-    assert config(step_size_per="").settled(Selection(coordinates=("level",))).step_size_per == ""
+    assert config(step_size_per="").settled(Selection(coordinates=("level",), noised=("level",))).step_size_per == ""

@@ -204,7 +204,7 @@ def test_gradients_are_counted_as_they_are_spent(tail: Tail | None) -> None:
 def test_moves_stay_in_the_value_range_unless_a_coordinate_noises_x() -> None:
     end = moved(sgld(IMAGES, step_size=1.0, noise=1.0), view(network()), images())
     assert end.x.min() == 0 and end.x.max() == 1
-    noised = IMAGES.replace(coordinates=(type("Level", (), {"name": "level", "changes_x": True})(),))
+    noised = IMAGES.replace(coordinates=(type("Level", (), {"name": "level", "noises_x": True})(),))
     assert sgld(noised).bounds is None and sgld(IMAGES, clamp="off").bounds is None
     with pytest.raises(CapabilityError, match="noises x"):
         sgld(noised, clamp="on")

@@ -179,16 +179,14 @@ class Draft:
 
     def temperature(self) -> tuple[float, str]:
         """Returns the temperature that the chosen parts mean, and where it comes from."""
-        free = Selection(coordinates=self._coordinates(), event_shape=self.event_shape)
+        free = self._free()
         samplers = [(choice.name, choice.config()) for choice in self.of("sampler")]
         exact = [choice.name for choice in self.of("sampler") if "sampler.exact" in _capabilities_under(free, choice)]
-        return decided(self.run.temperature, samplers, exact, self._coordinates(), self.event_shape)
+        return decided(self.run.temperature, samplers, exact, free.noised, self.event_shape)
 
     def selection(self) -> Selection:
         """Returns what the chosen parts would let rules know."""
-        free = Selection(
-            temperature=self.temperature()[0], coordinates=self._coordinates(), event_shape=self.event_shape
-        )
+        free = replace(self._free(), temperature=self.temperature()[0])
         return replace(
             free, capabilities=frozenset().union(*(_capabilities_under(free, c) for c in self.of("sampler")))
         )
@@ -229,8 +227,12 @@ class Draft:
         needs = frozenset(need.word for need in self.ask("needs", choice))
         return Capabilities(needs=needs, gives=frozenset(self.gives(choice)), hides=self.hides(choice))
 
-    def _coordinates(self) -> tuple[str, ...]:
-        return tuple(sorted(choice.name for choice in self.of("coordinate")))
+    def _free(self) -> Selection:
+        """Returns what rules may know before samplers and temperature are."""
+        names = tuple(sorted(choice.name for choice in self.of("coordinate")))
+        bare = Selection(coordinates=names, event_shape=self.event_shape)
+        noised = {c.name for c in self.of("coordinate") if "point.noised" in _capabilities_under(bare, c)}
+        return replace(bare, noised=tuple(sorted(noised)))
 
 
 def _capabilities_under(selection: Selection, choice: Choice) -> frozenset[str]:

@@ -12,7 +12,7 @@ def decided(
     asked: float | None,
     samplers: Sequence[tuple[str, Any]],
     exact: Sequence[str],
-    coordinates: Iterable[str],
+    noised: Sequence[str],
     event_shape: tuple[int, ...] | None = None,
 ) -> tuple[float, str]:
     """Returns the temperature and where it comes from.
@@ -21,13 +21,13 @@ def decided(
         asked: `run.temperature`, where it is set.
         samplers: name and config, in order.
         exact: names of the samplers that are exact.
-        coordinates: names of the chosen ones.
+        noised: names of the coordinates that noise x.
         event_shape: of the data, where it is known; the usual settings of samplers are for images.
     """
     if asked is not None:
         return float(asked), "run.temperature"
-    if "level" in coordinates:
-        return 1.0, "there is a level"
+    if noised:
+        return 1.0, f"coordinate {noised[0]} noises x"
     if exact:
         return 1.0, f"sampler {exact[0]} is exact"
     for name, config in samplers:

@@ -33,8 +33,8 @@ class AugmentConfig:
 
 
 def _augment_refused(config: AugmentConfig, selection: Selection) -> str:
-    if "level" in selection.coordinates:
-        return "it works in the range of the data, and a level rescales and noises x. Leave one of them out."
+    if selection.noised:
+        return f"it works in the range of the data, and {selection.noised[0]} noises x. Leave one of them out."
     if "sampler.exact" in selection.capabilities and not config.inexact:
         return (
             "an augmentation does not leave the density invariant, and an exact sampler is beside it. "

@@ -81,8 +81,8 @@ class UnderdampedConfig:
 
 def clamp_refused(config: Any, selection: Selection) -> str:
     """Returns why chains cannot be clamped to the range of the data, ""."""
-    if config.clamp == "on" and "level" in selection.coordinates:
-        return 'a level rescales and noises x, so the range of the data bounds nothing. Set clamp = "auto".'
+    if config.clamp == "on" and selection.noised:
+        return f'{selection.noised[0]} noises x, so the range of the data bounds nothing. Set clamp = "auto".'
     return ""
 
 

@@ -15,7 +15,7 @@ Adapt = Literal["band", "dual-averaging", "off"]
 
 def settled_per(asked: str | None, selection: Selection) -> str:
     """Returns the coordinate whose values have step sizes of their own: noised and clean x want different ones."""
-    return asked if asked is not None else "level" if "level" in selection.coordinates else ""
+    return asked if asked is not None else next(iter(selection.noised), "")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,7 +26,7 @@ class MalaConfig:
         moves: moves a transition; it costs moves + 1 gradients.
         step_size: s, data units, where adaptation starts.
         step_size_per: a discrete coordinate each value of which has its own step size; "" for one in all; unset: the
-            `level` where there is one.
+            one that noises x, where there is one.
         scale: relative step of each entry of x: none, or as many as a datum has entries. Best is its s.d. under p.
         adapt: how training adapts the step: "band" (grow above the band of acceptance rates, shrink below),
             "dual-averaging" (to the middle of the band), "off". A transition never adapts by itself.
@@ -59,7 +59,7 @@ class HmcConfig:
         n_leapfrog: L, leapfrog steps a proposal.
         step_size: of one leapfrog step, data units, where adaptation starts.
         step_size_per: a discrete coordinate each value of which has its own step size; "" for one in all; unset: the
-            `level` where there is one.
+            one that noises x, where there is one.
         scale: relative step of each entry of x, 1/√mass: none, or as many as a datum has entries. Best is its s.d.
             under p.
         adapt: how training adapts the step: "band" (grow above the band of acceptance rates, shrink below),
@@ -93,7 +93,7 @@ class NutsConfig:
             chains are few, costs one host synchronisation a doubling, changes no draw.
         step_size: of one leapfrog step, data units, where adaptation starts.
         step_size_per: a discrete coordinate each value of which has its own step size; "" for one in all; unset: the
-            `level` where there is one.
+            one that noises x, where there is one.
         scale: relative step of each entry of x, 1/√mass: none, or as many as a datum has entries. Best is its s.d.
             under p.
         adapt: how training adapts the step: "band" (grow above the band of acceptance rates, shrink below),

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from ebmkit_clel.declarations import ClelConfig
 from ebmkit_clel.encoders import make_encoder
-from ebmkit_clel.parts import ClelConfig
 
 from ebmkit import CapabilityError
 

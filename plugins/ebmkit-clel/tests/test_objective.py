@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from ebmkit_clel.contrast import guidance, nt_xent
+from ebmkit_clel.losses import guidance, nt_xent
 from ebmkit_clel.objective import Clel, signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +19,7 @@ CONTEXT = BuildContext(event_shape=SHAPE, value_range=(0.0, 1.0), batch_size=N)
 class Fog:
     """A fake coordinate: how much of the datum is left, as the point itself says."""
 
-    changes_x = False
+    noises_x = False
 
     def __init__(self, name="fog"):
         self.name = name

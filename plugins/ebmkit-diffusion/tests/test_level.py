@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from ebmkit_diffusion.embedding import LevelBase, level_coordinate
-from ebmkit_diffusion.parts import LevelHeadConfig
+from ebmkit_diffusion.declarations import LevelHeadConfig
+from ebmkit_diffusion.level_embedding import LevelBase, level_coordinate
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +22,7 @@ def level(shape=(2,), value_range=None, **config):
 
 def test_it_is_a_discrete_coordinate_that_noises_x():
     coordinate = level()
-    assert isinstance(coordinate, Coordinate) and coordinate.changes_x and coordinate.n_values == 7
+    assert isinstance(coordinate, Coordinate) and coordinate.noises_x and coordinate.n_values == 7
     assert level((1, 28, 28)).n_values == 51, "images have the published 50 levels"
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from ebmkit_diffusion.declarations import LevelHeadConfig
 from ebmkit_diffusion.level_head import LevelHead, all_half_squared_norms
-from ebmkit_diffusion.parts import LevelHeadConfig
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn

@@ -36,8 +36,8 @@ MLP = '[energy]\nuse = "mlp"\n'
 
 def test_declaring_it_imports_no_torch():
     code = (
-        "import sys, ebmkit_diffusion.plugin as p; p.ebmkit_recipes(); "
-        "[c.ask('needs', c.config(), __import__('ebmkit').Selection()) for c in p.ebmkit_components()]; "
+        "import sys, ebmkit_diffusion.declarations as p; p.RECIPES; "
+        "[c.ask('needs', c.config(), __import__('ebmkit').Selection()) for c in p.COMPONENTS]; "
         "assert 'torch' not in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -181,8 +181,8 @@ use = "mlp"
 use = "level"
 """
 REFUSED = {
-    '[[sampler]]\nuse = "sgld"\nclamp = "on"': "rescales and noises x",
-    '[[sampler]]\nuse = "augment"\ninexact = true\n[[sampler]]\nuse = "mgms"': "rescales and noises x",
+    '[[sampler]]\nuse = "sgld"\nclamp = "on"': "noises x",
+    '[[sampler]]\nuse = "augment"\ninexact = true\n[[sampler]]\nuse = "mgms"': "noises x",
     '[[wrapper]]\nuse = "level-head"\n[[wrapper]]\nuse = "level-conditioned"': "both give energy.levels",
     '[[objective]]\nuse = "cd-levels"\n[[sampler]]\nuse = "mgms"\nwindow = 2': "needs draws.level",
     '[[objective]]\nuse = "energy-l2"\n[[sampler]]\nuse = "mgms"': "the variance of the model diverges",

@@ -5,9 +5,9 @@ from math import log
 
 import pytest
 import torch
+from ebmkit_improved_cd.declarations import ImprovedCdConfig
 from ebmkit_improved_cd.entropy import log_nearest_distance
 from ebmkit_improved_cd.objective import ImprovedCd
-from ebmkit_improved_cd.parts import ImprovedCdConfig
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -264,7 +264,7 @@ def test_the_colour_jitter_of_references_has_a_strength():
 
 
 class Fog:
-    name, changes_x = "fog", True
+    name, noises_x = "fog", True
 
 
 @pytest.mark.parametrize(

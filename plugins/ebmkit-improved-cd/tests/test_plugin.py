@@ -39,7 +39,7 @@ def plugin():
 
 
 def test_declaring_it_imports_no_torch():
-    code = "import sys, ebmkit_improved_cd.plugin as p; p.ebmkit_recipes(); assert 'torch' not in sys.modules"
+    code = "import sys, ebmkit_improved_cd.declarations as p; p.RECIPES; assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -85,7 +85,7 @@ def test_the_users_temperature_beats_all(value: float) -> None:
 
 DISAGREEING: list[tuple[list[dict[str, Any]], dict[str, Any], str]] = [
     ([{"use": "sgld", "step_size": 0.5, "noise": 0.1}, {"use": "exactly"}], {}, "here 1 (sampler exactly is exact)"),
-    ([{"use": "sgld", "step_size": 0.5, "noise": 0.1}], {"coordinate": "level"}, "here 1 (there is a level)"),
+    ([{"use": "sgld", "step_size": 0.5, "noise": 0.1}], {"coordinate": "level"}, "here 1 (coordinate level noises x)"),
     ([{"use": "sgld", "step_size": 0.5, "noise": 0.1}], {"temperature": 0.5}, "here 0.5 (run.temperature)"),
     (
         [{"use": "sgld", "step_size": 0.5, "noise": 0.2}, {"use": "sgld", "step_size": 0.5, "noise": 0.1}],

@@ -16,7 +16,7 @@ from ebmkit.ops.augmentation import PRESETS, augment
 from ebmkit.point import Point
 from ebmkit.recipes.recipe import Part
 from ebmkit.training.ema import Averages
-from ebmkit_clel.contrast import guidance, nt_xent
+from ebmkit_clel.losses import guidance, nt_xent
 
 COLOUR, GREY = (3, 32, 32), (1, 28, 28)
 ROWS = 10_000

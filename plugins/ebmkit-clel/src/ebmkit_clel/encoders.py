@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ebmkit.errors import CapabilityError
-from ebmkit_clel.parts import ClelConfig
+from ebmkit_clel.declarations import ClelConfig
 
 LARGEST_UNSTRIDED = 32
 """Images up to this size, pixels, keep their resolution in the stem of the ResNet."""

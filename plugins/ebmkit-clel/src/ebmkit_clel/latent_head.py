@@ -15,7 +15,7 @@ from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import abilities_of, evaluate
 from ebmkit.rng import seeded
-from ebmkit_clel.parts import LatentHeadConfig
+from ebmkit_clel.declarations import LatentHeadConfig
 from ebmkit_clel.probe import length_of
 
 LATENT = "latent"

@@ -16,9 +16,9 @@ from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.energy import Energy, abilities_of
 from ebmkit.protocols.objective import Phases, Requires
 from ebmkit.rng import seeded
-from ebmkit_clel.contrast import guidance, nt_xent
+from ebmkit_clel.declarations import ClelConfig, not_images
 from ebmkit_clel.encoders import Encoder, make_encoder
-from ebmkit_clel.parts import ClelConfig, not_images
+from ebmkit_clel.losses import guidance, nt_xent
 from ebmkit_clel.probe import length_of
 
 ENCODED_AT_ONCE = 256

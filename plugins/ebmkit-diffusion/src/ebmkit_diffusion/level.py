@@ -8,10 +8,9 @@ import torch
 from torch import Generator, Tensor
 
 from ebmkit.errors import CapabilityError
-from ebmkit.plugins.component import Selection
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Batch, Point
-from ebmkit_diffusion.parts import LevelConfig
+from ebmkit_diffusion.declarations import LevelConfig
 from ebmkit_diffusion.schedules import signals, wrong_with
 
 LEVEL = "level"
@@ -42,13 +41,13 @@ class Level:
         scales: √ᾱ_t [T + 1].
         spreads: √(1 − ᾱ_t) [T + 1], data units: s.d. of the noise.
         n_values: T + 1.
-        changes_x: lifting noises x, so that x has no bounds.
+        noises_x: lifting noises x, so that x has no bounds.
 
     Source: Zhang, Tan, Ou, Persistently trained, diffusion-assisted energy-based models, Stat 2023.
     """
 
     name = LEVEL
-    changes_x = True
+    noises_x = True
 
     def __init__(
         self,
@@ -123,7 +122,7 @@ class Level:
 
 def build_level(config: LevelConfig, context: BuildContext) -> Level:
     """Builds the coordinate; raises CapabilityError where its schedule is not monotone."""
-    settled = config.settled(Selection(event_shape=tuple(context.event_shape)))
+    settled = config.settled(context.selection())
     return Level(
         settled.betas(),
         value_range=context.value_range,

@@ -18,9 +18,9 @@ from ebmkit.point import Point
 from ebmkit.prior import Fresh
 from ebmkit.protocols.energy import abilities_of, at_least_fp32, evaluate, lacks_ability
 from ebmkit.rng import seeded, stream
-from ebmkit_diffusion.embedding import LevelBase, LevelTable, embedding_layers, level_coordinate, level_of
+from ebmkit_diffusion.declarations import LevelConditionedConfig
 from ebmkit_diffusion.level import LEVEL, Level
-from ebmkit_diffusion.parts import LevelConditionedConfig
+from ebmkit_diffusion.level_embedding import LevelBase, LevelTable, embedding_layers, level_coordinate, level_of
 
 LEVELS = "levels"
 """The ability to give the energies of all levels."""

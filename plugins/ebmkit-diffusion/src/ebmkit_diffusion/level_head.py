@@ -15,10 +15,10 @@ from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import abilities_of, at_least_fp32, evaluate, lacks_ability
 from ebmkit.rng import seeded
-from ebmkit_diffusion.embedding import LevelBase, LevelTable, embedding_layers, level_coordinate, level_of
+from ebmkit_diffusion.declarations import LevelHeadConfig
 from ebmkit_diffusion.level import LEVEL, Level
 from ebmkit_diffusion.level_conditioned import LEVELS, n_features
-from ebmkit_diffusion.parts import LevelHeadConfig
+from ebmkit_diffusion.level_embedding import LevelBase, LevelTable, embedding_layers, level_coordinate, level_of
 
 
 def all_half_squared_norms(features: Tensor, gain: Tensor, shift: Tensor) -> Tensor:

@@ -20,10 +20,10 @@ from ebmkit.samplers.gibbs import build_gibbs
 from ebmkit.samplers.mala import build_mala
 from ebmkit.samplers.sequence import Sequence
 from ebmkit.samplers.step_size import count_values
-from ebmkit_diffusion.diagnostics import JUMPS, first_record, level_metrics, recorded
-from ebmkit_diffusion.figures import level_figure
+from ebmkit_diffusion.declarations import MgmsConfig
 from ebmkit_diffusion.level import LEVEL
-from ebmkit_diffusion.parts import MgmsConfig
+from ebmkit_diffusion.level_mixing import JUMPS, first_record, level_metrics, recorded
+from ebmkit_diffusion.level_mixing_figure import level_figure
 
 RECORD = "levels"
 """Key in the tuning under which the diagnostics are pooled, and name of their figure."""

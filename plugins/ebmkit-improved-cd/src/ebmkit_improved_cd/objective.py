@@ -11,8 +11,8 @@ from ebmkit.ops.augmentation import PRESETS, augment
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.energy import Energy
 from ebmkit.protocols.objective import Phases, Requires
+from ebmkit_improved_cd.declarations import ImprovedCdConfig, not_images
 from ebmkit_improved_cd.entropy import log_nearest_distance
-from ebmkit_improved_cd.parts import ImprovedCdConfig, not_images
 
 
 class ImprovedCd:
@@ -70,7 +70,7 @@ def _check_augmented(context: BuildContext) -> None:
     refused = not_images(context.event_shape)
     if refused:
         raise CapabilityError(f"improved-cd cannot be used here: {refused}")
-    noised = [c.name for c in context.coordinates if getattr(c, "changes_x", False)]
+    noised = [c.name for c in context.coordinates if getattr(c, "noises_x", False)]
     if noised or context.value_range is None:
         why = f"coordinate {noised[0]} takes x out of it" if noised else "this data set has none"
         raise CapabilityError(

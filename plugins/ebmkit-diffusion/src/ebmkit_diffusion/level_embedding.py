@@ -12,8 +12,8 @@ from ebmkit.errors import CapabilityError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import at_least_fp32
+from ebmkit_diffusion.declarations import LevelConditionedConfig, LevelHeadConfig
 from ebmkit_diffusion.level import LEVEL, Level
-from ebmkit_diffusion.parts import LevelConditionedConfig, LevelHeadConfig
 
 
 def sinusoids(n: int, width: int) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
 
@@ -127,3 +128,5 @@ COMPONENTS = (
         benchmarks="ebmkit_clel.benchmarks:workloads",
     ),
 )
+
+RECIPES = Path(__file__).parent / "recipes"

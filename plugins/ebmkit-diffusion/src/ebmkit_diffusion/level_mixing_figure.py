@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from ebmkit.protocols.sampler import Tuning
-from ebmkit_diffusion.diagnostics import JUMPS, rates, round_trip, shares
+from ebmkit_diffusion.level_mixing import JUMPS, rates, round_trip, shares
 
 
 def level_figure(record: Tuning, step_size: Tensor, accept: tuple[float, float]) -> Any:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from ebmkit_diffusion.diagnostics import (
+from ebmkit_diffusion.level_mixing import (
     NEVER,
     first_record,
     hitting_time,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Interval
@@ -190,6 +191,7 @@ COMPONENTS: tuple[Component, ...] = (
             Need("energy.levels", default="level-conditioned"),
             Need("moves.level", default="gibbs", config={"coordinate": "level"}),
         ),
+        gives=("point.noised",),
         refuse=_level_refused,
     ),
     Component(
@@ -239,3 +241,5 @@ COMPONENTS: tuple[Component, ...] = (
         gives=("objective.fit",),
     ),
 )
+
+RECIPES = Path(__file__).parent / "recipes"

@@ -4,7 +4,7 @@ from math import exp, log
 
 import pytest
 import torch
-from ebmkit_clel.contrast import guidance, nt_xent
+from ebmkit_clel.losses import guidance, nt_xent
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor

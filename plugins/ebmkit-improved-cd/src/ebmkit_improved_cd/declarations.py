@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Interval
@@ -110,3 +111,5 @@ PARTS = (
 )
 
 COMPONENTS: tuple[Component, ...] = (*PARTS, *WRAPPERS)
+
+RECIPES = Path(__file__).parent / "recipes"
