@@ -170,10 +170,12 @@ def draw(runs: Sequence[tuple[str, ebmkit.Run]], plane: Plane, path: Path) -> No
 
 
 def report(name: str, found: dict[int, Divergence | None]) -> None:
-    """Prints KL by step."""
+    """Prints both KLs by step."""
     for step, kl in found.items():
-        told = "no density in the plane" if kl is None else f"{kl.value:.3f} nats (error {kl.error:.0e})"
-        print(f"{name}  step {step:>7,}  KL(data ‖ model) {told}")
+        told = "no density in the plane"
+        if kl is not None:
+            told = f"KL(data ‖ model) {kl.value:.3f} nats (error {kl.error:.0e}), KL(model ‖ data) {kl.reverse:.3f}"
+        print(f"{name}  step {step:>7,}  {told}")
 
 
 def settings(arguments: Sequence[str] | None) -> argparse.Namespace:

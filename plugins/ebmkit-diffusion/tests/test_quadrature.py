@@ -51,6 +51,7 @@ def test_divergence_of_gaussians(sd: float, mean: float, sd_model: float) -> Non
     log_density = partial(gaussian_log_density, mean=mean, sd=sd)
     found = divergence(partial(gaussian_energy, sd=sd_model, offset=3.0), log_density, PLANE)
     assert abs(found.value - kl_of_gaussians(mean, sd, 0.0, sd_model)) < 1e-4
+    assert abs(found.reverse - kl_of_gaussians(0.0, sd_model, mean, sd)) < 1e-3
     assert abs(found.entropy - (1 + math.log(2 * math.pi * sd**2))) < 1e-4
 
 

@@ -81,17 +81,19 @@ class PlaneDensity:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Divergence:
-    """KL(data ‖ model) with what it is worth.
+    """KL(data ‖ model) and KL(model ‖ data), with what they are worth.
 
     Attributes:
-        value: nats.
-        error: nats, of the model's normaliser, of its mass outside the square and of the expectation together; see
+        value: KL(data ‖ model), nats: grows where the model misses data.
+        reverse: KL(model ‖ data), nats: grows where the model has mass without data; infinite where data have none.
+        error: of `value`, nats: of the model's normaliser, of its mass outside the square and of the expectation together; see
             `PlaneDensity.error`.
         outside: share of the model's mass outside the square.
         entropy: of the data, nats.
     """
 
     value: float
+    reverse: float
     error: float
     outside: float
     entropy: float
@@ -130,7 +132,7 @@ def divergence(
     *,
     temperature: float = 1.0,
 ) -> Divergence:
-    """Returns KL(data ‖ model) = E_data[log p + E/T] + log Z, both by quadrature.
+    """Returns KL(data ‖ model) = E_data[log p + E/T] + log Z and KL(model ‖ data), all by quadrature.
 
     Args:
         energy: Point → [B] nats, for x [B, 2].
@@ -152,7 +154,9 @@ def divergence(
     _check_resolved(abs(value - coarse), plane, "the divergence")
     entropy = -float(torch.where(weights > 0, weights * log_p, 0).sum())
     error = abs(value - coarse) + model.error + model.outside  # a share ε more of Z is ε nats
-    return Divergence(value=value, error=error, outside=model.outside, entropy=entropy)
+    shares = model.log_density.exp() * plane.cell**2
+    reverse = float(torch.where(shares > 0, shares * (model.log_density - log_p), 0).sum())
+    return Divergence(value=value, reverse=reverse, error=error, outside=model.outside, entropy=entropy)
 
 
 @torch.no_grad()
