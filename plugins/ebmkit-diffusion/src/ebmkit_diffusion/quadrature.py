@@ -86,8 +86,8 @@ class Divergence:
     Attributes:
         value: KL(data ‖ model), nats: grows where the model misses data.
         reverse: KL(model ‖ data), nats: grows where the model has mass without data; infinite where data have none.
-        error: of `value`, nats: of the model's normaliser, of its mass outside the square and of the expectation together; see
-            `PlaneDensity.error`.
+        error: of `value`, nats: of the model's normaliser, of its mass outside the square and of the expectation
+            together; see `PlaneDensity.error`.
         outside: share of the model's mass outside the square.
         entropy: of the data, nats.
     """
