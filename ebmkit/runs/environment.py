@@ -36,7 +36,7 @@ def _version(name: str) -> str:
         return ""
 
 
-def _commit(package: Path = Path(__file__).parent) -> str:
+def _commit(package: Path = Path(__file__).parents[1]) -> str:
     """Returns the commit of the checkout whose source this package is, "" where it is installed in another's."""
     asked = ["git", "rev-parse", "--show-toplevel", "HEAD"]
     try:

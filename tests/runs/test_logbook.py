@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import ebmkit
 from ebmkit.errors import RunError
 from ebmkit.runs import environment
 from ebmkit.runs.directory import write_text
@@ -48,6 +49,11 @@ def test_a_file_in_the_way_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="could not be written"):
         write_text(tmp_path / "file" / "recipe.toml", "")
+
+
+def test_the_package_whose_commit_is_asked_is_ebmkit() -> None:
+    (package,) = environment._commit.__defaults__ or ()
+    assert package == Path(ebmkit.__file__).parent
 
 
 def test_the_commit_is_of_the_checkout_that_holds_the_package_as_source(tmp_path: Path) -> None:
