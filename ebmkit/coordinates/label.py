@@ -15,6 +15,7 @@ class Label:
     """p(x, y): the label is lifted from the data, and a fresh chain draws one of the classes uniformly."""
 
     name = "label"
+    leaves_data = False
 
     def __init__(self, n_classes: int) -> None:
         self.n_classes = n_classes

@@ -15,9 +15,12 @@ class Coordinate(Protocol):
 
     Attributes:
         name: its key in `Point.aux`.
+        leaves_data: whether some value of it is away from data, as a high noise level is; generation then takes a chain
+            at a visit to data, and not after a number of transitions.
     """
 
     name: str
+    leaves_data: bool
 
     def lift(self, batch: Batch, point: Point, rng: Generator) -> Point:
         """Returns the point with this coordinate drawn for each datum (and x changed where it noises x)."""

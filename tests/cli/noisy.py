@@ -19,6 +19,7 @@ class Noise:
     name = "noise"
     n_values = N
     noises_x = True
+    leaves_data = True
 
     def lift(self, batch: Any, point: Point, rng: Generator) -> Point:
         level = torch.randint(N, (len(point),), generator=rng)

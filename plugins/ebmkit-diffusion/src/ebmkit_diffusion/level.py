@@ -42,12 +42,14 @@ class Level:
         spreads: √(1 − ᾱ_t) [T + 1], data units: s.d. of the noise.
         n_values: T + 1.
         noises_x: lifting noises x, so that x has no bounds.
+        leaves_data: levels above 0 are away from data.
 
     Source: Zhang, Tan, Ou, Persistently trained, diffusion-assisted energy-based models, Stat 2023.
     """
 
     name = LEVEL
     noises_x = True
+    leaves_data = True
 
     def __init__(
         self,
