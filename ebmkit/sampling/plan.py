@@ -41,9 +41,9 @@ class Plan:
         if not 0 < self.visits < ENOUGH_VISITS:
             return ""
         return (
-            f"Chains are taken when they are at data for the {_ordinal(self.visits)} time, and are biased: what is "
-            "easily reached from noise is too frequent (four rings that hold a quarter each have .34 to .14 of the "
-            f"chains at visit 1, .30 to .20 at visit 2). Ask for --visits {ENOUGH_VISITS} or more."
+            f"Chains are taken at visit {self.visits} to data, which is early: what is easily reached from noise is too "
+            "frequent among them (of four equal rings, .34 to .14 at visit 1 and .30 to .20 at visit 2). Ask for "
+            f"--visits {ENOUGH_VISITS} or more."
         )
 
 
@@ -115,7 +115,3 @@ def _check_counts(transitions: int | None, visits: int | None, plain_transitions
         least = 0 if name == "plain_transitions" else 1
         if count is not None and count < least:
             raise RecipeError(f"Sampling needs {name} of at least {least}, found {count}.")
-
-
-def _ordinal(n: int) -> str:
-    return {1: "first", 2: "second", 3: "third"}.get(n, f"{n}th")
