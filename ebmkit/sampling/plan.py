@@ -41,8 +41,8 @@ class Plan:
         if not 0 < self.visits < ENOUGH_VISITS:
             return ""
         return (
-            f"Chains are taken at visit {self.visits} to data, which is early: what is easily reached from noise is too "
-            "frequent among them (of four equal rings, .34 to .14 at visit 1 and .30 to .20 at visit 2). Ask for "
+            f"Chains are taken at visit {self.visits} to data, which is early: what is easily reached from noise is "
+            "too frequent among them (of four equal rings, .34 to .14 at visit 1 and .30 to .20 at visit 2). Ask for "
             f"--visits {ENOUGH_VISITS} or more."
         )
 

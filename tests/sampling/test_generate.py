@@ -31,14 +31,14 @@ from ebmkit.sampling.variants import holding, only_augments
 class Classes:
     """E(x, y) = (x − y)²/2, with the energies of all labels at once."""
 
-    abilities = frozenset({"levels"})
+    abilities = frozenset({"levels.label"})
 
     def __call__(self, point: Point) -> Tensor:
         return (point.x - point.aux["label"][:, None]).square().sum(dim=1) / 2
 
     def evaluate(self, point: Point, *abilities: str) -> dict[str, Tensor]:
         every = torch.stack([self(point.with_aux(label=torch.full((len(point),), i))) for i in range(3)], dim=1)
-        return {name: every if name == "levels" else self(point) for name in abilities}
+        return {name: every if name == "levels.label" else self(point) for name in abilities}
 
 
 class Joint:
@@ -52,6 +52,7 @@ class Noise:
     """A level of noise that data do not have: fresh chains start at the last one; x is held at twice its size."""
 
     name = "noise"
+    noises_x = True
     leaves_data = True
 
     def __init__(self, n_values: int = 4) -> None:
@@ -89,7 +90,7 @@ class Scripted:
 class Diffused:
     """The exact joint of w·N(−2, s₁²) + (1 − w)·N(2, s₂²) and its diffusions, every level equally likely."""
 
-    abilities = frozenset({"levels"})
+    abilities = frozenset({"levels.noise"})
 
     def __init__(self, weight: float, sds: tuple[float, float], kept: tuple[float, ...]) -> None:
         self.log_weights, self.sds = torch.tensor([weight, 1 - weight]).log(), torch.tensor(sds)
@@ -99,7 +100,7 @@ class Diffused:
         return self._energy(point.x, self.kept[point.aux["noise"]][:, None])[:, 0]
 
     def evaluate(self, point: Point, *abilities: str) -> dict[str, Tensor]:
-        return {a: self._energy(point.x, self.kept[None]) if a == "levels" else self(point) for a in abilities}
+        return {a: self._energy(point.x, self.kept[None]) if a == "levels.noise" else self(point) for a in abilities}
 
     def _energy(self, x: Tensor, kept: Tensor) -> Tensor:
         kept, means = kept[..., None], torch.tensor([-2.0, 2.0])
@@ -226,7 +227,7 @@ def test_who_watches_sees_how_many_were_taken_and_those_stand_still() -> None:
 
 def diffused_run(energy: Diffused, steps: list[float], batch_size: int) -> Model:
     """A model that is moved by MALA with its own step at each level, and by Gibbs draws of the level."""
-    coordinate = SimpleNamespace(name="noise", n_values=len(steps))
+    coordinate = SimpleNamespace(name="noise", n_values=len(steps), noises_x=True, leaves_data=True)
     context = BuildContext(event_shape=(1,), coordinates=(coordinate,))
     moves = build("sampler", "mala", context=context, moves=10, step_size_per="noise", adapt="off")
     parts = Sequence([moves, build("sampler", "gibbs", coordinate="noise")])
