@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,6 +36,7 @@ def sample(
         Path, _option("FILE", ".png picture, .npz arrays or .gif of the transitions; overwritten.", "--out")
     ],
     n: Annotated[int, _option("N", "Chains.", "-n", min=1)] = 64,
+    sampler: Annotated[str | None, _option("NAME", "Draws them, a+b; unset, that of the recipe.")] = None,
     given: Annotated[list[str] | None, _option("NAME=VALUE", "Hold a coordinate, as in label=3; repeatable.")] = None,
     given_strength: Annotated[float | None, _option("B", "Weight of a given latent, nats.")] = None,
     others: Annotated[list[Path] | None, _option("RUN", "Another run to compose with; repeatable.", "--with")] = None,
@@ -63,10 +65,13 @@ def sample(
     load_files(plugin)
     from ebmkit.assembly.device import choose_device
     from ebmkit.runs.run import load
+    from ebmkit.runs.whole import written_whole
 
     if device is not None:
         choose_device(device)
     trained = load(directory, device=device).model
+    if sampler is not None:
+        trained = replace(trained, recipe=trained.recipe.with_table("sample", sampler=sampler))
     check_shape(out, trained.data.event_shape)
     composed = _composed(trained, others, op, weights or [], held, given_strength) if others else None
     settings: dict[str, Any] = {
@@ -82,7 +87,8 @@ def sample(
             say(note)
     frames = Frames() if out.suffix == ".gif" else None
     made = _generate(trained, n, {"given": held, "strength": given_strength, **settings}, frames)
-    write_whole(out, lambda path: _write(path, made, trained, composed, frames.kept if frames else []))
+    with written_whole(out) as fresh:
+        _write(fresh, made, trained, composed, frames.kept if frames else [])
     say(f"{out}: {summary(made, [r.step for r in composed.models] if composed else [trained.step])}")
     if made.accept_rate is not None and made.accept_rate < HARDLY:
         remark(_hardly(composed is not None))
@@ -158,16 +164,6 @@ def check_shape(out: Path, event_shape: tuple[int, ...]) -> None:
     fits = {".npz": True, ".gif": is_image, ".png": is_image or event_shape == (2,)}
     if not fits[out.suffix]:
         raise RecipeError(f"{out}: points of shape {event_shape} cannot be drawn to a {out.suffix} file. Use .npz.")
-
-
-def write_whole(out: Path, write: Callable[[Path], None]) -> None:
-    """Lets `write` fill a file beside `out` and renames it, so that `out` is never half there."""
-    fresh = out.with_name(f".{out.stem}.writing{out.suffix}")
-    try:
-        write(fresh)
-        fresh.replace(out)
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _check_out(out: Path) -> None:

@@ -44,6 +44,17 @@ def energy_and_gradient(ask: Ask, point: Point, *, graph: bool) -> tuple[Tensor,
     return energy, gradient
 
 
+def score(energy: Ask, point: Point) -> Tensor:
+    """Returns −∇ₓE [B, *event], nats per data unit, with its graph in the energy's parameters, at any point.
+
+    At the phases of a step, `phases.evaluate("positive", "score")` shares the pass with everybody who asks there.
+
+    >>> score(lambda p: p.x.square().sum(dim=1) / 2, Point(x=torch.ones(1, 2)))
+    tensor([[-1., -1.]], grad_fn=<NegBackward0>)
+    """
+    return -energy_and_gradient(energy, leaf(point), graph=True)[1]
+
+
 class LiveView(Protocol):
     """What is asked of a view here: its gradient, and the energy behind it."""
 

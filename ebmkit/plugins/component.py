@@ -97,9 +97,9 @@ class Component:
         gives: words it gives; a tuple or a function of (config, selection).
         includes: parts that come along; a tuple of `Include` or a function of (config, selection).
         hides: words of the energy that a wrapper takes away; a tuple or a function of (config, selection).
-        negatives: of an objective, whether it needs chains of the model, as its `requires.negatives` says once it is built;
-            a function of (config, selection) where that depends. Where no objective does, a run has no sampler and no
-            buffer, and T is 1.
+        negatives: of an objective, whether it needs chains of the model, as its `requires.negatives` says once it is
+            built; or a function of (config, selection). Where no objective does, a run has no sampler and no buffer,
+            and T is 1.
         optim: settings of `[optim.NAME]` for a part that owns parameters (an energy's go to `[optim.energy]`).
         skip: a function of (config, selection): the reason not to include it here, or "".
         refuse: a function of (config, selection): the reason why it cannot work here, or "".

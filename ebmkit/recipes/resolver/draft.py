@@ -179,7 +179,7 @@ class Draft:
     def _is_idle(self, need: Need) -> bool:
         """Whether it asks something of a sampler or buffer, where nothing is to be moved or kept."""
         asks_sampler = need.word.startswith(("sampler.", "moves."))
-        idle = asks_sampler and not self.of("sampler") or need.word.startswith("buffer.")
+        idle = (asks_sampler and not self.of("sampler")) or need.word.startswith("buffer.")
         return idle and not self.assumed.chains
 
     def includes(self) -> list[tuple[Include, Choice]]:
@@ -208,9 +208,7 @@ class Draft:
         free = self._free()
         samplers = [(choice.name, choice.config()) for choice in self.of("sampler")]
         exact = [choice.name for choice in self.of("sampler") if "sampler.exact" in _capabilities_under(free, choice)]
-        return decided(
-            self.run.temperature, samplers, exact, free.noised, self.event_shape, chains=self.needs_chains()
-        )
+        return decided(self.run.temperature, samplers, exact, free.noised, self.event_shape, chains=self.needs_chains())
 
     def selection(self) -> Selection:
         """Returns what the chosen parts would let rules know."""
