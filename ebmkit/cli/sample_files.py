@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,24 +58,16 @@ def write_samples(
 ) -> None:
     """Writes samples of a model to a file of the kind that its name says."""
     from ebmkit.evaluation.pictures import save_gif, save_picture
+    from ebmkit.runs.whole import written_whole
 
     value_range = model.data.value_range
-    if out.suffix == ".png":
-        write_whole(out, lambda path: save_picture(made.x, value_range, path))
-    elif out.suffix == ".gif":
-        write_whole(out, lambda path: save_gif(frames, value_range, path))
-    else:
-        write_whole(out, lambda path: _write_arrays(path, made, model, composed))
-
-
-def write_whole(out: Path, write: Callable[[Path], object]) -> None:
-    """Lets `write` fill a file beside `out` and renames it, so that `out` is never half there."""
-    fresh = out.with_name(f".{out.stem}.writing{out.suffix}")
-    try:
-        write(fresh)
-        fresh.replace(out)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with written_whole(out) as path:
+        if path.suffix == ".png":
+            save_picture(made.x, value_range, path)
+        elif path.suffix == ".gif":
+            save_gif(frames, value_range, path)
+        else:
+            _write_arrays(path, made, model, composed)
 
 
 def _write_arrays(path: Path, made: Generated, model: Model, composed: Composed | None) -> None:

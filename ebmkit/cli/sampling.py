@@ -67,6 +67,7 @@ def sample(
         Path, _option("FILE", ".png picture, .npz arrays or .gif of the transitions; overwritten.", "--out")
     ],
     n: Annotated[int, _option("N", "Chains.", "-n", min=1)] = 64,
+    sampler: Annotated[str | None, _option("NAME", "Draws them, a+b; unset, that of the recipe.")] = None,
     given: Annotated[list[str] | None, _option("NAME=VALUE", "Hold a coordinate, as in label=3; repeatable.")] = None,
     given_strength: Annotated[float | None, _option("B", "Weight of a given latent, nats.")] = None,
     others: Annotated[list[Path] | None, _option("RUN", "Another run to compose with; repeatable.", "--with")] = None,
@@ -96,6 +97,8 @@ def sample(
     )  # fmt: skip
     load_files(plugin)
     model = _loaded(directory, device)
+    if sampler is not None:
+        model = replace(model, recipe=model.recipe.with_table("sample", sampler=sampler))
     check_shape(out, model.data.event_shape)
     composed = _composed(model, request) if request.others else None
     if composed is not None:

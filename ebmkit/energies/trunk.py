@@ -71,6 +71,8 @@ class Trunk(nn.Module):
     these blocks do not begin with one.
     """
 
+    n_derivatives = 2  # `convolved` and `silu` have closed forms for two
+
     def __init__(self, channels: int, config: ResnetConfig, conditioning: int, side: int) -> None:
         super().__init__()
         widths, conv = config.widths, config.downsample == "conv-average"

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
@@ -20,7 +20,8 @@ class Energy(Protocol):
     """Maps a point to one number a row, in nats: low means likely, p(x) ∝ exp(−E(x)/T).
 
     Rows do not see each other. An energy that can give more than its value (features, latent, levels of a coordinate)
-    says so in `abilities` and answers `evaluate`, which asks its backbone once for everything.
+    says so in `abilities` and answers `evaluate`, which asks its backbone once for everything. One that can be
+    differentiated only so many times says so in `n_derivatives`.
     """
 
     def __call__(self, point: Point, /) -> Tensor:
@@ -90,6 +91,16 @@ def lacks_ability(energy: object, name: str) -> CapabilityError:
 def abilities_of(energy: object) -> frozenset[str]:
     """Returns the names an energy answers to in `evaluate`; every energy answers to `"energy"`."""
     return frozenset(getattr(energy, "abilities", frozenset())) | {"energy"}
+
+
+def derivatives_of(energy: object) -> int | None:
+    """Returns how often an energy can be differentiated in a row, None where there is no bound.
+
+    A module that has a bound says so in an attribute `n_derivatives`; what contains it has the least of its modules'.
+    """
+    modules = energy.modules() if isinstance(energy, nn.Module) else (energy,)
+    bounds = (getattr(module, "n_derivatives", None) for module in modules)
+    return min((int(bound) for bound in bounds if bound is not None), default=None)
 
 
 @runtime_checkable

@@ -105,6 +105,9 @@ class SampleConfig:
     Where a coordinate takes chains away from data and back, as a noise level does, a chain is taken at a visit to data.
 
     Attributes:
+        sampler: draws the samples, a+b in this order, with its defaults at the temperature of the run; unset, that of
+            the run. Its steps are adapted on fresh chains before. It draws the pictures of training, too, where no
+            objective needs chains.
         transitions: of each chain; unset, 10. By visits, the most that a chain may make; unset, 1,000 and 200 for each
             visit.
         plain_transitions: transitions after these, without parts that only augment. Not by visits.
@@ -113,10 +116,20 @@ class SampleConfig:
         batch_size: chains at a time.
     """
 
+    sampler: str | None = None
     transitions: Positive | None = None
     plain_transitions: Annotated[int, Ge(0)] = 0
     visits: Positive = 10
     batch_size: Positive = 250
+
+
+def samplers_named(text: str | None) -> tuple[str, ...]:
+    """Returns the names of `[sample] sampler`.
+
+    >>> samplers_named("mala+gibbs"), samplers_named(None)
+    (('mala', 'gibbs'), ())
+    """
+    return tuple(name.strip() for name in text.split("+")) if text else ()
 
 
 TABLES: Mapping[str, type] = {

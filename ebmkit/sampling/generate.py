@@ -16,6 +16,7 @@ from ebmkit.prior import Fresh
 from ebmkit.protocols.energy import EnergyView
 from ebmkit.rng import stream
 from ebmkit.sampling.given import condition
+from ebmkit.sampling.named import with_its_sampler
 from ebmkit.sampling.plan import Plan, plan_of
 from ebmkit.sampling.transitions import Taken, Watch, after_transitions, at_visits
 from ebmkit.sampling.variants import holding, without_augmentation
@@ -71,7 +72,9 @@ def generate(
     seed: int | None = None,
     watch: Watch | None = None,
 ) -> Generated:
-    """Starts n chains from the prior and lets the run's sampler move them, with the averaged weights.
+    """Starts n chains from the prior and lets a sampler move them, with the averaged weights.
+
+    The sampler is the one that `[sample]` names, else that of training.
 
     Where a coordinate that the sampler moves takes chains away from data and back, as a noise level does, each chain is
     taken at one of its visits to data, and not after a number of transitions. Chains that are given such a coordinate
@@ -103,10 +106,11 @@ def generate(
         raise RecipeError(f"Sampling needs at least one chain, found n = {n}.")
     if strength is not None and "latent" not in (given or {}):
         raise RecipeError("--given-strength weighs a given latent: add --given latent=….")
+    seed = model.recipe.table("run").seed if seed is None else seed
+    model = with_its_sampler(model, seed)
     fixed = condition(model, given or {}, strength)
     model = holding(model, frozenset(fixed))
     plan = plan_of(model, fixed, transitions, visits, plain_transitions)
-    seed = model.recipe.table("run").seed if seed is None else seed
     size = model.recipe.table("sample").batch_size
     view, begun, done = model.view(), time.monotonic(), list[Taken]()
     for first in range(0, n, size):

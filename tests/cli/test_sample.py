@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ebmkit.cli.sample_files import Frames, write_whole
+from ebmkit.cli.sample_files import Frames
 from ebmkit.cli.sampling import given_values
 from ebmkit.plugins.host import host
 from tests.cli.noisy import COMPONENTS
@@ -49,16 +49,6 @@ def test_given_values() -> None:
         "label": "3",
         "latent": "class:3*1,image:a=b.png",
     }
-
-
-def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
-    def half(path: Path) -> None:
-        path.write_bytes(b"half")
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_whole(tmp_path / "x.png", half)
-    assert not list(tmp_path.iterdir())
 
 
 def test_the_global_stream_is_left_alone(cli, trained) -> None:

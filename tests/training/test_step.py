@@ -19,7 +19,8 @@ from ebmkit.protocols.energy import Energy, evaluate
 from ebmkit.protocols.objective import Phases, Requires
 from ebmkit.rng import stream
 from ebmkit.samplers.sequence import Sequence
-from ebmkit.training.step import Parts, lift, run_phases, train_step
+from ebmkit.training.parts import Parts
+from ebmkit.training.step import lift, run_phases, train_step
 from ebmkit.views.view import view
 
 SHAPE, N = (1, 8, 8), 4

@@ -116,6 +116,7 @@ COMPONENTS = (
         cite=CITE,
         needs=_needs,
         gives=("objective.encoder",),
+        negatives=False,  # it uses them where there are some
         includes=(
             Include("objective", "energy-l2", reason="the offset of the energy is free"),
             Include(
