@@ -112,12 +112,12 @@ def generate(
     model = holding(model, frozenset(fixed))
     plan = plan_of(model, fixed, transitions, visits, plain_transitions)
     size = model.recipe.table("sample").batch_size
-    view, begun, done = model.view(), time.monotonic(), list[Taken]()
+    view, begun, batches = model.view(), time.monotonic(), list[Taken]()
     for first in range(0, n, size):
         rng = stream(seed, 0, f"generate {seed} {first}", model.device)
         start = _start(model, min(size, n - first), fixed, rng)
-        done.append(_taken(model, view, plan, start, rng, watch))
-    return _joined(model, done, plan, time.monotonic() - begun)
+        batches.append(_taken(model, view, plan, start, rng, watch))
+    return _joined(model, batches, plan, time.monotonic() - begun)
 
 
 def fresh_chains(model: Model, n: int, rng: Generator) -> Point:
@@ -140,30 +140,31 @@ def _taken(model: Model, view: EnergyView, plan: Plan, start: Point, rng: Genera
     return after_transitions([(model, plan.transitions), (rest, plan.plain_transitions)], view, state, watch)
 
 
-def _joined(model: Model, done: list[Taken], plan: Plan, seconds: float) -> Generated:
+def _joined(model: Model, batches: list[Taken], plan: Plan, seconds: float) -> Generated:
     """Returns the samples of all batches; raises RunError where there are none."""
-    n_samples, n_chains = sum(len(chains.point) for chains in done), sum(chains.n_chains for chains in done)
-    spent = sum(chains.n_gradients for chains in done)
+    n_samples, n_chains = sum(len(chains.point) for chains in batches), sum(chains.n_chains for chains in batches)
+    spent = sum(chains.n_gradients for chains in batches)
     if not n_samples:
+        most = max(chains.most_visits for chains in batches)
         raise RunError(
             f"None of {n_chains:,} chains came to data {plan.often()} within {plan.transitions:,} transitions "
-            f"({spent // n_chains:,} gradients each; the most visits of a chain: {max(c.most_visits for c in done)}). "
+            f"({spent // n_chains:,} gradients each; the most visits of a chain: {most}). "
             "Give them more transitions or ask for fewer visits (--transitions, --visits); a model that was trained "
             "for too few steps may never let them through."
         )
     return Generated(
-        x=torch.cat([model.in_data_range(chains.point.without("latent")) for chains in done]).cpu(),
-        aux={name: torch.cat([chains.point.aux[name] for chains in done]).cpu() for name in done[0].point.aux},
+        x=torch.cat([model.in_data_range(chains.point.without("latent")) for chains in batches]).cpu(),
+        aux={name: torch.cat([chains.point.aux[name] for chains in batches]).cpu() for name in batches[0].point.aux},
         n_gradients=round(spent / n_samples),
         plan=plan,
         n_late=n_chains - n_samples,
         seconds=seconds,
-        accept_rate=_accept_rate(done),
+        accept_rate=_accept_rate(batches),
     )
 
 
-def _accept_rate(done: list[Taken]) -> float | None:
+def _accept_rate(batches: list[Taken]) -> float | None:
     """Returns the mean acceptance of all batches, each counted by its gradients, of which a move costs as many."""
-    rates = [(c.accept_rate, c.n_gradients) for c in done if c.accept_rate is not None]
+    rates = [(c.accept_rate, c.n_gradients) for c in batches if c.accept_rate is not None]
     total = sum(weight for _, weight in rates)
     return sum(rate * weight for rate, weight in rates) / total if total else None

@@ -89,7 +89,7 @@ def sample(
         start: B chains; a tensor [B, *event] stands for a point without coordinates.
         transitions: transitions after burn-in; every `thin`-th is kept.
         burn_in: transitions that are thrown away first.
-        thin: transitions a draw. A draw also costs one energy of each chain, kept with it.
+        thin: transitions per draw. A draw also costs one energy of each chain, kept with it.
         seed: of the chains' random stream; the global stream is not touched.
         emit: point → [B] bool; keeps just the rows for which it holds, after each `thin`-th transition.
         adapt: whether the step sizes of a sampler with an adaptation rule learn during burn-in. After it they stand

@@ -104,7 +104,7 @@ def at_visits(
     Raises:
         DivergenceError: a chain is not finite.
     """
-    kept, n, device = state.point, len(state.point), state.point.x.device
+    ends, n, device = state.point, len(state.point), state.point.x.device
     rows, counts = torch.arange(n, device=device), torch.zeros(n, dtype=torch.int64, device=device)
     gradients, rates = 0, list[Tensor]()
     for i in range(1, transitions + 1):
@@ -113,12 +113,12 @@ def at_visits(
         gradients += info.n_gradients * int(under_way.sum())
         rates += [rate[under_way] for rate in _accepted(model, info)]
         active = rows[under_way]
-        kept = _with_rows(kept, active, _rows(state.point, under_way))
+        ends = _with_rows(ends, active, _rows(state.point, under_way))
         counts[active] += at_data(model, state.point)[under_way]
         left = counts[rows] < visits
         n_left = int(left.sum())
         if watch:
-            watch(Moment(transition=i, transitions=transitions, n_taken=n - n_left, x=_shown(model, kept)))
+            watch(Moment(transition=i, transitions=transitions, n_taken=n - n_left, x=_shown(model, ends)))
         if not n_left:
             break
         if 2 * n_left <= len(rows):
@@ -126,7 +126,7 @@ def at_visits(
             rows = rows[left]
     taken = counts >= visits
     return Taken(
-        point=_rows(kept, taken), n_chains=n, n_gradients=gradients, most_visits=int(counts.max()),
+        point=_rows(ends, taken), n_chains=n, n_gradients=gradients, most_visits=int(counts.max()),
         accept_rate=_mean(rates),
     )  # fmt: skip
 

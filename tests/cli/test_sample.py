@@ -36,7 +36,7 @@ def test_a_picture_is_overwritten(cli, trained) -> None:
     assert Image.open("x.png").size == (600, 600)
 
 
-def test_a_gif_has_a_frame_a_round(cli, small) -> None:
+def test_a_gif_has_a_frame_for_each_transition(cli, small) -> None:
     np.savez("images.npz", x=np.random.default_rng(0).integers(0, 256, (12, 1, 8, 8), dtype=np.uint8))
     flags = ("--energy", "mlp", "--data", "npz:images.npz", "--set", "sample.batch_size=4", *small)
     assert cli("run", *flags, "--steps", 1, "--out", "x").status == 0
@@ -109,7 +109,7 @@ def test_frames_of_a_long_film_are_thinned_evenly() -> None:
     assert [int(x) for x in frames.kept] == [0, 8, 16]
 
 
-def test_plain_rounds_are_told(cli, trained) -> None:
+def test_plain_transitions_are_told(cli, trained) -> None:
     answer = cli("sample", trained, "-n", 5, "--transitions", 2, "--plain-transitions", 3, "--out", "x.npz")
     assert "10 gradients each (2 transitions, then 3 without augmentation)" in answer.out
     cli("sample", trained, "--visits", 3, "--out", "x.npz").refuses("visits = 3 has no effect")

@@ -69,7 +69,7 @@ class Noise:
 
 
 class Scripted:
-    """Moves the noise of chain b to (3 + b + r) mod 4 in round r; x counts transitions, the chain knows b."""
+    """Moves the noise of chain b to (3 + b + r) mod 4 in transition r; x counts transitions, the chain knows b."""
 
     moves_coordinates = frozenset({"noise"})
     moves_x = True
@@ -267,7 +267,7 @@ def test_early_visits_and_late_chains_are_noted() -> None:
 
 
 @pytest.mark.parametrize("value", [0, 2])
-def test_a_given_noise_is_held_and_counts_rounds(value: int) -> None:
+def test_a_given_noise_is_held_and_counts_transitions(value: int) -> None:
     run = noisy_run(Sequence([mala(), build("sampler", "gibbs", coordinate="noise")]), energy=ALIKE, n_values=5)
     made = generate(run, 4, given={"noise": str(value)}, transitions=3)
     assert made.plan == Plan(visits=0, transitions=3, plain_transitions=0) and made.n_gradients == 9
@@ -319,7 +319,7 @@ class Shift:
         return replace(state, point=state.point.replace(x=state.point.x + 100)), info
 
 
-def test_plain_rounds_leave_out_what_only_augments() -> None:
+def test_plain_transitions_leave_out_what_only_augments() -> None:
     run = run_of(Sequence([Shift(), Sequence([Shift(), mala(1e-6)]), gibbs()]))
     far = [
         float(generate(run, 3, transitions=r, plain_transitions=p, seed=0).x.mean())
