@@ -68,7 +68,7 @@ class _Every:
         if needed > max_bytes:
             raise RecipeError(
                 f"{n_draws:,} draws of {len(first):,} chains take {needed:,} bytes, but max_bytes is {max_bytes:,}: "
-                f"keep every {-(-needed // max_bytes)}th of them by a larger thin, or raise max_bytes."
+                f"keep one in {-(-needed // max_bytes)} of them by a larger thin, or raise max_bytes."
             )
         self._room = first.map(lambda tensor: torch.empty((n_draws, *tensor.shape), dtype=tensor.dtype, device=device))
         self._n = 0
