@@ -23,7 +23,7 @@ from ebmkit.protocols.sampler import SamplerInfo, SamplerState
 from ebmkit.recipes.recipe import Recipe
 from ebmkit.samplers.sequence import Sequence
 from ebmkit.sampling.generate import generate
-from ebmkit.sampling.plan import Plan, plan_of
+from ebmkit.sampling.plan import Plan
 from ebmkit.sampling.transitions import Moment
 from ebmkit.sampling.variants import holding, only_augments
 
@@ -284,25 +284,6 @@ def test_a_sequence_with_records_is_held_by_its_parts() -> None:
     run = run_of(kept, {"0": {"step_size": 1}, "1": {}, "records": 2})
     assert holding(run, frozenset({"label"})).tuning == {"0": {"step_size": 1}}
     assert holding(run, frozenset()).sampler is kept
-
-
-def test_plans() -> None:
-    still, noisy = run_of(mala()), noisy_run(Scripted())
-    free: frozenset[str] = frozenset()
-    assert plan_of(still, free) == Plan(visits=0, transitions=10, plain_transitions=0)
-    assert plan_of(noisy, free) == Plan(visits=10, transitions=3000, plain_transitions=0)
-    assert plan_of(noisy_run(Scripted(), sample={"transitions": 7, "visits": 3}), free).transitions == 7
-    assert plan_of(still, free, plain_transitions=4) == Plan(visits=0, transitions=10, plain_transitions=4)
-    wrong = {"transitions": 0, "visits": 0, "plain_transitions": -1}
-    for name, value in wrong.items():
-        with pytest.raises(RecipeError, match=f"{name} of at least"):
-            plan_of(still, free, **{name: value})
-    with pytest.raises(RecipeError, match=r"visits = 1 has no effect.*at data all the time"):
-        plan_of(still, free, visits=1)
-    with pytest.raises(RecipeError, match=r"plain_transitions = 1 has no effect.*which noise decides"):
-        plan_of(noisy, free, plain_transitions=1)
-    with pytest.raises(CapabilityError, match=r"no part of the sampler moves noise.*--given noise="):
-        plan_of(noisy_run(mala()), free)
 
 
 class Shift:
