@@ -32,4 +32,4 @@ def test_plans() -> None:
 
 def test_a_plan_says_when_it_is_biased() -> None:
     biased = [m for m in range(60) if Plan(visits=m, transitions=1, plain_transitions=0).bias()]
-    assert biased == list(range(1, ENOUGH_VISITS)) and ENOUGH_VISITS == SampleConfig().visits
+    assert biased == list(range(1, ENOUGH_VISITS)) and SampleConfig().visits == ENOUGH_VISITS
