@@ -114,9 +114,7 @@ def test_levels_are_composed_level_by_level_and_features_are_hidden(compose: Cal
     assert levels.shape == (5, 3)
     torch.testing.assert_close(levels.gather(1, at.aux["level"][:, None])[:, 0], whole(at))
     assert torch.equal(view(whole.eval()).levels(at, "level"), levels)
-    with pytest.raises(
-        CapabilityError, match=r"'features' was asked of Composition.*gives: energy, levels\.level"
-    ):
+    with pytest.raises(CapabilityError, match=r"'features' was asked of Composition.*gives: energy, levels\.level"):
         whole.evaluate(at, "features")
 
 
