@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from ebmkit import BuildContext, Point
 from ebmkit.data.lattice import ising_energy, listed, potts_energy
 from ebmkit.ops.discrete import decoded
-from ebmkit.protocols.dataset import XValues
+from ebmkit.point import XValues
 
 Statistic = Callable[[Point], Tensor]
 

@@ -17,8 +17,8 @@ class GibbsConfig:
 
     Attributes:
         coordinate: its name.
-        window: 0 draws among all values, by the energy's `levels`; w ≥ 2 among the w values of a block with a random
-            offset, by w energies a draw (all values, if there are no more: for an energy without `levels`).
+        window: 0 draws among all values, by the energy's `levels.NAME`; w ≥ 2 among the w values of a block with a
+            random offset, by w energies a draw (all values, if there are no more).
     """
 
     coordinate: Annotated[str, MinLen(1)] = "level"
