@@ -15,8 +15,7 @@ from ebmkit.assembly.assemble import Assembly, assemble
 from ebmkit.assembly.complete import as_recipe
 from ebmkit.benchmarks.workload import Call, Timed
 from ebmkit.plugins.host import host
-from ebmkit.point import Batch
-from ebmkit.protocols.dataset import XValues
+from ebmkit.point import Batch, XValues
 from ebmkit.recipes.recipe import Recipe
 from ebmkit.recipes.resolver.resolve import resolve
 from ebmkit.training.ema import Averages

@@ -9,8 +9,8 @@ import torch
 from torch import Generator, Tensor
 
 from ebmkit.errors import DataError
-from ebmkit.point import Batch
-from ebmkit.protocols.dataset import Dataset, XValues
+from ebmkit.point import Batch, XValues
+from ebmkit.protocols.dataset import Dataset
 
 SPLITS = ("train", "test")
 NOISE_STEPS = 2.0**16

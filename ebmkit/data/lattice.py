@@ -13,8 +13,7 @@ from ebmkit.data.declarations import ToyDiscreteConfig
 from ebmkit.ops.discrete import decoded
 from ebmkit.plugins.component import Selection
 from ebmkit.plugins.context import BuildContext
-from ebmkit.point import Batch
-from ebmkit.protocols.dataset import XValues
+from ebmkit.point import Batch, XValues
 
 
 def ising_energy(x: Tensor, coupling: float, field: float) -> Tensor:

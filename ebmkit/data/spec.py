@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from ebmkit.errors import CheckpointError
-from ebmkit.protocols.dataset import Dataset, XValues
+from ebmkit.point import XValues
+from ebmkit.protocols.dataset import Dataset
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

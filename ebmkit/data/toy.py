@@ -15,8 +15,7 @@ from ebmkit.data.arrays import known_split
 from ebmkit.data.declarations import ToyConfig
 from ebmkit.errors import DataError
 from ebmkit.plugins.context import BuildContext
-from ebmkit.point import Batch
-from ebmkit.protocols.dataset import XValues
+from ebmkit.point import Batch, XValues
 
 DEFAULT_SD = 0.2
 DEFAULT_RINGS = 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from ebmkit.errors import CapabilityError
 from ebmkit.ops.rows import rows_as
 from ebmkit.point import Point
-from ebmkit.protocols.energy import abilities_of, at_least_fp32, evaluate, lacks_ability, level_coordinate_of
+from ebmkit.protocols.energy import Energy, abilities_of, at_least_fp32, evaluate, lacks_ability, level_coordinate_of
 
 Combine = Callable[[Tensor, Tensor], Tensor]
 
@@ -45,7 +44,7 @@ class Composition(nn.Module):
     weights: Tensor
 
     def __init__(
-        self, energies: Sequence[Any], weights: Sequence[float] | None, usual: float, combine: Combine
+        self, energies: Sequence[Energy], weights: Sequence[float] | None, usual: float, combine: Combine
     ) -> None:
         super().__init__()
         if not energies:
@@ -85,7 +84,7 @@ class Composition(nn.Module):
 class _Plain(nn.Module):
     """A plain callable as a part; copying the module shares it."""
 
-    def __init__(self, function: Any) -> None:
+    def __init__(self, function: Energy) -> None:
         super().__init__()
         self.function = function
         self.abilities = abilities_of(function)
@@ -101,7 +100,7 @@ class _Plain(nn.Module):
         return value
 
 
-def product(*energies: Any, weights: Sequence[float] | None = None) -> Composition:
+def product(*energies: Energy, weights: Sequence[float] | None = None) -> Composition:
     """Returns the energy Σ wᵢEᵢ, "all of them"; a negative weight negates (Du, Li, Mordatch, 2020).
 
     >>> import torch, ebmkit
@@ -114,7 +113,7 @@ def product(*energies: Any, weights: Sequence[float] | None = None) -> Compositi
     return Composition(energies, weights, 1.0, weighted_sum)
 
 
-def mixture(*energies: Any, log_weights: Sequence[float] | None = None, temperature: float = 1.0) -> Composition:
+def mixture(*energies: Energy, log_weights: Sequence[float] | None = None, temperature: float = 1.0) -> Composition:
     """Returns the energy −T log Σ exp(aᵢ − Eᵢ/T), "any of them".
 
     Densities p ∝ exp(−E/T) mix at one temperature only: for runs, give theirs (`run.recipe.table("run").temperature`);

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from ebmkit.protocols.dataset import XValues
+from ebmkit.point import XValues
 
 Range = tuple[float, float] | None
 

@@ -12,8 +12,9 @@ from ebmkit.plugins.component import Selection
 if TYPE_CHECKING:
     import torch
 
+    from ebmkit.point import XValues
     from ebmkit.protocols.coordinate import Coordinate
-    from ebmkit.protocols.dataset import XValues
+    from ebmkit.protocols.sampler import Sampler
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ class BuildContext:
     temperature: float = 1.0
     total_steps: int = 1
     seed: int = 0
-    children: tuple[Any, ...] = ()
+    children: tuple[Sampler, ...] = ()
     inner: Any = None
     make_inner: Callable[..., Any] | None = None
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from torch import Generator, Tensor
 
-from ebmkit.point import Batch
-
-XValues = Literal["real", "binary", "one-hot"]
-"""How x is held: real-valued, or of discrete x two values an entry, or a single 1 along the last axis."""
+from ebmkit.point import Batch, XValues
 
 
 @runtime_checkable

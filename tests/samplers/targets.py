@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from ebmkit import BuildContext, Point
 from ebmkit.data.lattice import ising_energy, listed, potts_energy
 from ebmkit.ops.discrete import decoded
-from ebmkit.protocols.dataset import XValues
+from ebmkit.point import XValues
 
 Statistic = Callable[[Point], Tensor]
 
@@ -23,7 +23,9 @@ class Discrete:
     """The least that a sampler must know of a discrete coordinate."""
 
     name: str
-    n_values: int
+    n_values: int | None
+    noises_x: bool = False
+    leaves_data: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -97,7 +97,7 @@ class LatentHead(nn.Module):
 
         B·L rows at once would not fit into memory: it is asked for in pieces.
         """
-        n, energies = levels.shape[1], rearrange(levels, "b level -> (b level)").split(self.rows)
+        n, energies = levels.shape[1], torch.split(rearrange(levels, "b level -> (b level)"), self.rows)
         pieces = zip(sweep(point, coordinate, n, self.rows), energies, strict=True)
         joint = [joint_energy(e, self.latent(piece), condition[row], self.beta) for (row, piece), e in pieces]
         return rearrange(torch.cat(joint), "(b level) -> b level", level=n)

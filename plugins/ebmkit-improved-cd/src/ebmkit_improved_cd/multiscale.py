@@ -39,7 +39,7 @@ class Multiscale(nn.Module):
         scales and square each on its own; here they see the sum.
     """
 
-    def __init__(self, networks: Iterable[Any]) -> None:
+    def __init__(self, networks: Iterable[nn.Module]) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
         shared = frozenset.intersection(*map(abilities_of, self.networks))
@@ -87,11 +87,12 @@ def build_multiscale(config: MultiscaleConfig, context: BuildContext) -> Multisc
     return Multiscale(networks)
 
 
-def _smaller(settings: Mapping[str, Any], context: BuildContext, shape: tuple[int, ...], scale: int) -> Any:
+def _smaller(settings: Mapping[str, Any], context: BuildContext, shape: tuple[int, ...], scale: int) -> nn.Module:
     if context.make_inner is None:
         raise CapabilityError("multiscale builds an energy for each scale: set make_inner in the BuildContext.")
     try:
-        return context.make_inner(event_shape=shape, index=scale, **settings)
+        network: nn.Module = context.make_inner(event_shape=shape, index=scale, **settings)
+        return network
     except CapabilityError as error:
         raise CapabilityError(
             f"multiscale cannot build the energy at scale {scale}, of {shape[1]}×{shape[2]} pixels: {error} Give that "
