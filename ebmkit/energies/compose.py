@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
-from ebmkit.protocols.energy import abilities_of, at_least_fp32, evaluate, lacks_ability
+from ebmkit.protocols.energy import abilities_of, at_least_fp32, derivatives_of, evaluate, lacks_ability
 
 Combine = Callable[[Tensor, Tensor], Tensor]
 COMBINED = ("energy", "levels")
@@ -87,6 +87,7 @@ class _Plain(nn.Module):
         super().__init__()
         self.function = function
         self.abilities = abilities_of(function)
+        self.n_derivatives = derivatives_of(function)
 
     def __deepcopy__(self, memo: object) -> _Plain:
         return _Plain(self.function)
