@@ -179,7 +179,9 @@ def test_a_declaration_that_disagrees_with_what_it_builds_is_refused(tmp_path: P
 
 def test_an_objective_that_differentiates_too_often_is_refused(tmp_path: Path) -> None:
     offer(tmp_path, MATCHING.replace("derivatives=2", "derivatives=3"))
-    images = asked(data={"use": "fashion-mini", "limit": 64}, energy={"use": "resnet", "widths": [4]})
+    images = asked(
+        data={"use": "fashion-mini", "limit": 64}, energy={"use": "resnet", "widths": [4], "block": "standardised"}
+    )
     with pytest.raises(CapabilityError, match=r"denoising differentiates the energy 3 times.*2 times.*mlp"):
         ebmkit.run(images, tmp_path / "run")
     ebmkit.run(asked(run={"steps": 1, "batch_size": 8}), tmp_path / "plane")
