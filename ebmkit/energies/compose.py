@@ -11,7 +11,15 @@ from torch import Tensor, nn
 from ebmkit.errors import CapabilityError
 from ebmkit.ops.rows import rows_as
 from ebmkit.point import Point
-from ebmkit.protocols.energy import Energy, abilities_of, at_least_fp32, evaluate, lacks_ability, level_coordinate_of
+from ebmkit.protocols.energy import (
+    Energy,
+    abilities_of,
+    at_least_fp32,
+    derivatives_of,
+    evaluate,
+    lacks_ability,
+    level_coordinate_of,
+)
 
 Combine = Callable[[Tensor, Tensor], Tensor]
 
@@ -88,6 +96,7 @@ class _Plain(nn.Module):
         super().__init__()
         self.function = function
         self.abilities = abilities_of(function)
+        self.n_derivatives = derivatives_of(function)
 
     def __deepcopy__(self, memo: object) -> _Plain:
         return _Plain(self.function)

@@ -30,8 +30,8 @@ class DenoisingScoreMatching:
     def losses(self, energy, phases):
         x = phases.positive.x
         noise = torch.randn(x.shape, generator=phases.rng("noise"))
-        found = score(energy, phases.positive.replace(x=x + 0.1 * noise))
-        return {"matching": (0.1 * found + noise).square().flatten(1).sum(dim=1).mean() / 2}
+        found = score(energy, phases.positive.replace(x=x + 0.3 * noise))
+        return {"matching": (0.3 * found + noise).square().flatten(1).sum(dim=1).mean() / 2}
 
 
 COMPONENTS = (
@@ -51,7 +51,7 @@ ASKED: dict[str, Any] = {
     "checkpoint": {"every": 10},
     "pictures": {"every": 10, "n": 8},
     "log": {"every": 1, "tensorboard": False},
-    "optim": {"energy": {"lr": 3e-3}},
+    "optim": {"energy": {"lr": 1e-2}},
 }
 
 
@@ -100,7 +100,7 @@ def test_a_run_writes_no_chains_and_draws_no_pictures(matching: None, tmp_path: 
                for entry in read_metrics(tmp_path / "run"))  # fmt: skip
     kept = read_recipe(tmp_path / "run" / "recipe.toml")
     assert not {"sampler", "buffer"} & kept.parts.keys() and kept.table("run").engine == "eager"
-    with pytest.raises(CapabilityError, match="without chains.*--sampler mala"):
+    with pytest.raises(CapabilityError, match=r"without chains.*--sampler mala"):
         ebmkit.generate(made.model, 4)
 
 
@@ -114,22 +114,25 @@ def test_a_run_resumes_bit_for_bit(matching: None, tmp_path: Path) -> None:
 
 def test_the_samples_of_a_trained_model_are_drawn_by_the_named_sampler(matching: None, tmp_path: Path) -> None:
     recipe = asked(
-        run={"steps": 600, "batch_size": 256, "ema_half_life": 5000.0}, pictures={"every": 300, "n": 64},
-        checkpoint={"every": 600}, sample={"sampler": "mala", "transitions": 60},
-        energy={"use": "mlp", "widths": [64, 64], "activation": "silu"},
+        run={"steps": 300, "batch_size": 256, "ema_half_life": 5000.0}, pictures={"every": 150, "n": 16},
+        sample={"sampler": "mala", "transitions": 30},
     )  # fmt: skip
     made = ebmkit.run(recipe, tmp_path / "run")
     losses = [entry["loss.denoising.matching"] for entry in read_metrics(tmp_path / "run")]
-    assert sum(losses[-50:]) < 0.9 * sum(losses[:50])
+    assert sum(losses[-50:]) < 0.99 * sum(losses[:50])
     pictures = sorted(path.name for path in (tmp_path / "run" / "samples").iterdir())
-    assert pictures == ["step-00000300.png", "step-00000600.png"]
+    assert pictures == ["step-00000150.png", "step-00000300.png"]
     found = ebmkit.generate(made.model, 400)
-    assert found.accept_rate is not None and 0.5 < found.accept_rate < 0.9, "the steps were adapted"
-    fresh, data = ebmkit.build("dataset", "toy", density="rings"), made.model.data
-    assert data.event_shape == (2,)
-    x = fresh.batch(torch.arange(400), torch.Generator().manual_seed(0)).x
-    energies = [made.energy(ebmkit.Point(x=points)).mean() for points in (found.x, x, 3 * torch.randn(400, 2))]
-    assert abs(energies[0] - energies[1]) < 0.25 * abs(energies[2] - energies[1]), "samples look like data to the model"
+    assert found.accept_rate is not None and 0.55 < found.accept_rate < 0.85, "the steps were adapted"
+    rng = torch.Generator().manual_seed(0)
+    data = ebmkit.build("dataset", "toy", density="rings").batch(torch.arange(400), rng).x
+    with torch.no_grad():
+        drawn, real, far = (
+            float(made.energy(ebmkit.Point(x=x)).mean())
+            for x in (found.x, data, 3 * torch.randn(400, 2, generator=rng))
+        )
+    assert abs(drawn - real) < 0.2 * (far - real), "samples look like data to the model"
+    torch.testing.assert_close(found.x.std(dim=0), data.std(dim=0), rtol=0.25, atol=0)
     assert torch.equal(ebmkit.generate(made.model, 4).x, ebmkit.generate(made.model, 4).x)
 
 
@@ -153,7 +156,7 @@ def test_a_sampler_that_is_named_beside_it_draws_samples_at_temperature_one(matc
 
 
 def test_a_buffer_without_chains_and_an_unknown_sampler_are_refused(matching: None, tmp_path: Path) -> None:
-    with pytest.raises(CapabilityError, match="buffer replay keeps chains, but no objective.*denoising.*leave"):
+    with pytest.raises(CapabilityError, match=r"buffer replay keeps chains, but no objective.*denoising.*leave"):
         ebmkit.run(asked(buffer={"use": "replay"}), tmp_path / "run")
     with pytest.raises(RecipeError, match="malla"):
         ebmkit.run(asked(sample={"sampler": "malla"}), tmp_path / "run")
@@ -176,7 +179,9 @@ def test_a_declaration_that_disagrees_with_what_it_builds_is_refused(tmp_path: P
 
 def test_an_objective_that_differentiates_too_often_is_refused(tmp_path: Path) -> None:
     offer(tmp_path, MATCHING.replace("derivatives=2", "derivatives=3"))
-    images = asked(data={"use": "fashion-mini", "limit": 64}, energy={"use": "resnet", "widths": [4]})
-    with pytest.raises(CapabilityError, match="denoising differentiates the energy 3 times.*2 times.*mlp"):
+    images = asked(
+        data={"use": "fashion-mini", "limit": 64}, energy={"use": "resnet", "widths": [4], "block": "standardised"}
+    )
+    with pytest.raises(CapabilityError, match=r"denoising differentiates the energy 3 times.*2 times.*mlp"):
         ebmkit.run(images, tmp_path / "run")
     ebmkit.run(asked(run={"steps": 1, "batch_size": 8}), tmp_path / "plane")
