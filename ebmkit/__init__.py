@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ebmkit.errors import EbmkitError as EbmkitError
     from ebmkit.errors import PluginError as PluginError
     from ebmkit.errors import RecipeError as RecipeError
+    from ebmkit.ops.gradients import score as score
     from ebmkit.plugins.component import Component as Component
     from ebmkit.plugins.component import Include as Include
     from ebmkit.plugins.component import Need as Need
@@ -56,6 +57,7 @@ _HOME = {
     "energies.compose": "mixture product",
     "energies.wrap": "energy",
     "errors": "CapabilityError CheckpointError DataError DivergenceError EbmkitError PluginError RecipeError",
+    "ops.gradients": "score",
     "plugins.component": "Component Include Need Selection",
     "plugins.context": "BuildContext",
     "plugins.hookspecs": "hookimpl",

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from ebmkit.errors import DataError
+
+XValues = Literal["real", "binary", "one-hot"]
+"""How x is held: real-valued, or of discrete x two values an entry, or a single 1 along the last axis."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -20,7 +20,8 @@ from ebmkit.errors import CapabilityError
 from ebmkit.plugins.host import host
 from ebmkit.rng import stream
 from ebmkit.training.optim import Optimisers
-from ebmkit.training.step import Parts, train_step
+from ebmkit.training.parts import Parts
+from ebmkit.training.step import train_step
 
 PLUGINS = {"clel", "improved-cd", "diffusion"}
 INSTALLED = {plugin.name for plugin in host().plugins if not plugin.error}

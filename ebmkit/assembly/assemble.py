@@ -9,21 +9,34 @@ from typing import Any
 import torch
 
 from ebmkit.assembly.build import build, build_dataset
-from ebmkit.assembly.checks import check_moves, check_optimisers, check_references, check_trainable, check_values
+from ebmkit.assembly.checks import (
+    check_declared_negatives,
+    check_derivatives,
+    check_moves,
+    check_optimisers,
+    check_references,
+    check_trainable,
+    check_values,
+)
 from ebmkit.assembly.device import choose_device, choose_precision
+from ebmkit.assembly.members import check_members
 from ebmkit.assembly.model import Model, context_of
 from ebmkit.data.spec import DataSpec
 from ebmkit.errors import DataError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.buffer import Buffer
 from ebmkit.protocols.dataset import Dataset
+from ebmkit.protocols.energy import Energy
+from ebmkit.protocols.objective import Objective
 from ebmkit.protocols.sampler import Sampler, Tuning
 from ebmkit.recipes.recipe import Part, Recipe
 from ebmkit.recipes.settings import settings_of
 from ebmkit.recipes.tables import RunConfig
 from ebmkit.rng import part_seed, stream
+from ebmkit.samplers.none import NoSampler
 from ebmkit.samplers.sequence import Sequence
-from ebmkit.training.step import Parts, lift
+from ebmkit.training.parts import Parts
+from ebmkit.training.step import lift
 from ebmkit.views.engine_choice import Choice, choose_engine
 from ebmkit.views.passes import Engine
 from ebmkit.views.view import Precision, view
@@ -92,7 +105,7 @@ def assemble(
     parts = Parts(
         coordinates=context.coordinates,
         energy=energy,
-        sampler=build_sampler(recipe.parts["sampler"], context),
+        sampler=build_sampler(recipe.parts.get("sampler", ()), context),
         buffer=build_buffer(recipe, context) if with_data else None,
         objectives=build_objectives(recipe, context, energy),
         view=view(energy, precision, engine=_engine(config, with_data), chunk=config.chunk),
@@ -113,6 +126,7 @@ def _ready_to_train(assembly: Assembly, precision: Precision) -> Assembly:
     check_trainable(recipe, parts.owners())
     check_moves(parts)
     check_references(parts, recipe.table("run").batch_size)
+    check_derivatives(parts)
     return _with_engine(assembly, precision)
 
 
@@ -129,6 +143,10 @@ def _with_engine(assembly: Assembly, precision: Precision) -> Assembly:
     parts, config = assembly.parts, assembly.recipe.table("run")
     if config.engine != "auto" and config.chunk != "auto":
         return assembly
+    if not parts.requires.negatives:  # nothing is sampled in a step
+        engine = "eager" if config.engine == "auto" else config.engine
+        chunk = 0 if config.chunk == "auto" else config.chunk
+        return replace(assembly, recipe=assembly.recipe.with_table("run", engine=engine, chunk=chunk))
     assert assembly.dataset is not None
     rows = torch.arange(config.batch_size) % len(assembly.dataset)
     batch = assembly.dataset.batch(rows, stream(config.seed, 0, "engine data", parts.device))
@@ -145,11 +163,14 @@ def _with_engine(assembly: Assembly, precision: Precision) -> Assembly:
     return replace(assembly, parts=replace(parts, view=seen), recipe=recipe, choice=choice)
 
 
-def build_buffer(recipe: Recipe, context: BuildContext) -> Buffer:
-    """Builds the buffer that a recipe names."""
+def build_buffer(recipe: Recipe, context: BuildContext) -> Buffer | None:
+    """Builds the buffer that a recipe names, None where it names none."""
+    if "buffer" not in recipe.parts:
+        return None
     part = recipe.part("buffer")
     seeded = context.replace(seed=part_seed(context.seed, "buffer"))
     buffer: Buffer = build("buffer", part.use, context=seeded, **part.settings)
+    check_members("buffer", part.use, buffer)
     return buffer
 
 
@@ -157,9 +178,9 @@ def build_coordinates(recipe: Recipe, context: BuildContext) -> BuildContext:
     """Returns the context with the recipe's coordinates, each built knowing those before it."""
     for part in recipe.parts.get("coordinate", ()):
         seeded = context.replace(seed=part_seed(context.seed, part.use))
-        context = context.replace(
-            coordinates=(*context.coordinates, build("coordinate", part.use, context=seeded, **part.settings))
-        )
+        coordinate = build("coordinate", part.use, context=seeded, **part.settings)
+        check_members("coordinate", part.use, coordinate)
+        context = context.replace(coordinates=(*context.coordinates, coordinate))
     return context
 
 
@@ -195,19 +216,22 @@ def _wrapping(part: Part, make_inner: Callable[..., Any], context: BuildContext)
 
 
 def build_sampler(parts: Iterable[Part], context: BuildContext) -> Sampler:
-    """Builds one sampler, or the sequence of several."""
+    """Builds one sampler, or the sequence of several; of none, one that says so when it is used."""
     built = [build("sampler", part.use, context=context, **part.settings) for part in parts]
+    if not built:
+        return NoSampler()
     return built[0] if len(built) == 1 else Sequence(built)
 
 
-def build_objectives(recipe: Recipe, context: BuildContext, energy: Any) -> Mapping[str, Any]:
-    """Builds the objectives by name; `context.inner` is the energy they will score."""
-    return {
-        part.use: build(
-            "objective",
-            part.use,
-            context=context.replace(inner=energy, seed=part_seed(context.seed, part.use)),
-            **part.settings,
-        )
-        for part in recipe.parts["objective"]
-    }
+def build_objectives(recipe: Recipe, context: BuildContext, energy: Energy) -> Mapping[str, Objective]:
+    """Builds the objectives by name; `context.inner` is the energy they will score.
+
+    Raises:
+        PluginError: one needs chains and its declaration says that it does not, or the reverse.
+    """
+    built: dict[str, Objective] = {}
+    for part in recipe.parts["objective"]:
+        own = context.replace(inner=energy, seed=part_seed(context.seed, part.use))
+        built[part.use] = build("objective", part.use, context=own, **part.settings)
+        check_declared_negatives(part, built[part.use], context.selection())
+    return built

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
 
 from torch import nn
 
-from ebmkit.errors import CapabilityError, RecipeError
+from ebmkit.errors import CapabilityError, PluginError, RecipeError
+from ebmkit.plugins.component import Selection
+from ebmkit.plugins.host import host
+from ebmkit.protocols.coordinate import Coordinate
+from ebmkit.protocols.energy import derivatives_of
+from ebmkit.protocols.objective import Objective
 from ebmkit.protocols.sampler import Sampler, is_discrete, moves_x
-from ebmkit.recipes.recipe import Recipe
-from ebmkit.training.step import Parts
+from ebmkit.recipes.recipe import Part, Recipe
+from ebmkit.recipes.settings import validated
+from ebmkit.training.parts import Parts
 
 
 def check_trainable(recipe: Recipe, owners: Mapping[str, nn.Module]) -> None:
@@ -40,9 +45,34 @@ def check_moves(parts: Parts) -> None:
         )
 
 
+def check_declared_negatives(part: Part, built: Objective, selection: Selection) -> None:
+    """Raises PluginError where an objective, once built, needs chains and its declaration says no, or the reverse."""
+    component = host().get("objective", part.use)
+    config = validated(component.config, part.settings, f"objective {part.use}")
+    declared, found = component.needs_negatives(config, selection), built.requires.negatives
+    if declared != found:
+        raise PluginError(
+            f"Objective '{part.use}' is declared with negatives = {declared}, but what it built has requires.negatives "
+            f"= {found}. A run has chains, or none, by the declaration: write negatives={found} in its Component."
+        )
+
+
+def check_derivatives(parts: Parts) -> None:
+    """Raises CapabilityError where an objective differentiates the energy more often than it can be."""
+    bound = derivatives_of(parts.energy)
+    for name, objective in parts.objectives.items():
+        wanted = objective.requires.derivatives
+        if bound is not None and wanted > bound:
+            raise CapabilityError(
+                f"Objective {name} differentiates the energy {wanted} times in a row, and this one can be "
+                f"differentiated {bound} times: its layers have closed forms for no more. Take an energy of plain "
+                "torch layers, such as --energy mlp, or another objective."
+            )
+
+
 def check_references(parts: Parts, batch_size: int) -> None:
     """Raises CapabilityError where the buffer can never have as many other rows as objectives want of it."""
-    wanted, rows = parts.requires.reference, len(parts.buffer)
+    wanted, rows = parts.requires.reference, 0 if parts.buffer is None else len(parts.buffer)
     if wanted and wanted + batch_size > rows:
         raise CapabilityError(
             f"{wanted} reference rows are wanted beside a batch of {batch_size} chains, but the buffer has {rows} "
@@ -50,7 +80,7 @@ def check_references(parts: Parts, batch_size: int) -> None:
         )
 
 
-def check_values(sampler: Sampler, coordinates: Iterable[Any], x_values: str) -> None:
+def check_values(sampler: Sampler, coordinates: Iterable[Coordinate], x_values: str) -> None:
     """Refuses a sampler that moves real-valued x where x is discrete, or the reverse, and coordinates that noise it.
 
     Args:
@@ -70,7 +100,7 @@ def check_values(sampler: Sampler, coordinates: Iterable[Any], x_values: str) ->
         raise CapabilityError(
             f"{wrong[0]} moves real-valued x, but x of these data is {x_values}: take gibbs-with-gradients."
         )
-    noisy = [c.name for c in coordinates if getattr(c, "noises_x", False)]
+    noisy = [c.name for c in coordinates if c.noises_x]
     if noisy and x_values != "real":
         raise CapabilityError(f"Coordinate '{noisy[0]}' noises x, but x of these data is {x_values}: leave it out.")
 

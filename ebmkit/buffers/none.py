@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Generator, Tensor
 
@@ -20,15 +19,20 @@ class NoBuffer:
     def __init__(self, fresh: Fresh) -> None:
         self.fresh = fresh
 
-    def draw(self, positive: Point, rng: Generator, match: frozenset[str] = frozenset()) -> tuple[Any, Point]:
+    def draw(self, positive: Point, rng: Generator, match: frozenset[str] = frozenset()) -> tuple[None, Point]:
         """Returns no token, and fresh chains with the positive's values of what is matched."""
         point = self.fresh(len(positive), rng)
         return None, point.with_aux(**{name: positive.aux[name] for name in sorted(match)})
 
-    def put(self, token: Any, point: Point) -> None:
+    @property
+    def filled(self) -> int:
+        """None: it has no rows."""
+        return 0
+
+    def put(self, token: None, point: Point) -> None:
         """Keeps nothing."""
 
-    def reference(self, k: int, rng: Generator, exclude: Any = None) -> Point:
+    def reference(self, k: int, rng: Generator, exclude: None = None) -> Point:
         """Raises CapabilityError: there are no other rows."""
         raise CapabilityError("Reference rows were asked for, but the buffer 'none' keeps none: use --buffer replay.")
 

@@ -96,7 +96,7 @@ def load_files(plugin: list[Path] | None) -> tuple[Path, ...]:
 def _train(asked: Asked, wanted: Recipe, out: Path | None, files: tuple[Path, ...], may_resume: bool) -> None:
     from ebmkit.assembly.complete import complete
     from ebmkit.cli.asked import run_name
-    from ebmkit.runs.directory import clear_start, free_directory, is_run, refuse_other
+    from ebmkit.runs.directory import clear, free_directory, is_run, refuse_other
 
     made = complete(wanted)
     directory = out or free_directory(run_name(asked, made.recipe))
@@ -105,7 +105,7 @@ def _train(asked: Asked, wanted: Recipe, out: Path | None, files: tuple[Path, ..
         if any((directory / "checkpoints").glob("step-*")):
             _resume_unfinished(directory, made.recipe.table("run").steps, files)
             return
-        clear_start(directory)
+        clear(directory, recipe_too=True)
     if asked.names_nothing:
         say("Nothing was named: this is the default run. `ebmkit list` and `ebmkit recipes` show what there is.")
     for note in made.notes:

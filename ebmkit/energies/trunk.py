@@ -56,6 +56,7 @@ class Smaller(nn.Module):
     def __init__(self, inner: int, outer: int, kind: str) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(inner, outer, 3, padding=1) if kind == "conv-average" else None
+        self.n_derivatives = None if self.convolution is None else 2  # `convolved` has closed forms for two
 
     def forward(self, h: Tensor) -> Tensor:
         """Returns [B, outer, ⌈H/2⌉, ⌈W/2⌉] of h [B, inner, H, W]."""

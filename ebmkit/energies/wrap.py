@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
-from ebmkit.protocols.energy import at_least_fp32
+from ebmkit.protocols.energy import at_least_fp32, derivatives_of
 
 
 class ModuleEnergy(nn.Module):
@@ -67,6 +67,7 @@ class _Callable(nn.Module):
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
         self.function = function
+        self.n_derivatives = derivatives_of(function)
 
     def __deepcopy__(self, memo: object) -> _Callable:
         return _Callable(self.function)

@@ -2,15 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
+from ebmkit.errors import CapabilityError
 from ebmkit.ops.double_backward import gradients_in_x_alone
 from ebmkit.point import Point
-from ebmkit.protocols.energy import EnergyView
+
+Ask = Callable[[Point], Tensor]
+"""From a point to its energies [B]."""
 
 
-def gradient_with_graph(view: EnergyView, point: Point, rows: int | None) -> tuple[Point, Tensor]:
+def leaf(point: Point) -> Point:
+    """Returns the point with an x of its own that requires a gradient, and whose graph begins here."""
+    return point.replace(x=point.x.detach().requires_grad_())
+
+
+def energy_and_gradient(ask: Ask, point: Point, *, graph: bool) -> tuple[Tensor, Tensor]:
+    """Returns the energies [B], nats, and ∇ₓE [B, *event], nats per data unit, from one pass.
+
+    Args:
+        ask: the energy. It is asked inside `gradients_in_x_alone` where the gradient keeps its graph.
+        point: its x must require a gradient; see `leaf`.
+        graph: both carry the graph in x and in the parameters; else only the energy does, until it is released.
+
+    Raises:
+        CapabilityError: x is not real-valued, or the energy has no gradient in it.
+    """
+    with torch.enable_grad(), gradients_in_x_alone() if graph else nullcontext():
+        energy = ask(point)
+        if not energy.requires_grad:
+            raise CapabilityError(
+                "The energy has no gradient in x: it does not depend on x, detaches it, or torch.inference_mode is "
+                "on. Compute it from point.x with differentiable operations, or take a sampler without gradients."
+            )
+        (gradient,) = torch.autograd.grad(energy.sum(), point.x, create_graph=graph)
+    return energy, gradient
+
+
+def score(energy: Ask, point: Point) -> Tensor:
+    """Returns −∇ₓE [B, *event], nats per data unit, with its graph in the energy's parameters, at any point.
+
+    At the phases of a step, `phases.evaluate("positive", "score")` shares the pass with everybody who asks there.
+
+    >>> score(lambda p: p.x.square().sum(dim=1) / 2, Point(x=torch.ones(1, 2)))
+    tensor([[-1., -1.]], grad_fn=<NegBackward0>)
+    """
+    return -energy_and_gradient(energy, leaf(point), graph=True)[1]
+
+
+class LiveView(Protocol):
+    """What is asked of a view here: its gradient, and the energy behind it."""
+
+    live: Ask
+
+    def gradient(self, point: Point) -> Tensor: ...  # noqa: D102
+
+
+def gradient_with_graph(view: LiveView, point: Point, rows: int | None) -> tuple[Point, Tensor]:
     """Returns the point and ∇E on it, with the graph of the live energy on the first rows (None: on all).
 
     The value is that of the view to the last bit, whatever its precision: only the gradient comes from the live energy,
@@ -22,14 +75,11 @@ def gradient_with_graph(view: EnergyView, point: Point, rows: int | None) -> tup
     half = getattr(view, "precision", "fp32") == "bf16"
     with torch.enable_grad():
         leading = point.map(lambda tensor: tensor[:rows])
-        kept = leading.x if leading.x.requires_grad else leading.x.detach().requires_grad_()
-        with (
-            gradients_in_x_alone(),
-            torch.autocast(kept.device.type, torch.bfloat16, enabled=half, cache_enabled=False),
-        ):
-            (live,) = torch.autograd.grad(view.live(leading.replace(x=kept)).sum(), kept, create_graph=True)
+        kept = leading if leading.x.requires_grad else leaf(leading)
+        with torch.autocast(kept.x.device.type, torch.bfloat16, enabled=half, cache_enabled=False):
+            _, live = energy_and_gradient(view.live, kept, graph=True)
         zero = live - live.detach()
         if len(kept) == len(point):
-            return point.replace(x=kept), gradient + zero
-        x = torch.cat([kept, point.x[rows:].detach()])
+            return point.replace(x=kept.x), gradient + zero
+        x = torch.cat([kept.x, point.x[rows:].detach()])
         return point.replace(x=x), torch.cat([gradient[:rows] + zero, gradient[rows:]])

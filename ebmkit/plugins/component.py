@@ -97,6 +97,9 @@ class Component:
         gives: words it gives; a tuple or a function of (config, selection).
         includes: parts that come along; a tuple of `Include` or a function of (config, selection).
         hides: words of the energy that a wrapper takes away; a tuple or a function of (config, selection).
+        negatives: of an objective, whether it needs chains of the model, as its `requires.negatives` says once it is
+            built; or a function of (config, selection). Where no objective does, a run has no sampler and no buffer,
+            and T is 1.
         optim: settings of `[optim.NAME]` for a part that owns parameters (an energy's go to `[optim.energy]`).
         skip: a function of (config, selection): the reason not to include it here, or "".
         refuse: a function of (config, selection): the reason why it cannot work here, or "".
@@ -114,6 +117,7 @@ class Component:
     gives: tuple[str, ...] | Callable[[Any, Selection], tuple[str, ...]] = ()
     includes: tuple[Include, ...] | Callable[[Any, Selection], tuple[Include, ...]] = ()
     hides: tuple[str, ...] | Callable[[Any, Selection], tuple[str, ...]] = ()
+    negatives: bool | Callable[[Any, Selection], bool] = True
     optim: Mapping[str, Any] = field(default_factory=dict)
     skip: Rule | None = None
     refuse: Rule | None = None
@@ -138,6 +142,11 @@ class Component:
         if wrong:
             raise PluginError(f"{self.kind} '{self.name}': {wrong}.")
         return tuple(answer)
+
+    def needs_negatives(self, config: Any, selection: Selection) -> bool:
+        """Returns whether an objective needs chains of the model."""
+        answer = self._called("negatives", config, selection) if callable(self.negatives) else self.negatives
+        return bool(answer)
 
     def objection(self, rule: str, config: Any, selection: Selection) -> str:
         """Returns the reason that its `skip` or `refuse` gives, "" where there is none."""

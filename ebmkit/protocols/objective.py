@@ -10,11 +10,15 @@ import torch
 from torch import Generator, Tensor
 
 from ebmkit.errors import CapabilityError
+from ebmkit.ops.gradients import energy_and_gradient, leaf
 from ebmkit.point import Batch, Point, concatenate
 from ebmkit.protocols.energy import Energy, evaluate
 from ebmkit.rng import stream
 
 Named = dict[tuple[str, str], Tensor]
+
+SCORE = "score"
+"""What every differentiable energy has beside its own abilities: −∇ₓE [B, *event], nats per data unit."""
 
 
 class Phases:
@@ -36,6 +40,7 @@ class Phases:
         "_constant",
         "_energy",
         "_memo",
+        "_objective",
         "_rng",
         "batch",
         "negative",
@@ -53,6 +58,7 @@ class Phases:
     _energy: Energy
     _constant: Energy
     _memo: Named
+    _objective: str
     _rng: Callable[[str], Generator]
 
     def __init__(
@@ -68,11 +74,13 @@ class Phases:
         rng: Callable[[str], Generator] = lambda part: stream(0, 0, part),
         constant: Energy | None = None,
     ) -> None:
-        fields = {
-            "batch": batch, "positive": positive, "negative": negative, "tail": tail, "reference": reference,
-            "_energy": energy, "_abilities": abilities, "_rng": rng, "_memo": {},
-            "_constant": energy if constant is None else constant,
-        }  # fmt: skip
+        self._set(
+            batch=batch, positive=positive, negative=negative, tail=tail, reference=reference,
+            _energy=energy, _abilities=abilities, _rng=rng, _memo={}, _objective="",
+            _constant=energy if constant is None else constant,
+        )  # fmt: skip
+
+    def _set(self, **fields: object) -> None:
         for name, value in fields.items():
             object.__setattr__(self, name, value)
 
@@ -87,7 +95,8 @@ class Phases:
 
         Args:
             phase: "positive", "negative" or "tail".
-            ability: "energy" [B] nats, "features" [B, F], "latent" [B, D], "levels" [B, L] nats.
+            ability: "energy" [B] nats, "score" −∇ₓE [B, *event] nats per data unit, "features" [B, F], "latent" [B, D],
+                "levels.NAME" [B, L] nats.
 
         Raises:
             CapabilityError: the step has no such phase, or the energy no such ability.
@@ -96,20 +105,34 @@ class Phases:
         if key not in self._memo:
             abilities = self._abilities if ability in self._abilities else frozenset({ability})
             with torch.enable_grad():  # whoever asks first: the memo serves everybody
-                self._memo.update(self._pass(phase, tuple(sorted(abilities))))
+                found = self._pass(phase, tuple(sorted(abilities)))
+            self._memo.update({new: value for new, value in found.items() if new not in self._memo})
         return self._memo[key]
 
+    def evaluated(self, phase: str, ability: str = "energy") -> Tensor | None:
+        """Returns what `evaluate` has found already, None where nobody asked."""
+        return self._memo.get((phase, ability))
+
     def rng(self, part: str) -> Generator:
-        """Returns this step's random stream for a part; the same name gives the same stream again."""
-        return self._rng(part)
+        """Returns this step's random stream for a part; the same name gives the same stream again.
+
+        Each objective has streams of its own: a name that another one uses, or the step itself, gives another stream.
+        """
+        return self._rng(f"objective {self._objective}: {part}")
+
+    def seen_by(self, objective: str) -> Phases:
+        """Returns the same phases, with the same memory, as an objective of a name sees them: see `rng`."""
+        own = Phases.__new__(Phases)
+        own._set(**{**{name: getattr(self, name) for name in self.__slots__}, "_objective": objective})
+        return own
 
     def _pass(self, phase: str, abilities: tuple[str, ...]) -> Named:
         point = self._present(phase)
         if phase == "tail" or self.negative is None:
             energy = self._constant if phase == "tail" else self._energy
-            return _named(phase, evaluate(energy, point, *abilities))
+            return _named(phase, _values(energy, point, abilities))
         n = len(self.positive)
-        both = evaluate(self._energy, concatenate(self.positive, self.negative), *abilities)
+        both = _values(self._energy, concatenate(self.positive, self.negative), abilities)
         first, second = {k: v[:n] for k, v in both.items()}, {k: v[n:] for k, v in both.items()}
         return _named("positive", first) | _named("negative", second)
 
@@ -122,6 +145,22 @@ class Phases:
                 f"The {phase} phase was asked for, but no objective's `requires` named it: add it to Requires."
             )
         return point
+
+
+def _values(energy: Energy, point: Point, abilities: tuple[str, ...]) -> Mapping[str, Tensor]:
+    """Returns what was asked of an energy at a point, its score included, from one pass."""
+    if SCORE not in abilities:
+        return evaluate(energy, point, *abilities)
+    if not point.x.is_floating_point():
+        raise CapabilityError(f"A score is a gradient in x, but x is {point.x.dtype}: take data with real-valued x.")
+    values: dict[str, Tensor] = {}
+
+    def ask(start: Point) -> Tensor:
+        values.update(evaluate(energy, start, *sorted({*abilities, "energy"} - {SCORE})))
+        return values["energy"]
+
+    _, gradient = energy_and_gradient(ask, point if point.x.requires_grad else leaf(point), graph=True)
+    return {**values, SCORE: -gradient}
 
 
 def _named(phase: str, values: Mapping[str, Tensor]) -> Named:
@@ -139,6 +178,8 @@ class Requires:
         reference: buffer rows for an entropy.
         reference_fill: rows that must hold moved chains before any reference is drawn; all of a smaller buffer.
         abilities: what is asked of the energy in both phases, so that one pass serves every objective.
+        derivatives: how often the energy is differentiated in a row, the last time in its parameters: 1 for a loss of
+            energies, 2 for one of scores, 3 for one of their derivatives in x. Scores and tails count by themselves.
     """
 
     negatives: bool = True
@@ -147,6 +188,11 @@ class Requires:
     reference: int = 0
     reference_fill: int = 0
     abilities: frozenset[str] = frozenset({"energy"})
+    derivatives: int = 1
+
+    def __post_init__(self) -> None:
+        least = 2 if self.tail_moves or SCORE in self.abilities else 1
+        object.__setattr__(self, "derivatives", max(self.derivatives, least))
 
     def __or__(self, other: Requires) -> Requires:
         return Requires(
@@ -156,6 +202,7 @@ class Requires:
             reference=max(self.reference, other.reference),
             reference_fill=max(self.reference_fill, other.reference_fill),
             abilities=self.abilities | other.abilities,
+            derivatives=max(self.derivatives, other.derivatives),
         )
 
 

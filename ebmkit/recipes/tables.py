@@ -105,18 +105,31 @@ class SampleConfig:
     Where a coordinate takes chains away from data and back, as a noise level does, a chain is taken at a visit to data.
 
     Attributes:
+        sampler: draws the samples, a+b in this order, with its defaults at the temperature of the run; unset, that of
+            the run. Its steps are adapted on fresh chains before. It draws the pictures of training, too, where no
+            objective needs chains.
         transitions: of each chain; unset, 10. By visits, the most that a chain may make; unset, 1,000 and 200 for each
             visit.
         plain_transitions: transitions after these, without parts that only augment. Not by visits.
         visits: by visits, the transitions that a chain has ended at data when it is taken: the M-th such state is the
-            sample (Zhang et al., 2023, take M = 50).
+            sample (Zhang et al., 2023, take M = 50). Below 10, samples are biased, and that is said.
         batch_size: chains at a time.
     """
 
+    sampler: str | None = None
     transitions: Positive | None = None
     plain_transitions: Annotated[int, Ge(0)] = 0
-    visits: Positive = 2
+    visits: Positive = 10
     batch_size: Positive = 250
+
+
+def samplers_named(text: str | None) -> tuple[str, ...]:
+    """Returns the names of `[sample] sampler`.
+
+    >>> samplers_named("mala+gibbs"), samplers_named(None)
+    (('mala', 'gibbs'), ())
+    """
+    return tuple(name.strip() for name in text.split("+")) if text else ()
 
 
 TABLES: Mapping[str, type] = {

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ebmkit.errors import CheckpointError, RunError
+from ebmkit.runs.whole import written_whole
 
 FORMAT, VERSION = "ebmkit-checkpoint", 2
 
@@ -25,7 +26,7 @@ class Saved:
 
     Attributes:
         step: training steps made.
-        tensors: file name → tensors: owner, "ema.OWNER", "optim.OWNER", "buffer", "tuning".
+        tensors: file name → tensors: owner, "ema.OWNER", "optim.OWNER", and where there are chains "buffer", "tuning".
         data: what is known of the data set (event shape, value range, classes), so that a run can be loaded without it.
     """
 
@@ -41,27 +42,19 @@ def save(directory: Path, saved: Saved, keep: int) -> Path:
         RunError: the disk is full or cannot be written; older checkpoints stay as they were.
     """
     final = directory / f"step-{saved.step:08d}"
-    fresh = directory / f".writing-{saved.step:08d}"
+    state = {
+        "format": FORMAT, "version": VERSION, "step": saved.step, "files": sorted(saved.tensors), "data": saved.data,
+    }  # fmt: skip
     try:
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        for name, tensors in saved.tensors.items():
-            save_file(
-                {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, fresh / f"{name}.safetensors"
-            )
-        state = {
-            "format": FORMAT,
-            "version": VERSION,
-            "step": saved.step,
-            "files": sorted(saved.tensors),
-            "data": saved.data,
-        }
-        (fresh / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
-        if final.exists():
-            shutil.rmtree(final)
-        fresh.replace(final)
+        with written_whole(final) as fresh:
+            fresh.mkdir(parents=True)
+            for name, tensors in saved.tensors.items():
+                save_file(
+                    {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()},
+                    fresh / f"{name}.safetensors",
+                )
+            (fresh / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(fresh, ignore_errors=True)
         raise RunError(
             f"The checkpoint of step {saved.step} could not be written to {directory}: {error}. "
             "Free some space and resume; earlier checkpoints are untouched."
@@ -122,8 +115,6 @@ def _damage(state: Mapping[str, Any]) -> Iterator[str]:
         yield f"step must be a number of steps, found {step!r}"
     if not isinstance(files, list) or not all(isinstance(name, str) for name in files):
         yield f"files must be a list of names, found {files!r}"
-    elif "buffer" not in files:
-        yield f"files must name the buffer, found {', '.join(files) or 'none'}"
     if not isinstance(data, dict):
         yield f"data must be a table, found {data!r}"
 

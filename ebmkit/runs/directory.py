@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -15,17 +14,15 @@ from ebmkit.recipes.recipe import KIND_OF, Recipe, read_recipe
 from ebmkit.recipes.resolver.resolve import resolve
 from ebmkit.runs import checkpoint
 from ebmkit.runs.checkpoint import Saved
+from ebmkit.runs.whole import written_whole
 
 
 def write_text(path: Path, text: str) -> None:
     """Replaces a file by new text, whole or not at all; raises RunError where the disk refuses."""
-    fresh = path.with_name(f".{path.name}.writing")
     try:
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(path)
+        with written_whole(path) as fresh:
+            fresh.write_text(text, encoding="utf-8")
     except OSError as error:
-        with suppress(OSError):  # where it could not be made, it cannot always be removed
-            fresh.unlink(missing_ok=True)
         raise RunError(f"{path} could not be written: {error}. Free some space and try again.") from error
 
 
@@ -59,13 +56,16 @@ def newest_checkpoint(directory: Path) -> Saved | None:
     return checkpoint.load(found[-1]) if found else None
 
 
-def clear_unsaved(directory: Path) -> None:
-    """Removes what a run wrote before its first checkpoint, but for its recipe and environment."""
-    for pattern in ("metrics.jsonl", "samples/*-????????.png", "tensorboard/events.*"):
+def clear(directory: Path, *, recipe_too: bool) -> None:
+    """Removes what a run wrote before its first checkpoint; its recipe and environment only if asked, and last."""
+    for pattern in (*WRITTEN, *(START if recipe_too else ())):
         for path in directory.glob(pattern):
-            path.unlink()
-    for path in (directory / "checkpoints").glob(".writing-*"):
-        shutil.rmtree(path)
+            if not path.is_dir():
+                path.unlink()
+            elif path.name.startswith(".writing-"):
+                shutil.rmtree(path)
+            else:
+                path.rmdir()
 
 
 def check_free(directory: Path) -> None:
@@ -80,11 +80,11 @@ def check_free(directory: Path) -> None:
 
 TREE = Path("runs")
 
+WRITTEN = ("checkpoints/.writing-*", "samples/*-????????.png", "tensorboard/events.*", "metrics.jsonl")
+"""What a run writes while it goes, beside its checkpoints."""
 
-WRITTEN = (
-    "checkpoints/.writing-*/*", "checkpoints/.writing-*", "checkpoints", "samples/step-*.png", "tensorboard/events.*",
-    "metrics.jsonl", "environment.json", "recipe.toml",
-)  # fmt: skip
+START = ("checkpoints", "environment.json", "recipe.toml")
+"""What is there from its start."""
 
 
 def free_directory(name: str) -> Path:
@@ -110,16 +110,6 @@ def refuse_other(directory: Path, wanted: Recipe) -> None:
             f"{directory} holds a run of another recipe; different: {', '.join(different)}. "
             f"Resume it as it is with `ebmkit resume {shlex.quote(str(directory))}`, or choose another --out."
         )
-
-
-def clear_start(directory: Path) -> None:
-    """Removes what a run wrote that ended before its first checkpoint; its recipe goes last."""
-    for pattern in WRITTEN:
-        for path in directory.glob(pattern):
-            if path.is_dir():
-                path.rmdir()
-            else:
-                path.unlink()
 
 
 def _differences(made: Recipe, wanted: Recipe) -> Iterator[str]:

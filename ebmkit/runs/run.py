@@ -17,14 +17,16 @@ from ebmkit.assembly.device import choose_device
 from ebmkit.assembly.model import Model
 from ebmkit.data.spec import DataSpec
 from ebmkit.errors import RecipeError, RunError
+from ebmkit.plugins.host import host
 from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.objective import Objective
 from ebmkit.protocols.sampler import Sampler, Tuning
 from ebmkit.recipes.recipe import Recipe, to_toml
 from ebmkit.runs import checkpoint
-from ebmkit.runs.directory import check_free, clear_unsaved, newest_checkpoint, recipe_of, write_text
+from ebmkit.runs.directory import check_free, clear, newest_checkpoint, recipe_of, write_text
 from ebmkit.runs.environment import environment
 from ebmkit.runs.loop import Progress, Trainer, Watcher
+from ebmkit.runs.observers import plugin_observers
 from ebmkit.samplers.adaptation import for_evaluation
 from ebmkit.views.frozen import converge_parametrisations
 
@@ -117,7 +119,7 @@ def train(made: Complete, out: str | Path, *, watch: Watcher | None = None, note
     _write_start(directory, assembly)
     if note is not None and assembly.choice is not None:
         note(f"engine = {assembly.choice.engine}: {assembly.choice.reason}")
-    Trainer(directory, assembly, watch).train()
+    Trainer(directory, assembly, watch, plugin_observers(host(), directory)).train()
     return load(directory, device=str(assembly.parts.device))
 
 
@@ -146,9 +148,9 @@ def resume(directory: str | Path, *, steps: int | None = None, watch: Watcher | 
             f"{directory} has made {saved.step} of {total} steps: nothing is left. Give --steps {2 * total}, say."
         )
     assembly = assemble(recipe)
-    trainer = Trainer(directory, assembly, watch)
+    trainer = Trainer(directory, assembly, watch, plugin_observers(host(), directory))
     if saved is None:
-        clear_unsaved(directory)
+        clear(directory, recipe_too=False)
     else:
         trainer.take(saved)
     write_text(directory / "recipe.toml", to_toml(assembly.recipe))

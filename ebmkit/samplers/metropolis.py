@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ebmkit.errors import CapabilityError
+from ebmkit.ops.gradients import energy_and_gradient
 from ebmkit.ops.rows import normal, rows_as
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
@@ -63,9 +64,7 @@ class Target:
 
     def live_gradient(self, view: EnergyView, point: Point) -> Tensor:
         """Returns ∇E/T [B, *event] of the live energy with its graph; x must require a gradient."""
-        with torch.enable_grad():
-            (gradient,) = torch.autograd.grad(view.live(point).sum(), point.x, create_graph=True)
-        return self._reduced(gradient)
+        return self._reduced(energy_and_gradient(view.live, point, graph=True)[1])
 
     def allows(self, chains: Evaluated) -> Tensor:
         """Returns [B] bool: finite energy, finite gradient, x within bounds. What is not allowed is rejected."""

@@ -18,7 +18,7 @@ def slower(model: Model, divisor: float) -> tuple[Model, tuple[str, ...]]:
 
     Of x − η∇E + σξ, η is divided by the number and σ by its root: T = σ²/2η stays.
     """
-    parts = model.recipe.parts["sampler"]
+    parts = model.recipe.parts.get("sampler", ())
     changed = [_slower_part(model, part, divisor) for part in parts]
     names = tuple(part.use for part, new in zip(parts, changed, strict=True) if new is not part)
     if divisor == 1 or not names:

@@ -7,38 +7,47 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ebmkit.protocols.buffer import Buffer
 from ebmkit.protocols.objective import Phases
 from ebmkit.protocols.sampler import Sampler, SamplerInfo, Tuning
+from ebmkit.training.parts import Parts
 
 
-def is_filled(buffer: Any, n: int) -> bool:
+def step_metrics(parts: Parts, phases: Phases, info: SamplerInfo | None, tuning: Tuning) -> dict[str, Tensor]:
+    """Returns everything that a step tells of itself beside its losses, as named scalars on the device."""
+    metrics = {**chain_metrics(phases, info), **sampler_metrics(parts.sampler, info, tuning)}
+    if parts.requires.reference and parts.buffer is not None:
+        metrics["buffer_filled"] = torch.tensor(float(rows_filled(parts.buffer)), device=parts.device)
+    return metrics
+
+
+def is_filled(buffer: Buffer, n: int) -> bool:
     """Returns whether n rows of a buffer, or all of a smaller one, hold chains that a sampler has moved."""
     return n == 0 or rows_filled(buffer) >= min(n, len(buffer))
 
 
-def rows_filled(buffer: Any) -> int:
+def rows_filled(buffer: Buffer) -> int:
     """Returns how many rows of a buffer hold chains that a sampler has moved."""
-    return int(getattr(buffer, "filled", len(buffer)))
+    return buffer.filled
 
 
 def chain_metrics(phases: Phases, info: SamplerInfo | None) -> dict[str, Tensor]:
-    """Returns what tells how a step went: energies of both phases, how far chains moved, acceptance."""
-    with torch.no_grad():
-        positive = phases.evaluate("positive").detach()
-        metrics = {"energy_positive": positive.mean()}
-        if phases.negative is None or info is None:
-            return metrics
-        negative = phases.evaluate("negative").detach()
-        moved = (phases.negative.x - info.start.x).flatten(1).square().mean(dim=1).sqrt().mean()
-        return {
-            **metrics,
-            "energy_negative": negative.mean(),
-            "gap": positive.mean() - negative.mean(),
-            "chain_displacement": moved,
-            "chain_accept_rate": info.accept_rate.mean(),
-            "chain_x_mean": phases.negative.x.mean(),
-            "chain_x_sd": phases.negative.x.std(),
-        }
+    """Returns what tells how a step went: energies of both phases as far as an objective asked for them, and chains."""
+    asked = {phase: phases.evaluated(phase) for phase in ("positive", "negative")}
+    means = {phase: energy.detach().mean() for phase, energy in asked.items() if energy is not None}
+    metrics = {f"energy_{phase}": mean for phase, mean in means.items()}
+    if len(means) == 2:
+        metrics["gap"] = means["positive"] - means["negative"]
+    if phases.negative is None or info is None:
+        return metrics
+    moved = (phases.negative.x - info.start.x).flatten(1).square().mean(dim=1).sqrt().mean()
+    return {
+        **metrics,
+        "chain_displacement": moved,
+        "chain_accept_rate": info.accept_rate.mean(),
+        "chain_x_mean": phases.negative.x.mean(),
+        "chain_x_sd": phases.negative.x.std(),
+    }
 
 
 def sampler_metrics(sampler: Sampler, info: SamplerInfo | None, tuning: Tuning) -> dict[str, Tensor]:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from ebmkit.errors import CapabilityError
+from ebmkit.ops.gradients import Ask, energy_and_gradient, leaf
+from ebmkit.ops.rows import rows_as
 from ebmkit.point import Point
 from ebmkit.protocols.energy import at_least_fp32
 from ebmkit.views.captured import CudaGraphs, capture
@@ -18,7 +20,6 @@ from ebmkit.views.compiled import compiled
 from ebmkit.views.specialised import Function, Specialised
 
 Engine = Literal["eager", "compile", "graph"]
-Ask = Callable[[Point], Tensor]
 Gradient = Callable[[Point], tuple[Tensor, Tensor]]
 Loop = Callable[[Callable[[Point], Tensor], Point, Tensor], Tensor]
 
@@ -33,18 +34,11 @@ def value_and_gradient(ask: Ask) -> Gradient:
     """Returns the function from a point to its energies [B], at least fp32, and ∇ₓE laid out in memory as x is."""
 
     def both(point: Point) -> tuple[Tensor, Tensor]:
-        with torch.enable_grad():
-            x = point.x.detach().requires_grad_()
-            energy = ask(point.replace(x=x))
-            if not energy.requires_grad:
-                raise CapabilityError(
-                    "The energy has no gradient in x: it does not depend on x, detaches it, or torch.inference_mode is "
-                    "on. Compute it from point.x with differentiable operations, or take a sampler without gradients."
-                )
-            (gradient,) = torch.autograd.grad(energy.sum(), x)
+        start = leaf(point)
+        energy, gradient = energy_and_gradient(ask, start, graph=False)
         energy = at_least_fp32(energy.detach())
-        if gradient.stride() != x.stride():  # networks in channels-last hand back another layout
-            gradient = torch.empty_like(x).copy_(gradient)
+        if gradient.stride() != start.x.stride():  # networks in channels-last hand back another layout
+            gradient = torch.empty_like(start.x).copy_(gradient)
         return energy, gradient
 
     return both
@@ -52,7 +46,7 @@ def value_and_gradient(ask: Ask) -> Gradient:
 
 def telling(energy: Tensor, gradient: Tensor) -> Tensor:
     """Returns the gradient, NaN in rows whose energy is not finite: who asks for it alone sees it there."""
-    return gradient + (energy - energy).to(gradient.dtype).view(-1, *[1] * (gradient.ndim - 1))
+    return gradient + rows_as(energy - energy, gradient).to(gradient.dtype)
 
 
 class Passes:

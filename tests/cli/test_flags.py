@@ -10,7 +10,7 @@ FLAGS = {
     "run": "--energy --sampler --objective --buffer --coordinate --wrapper --data --recipe --set --steps --device "
     "--seed --out --dry-run --plugin --resume-if-present",
     "resume": "directory --steps --plugin",
-    "sample": "directory --out -n --given --given-strength --with --op --weight --transitions --visits "
+    "sample": "directory --out -n --sampler --given --given-strength --with --op --weight --transitions --visits "
     "--plain-transitions "
     "--seed --device --plugin",
     "list": "kind",

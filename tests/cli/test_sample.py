@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ebmkit.cli.sampling import Frames, given_values, write_whole
+from ebmkit.cli.sample_files import Frames
+from ebmkit.cli.sampling import given_values
 from ebmkit.plugins.host import host
 from tests.cli.noisy import COMPONENTS
 
@@ -35,7 +36,7 @@ def test_a_picture_is_overwritten(cli, trained) -> None:
     assert Image.open("x.png").size == (600, 600)
 
 
-def test_a_gif_has_a_frame_a_round(cli, small) -> None:
+def test_a_gif_has_a_frame_for_each_transition(cli, small) -> None:
     np.savez("images.npz", x=np.random.default_rng(0).integers(0, 256, (12, 1, 8, 8), dtype=np.uint8))
     flags = ("--energy", "mlp", "--data", "npz:images.npz", "--set", "sample.batch_size=4", *small)
     assert cli("run", *flags, "--steps", 1, "--out", "x").status == 0
@@ -48,16 +49,6 @@ def test_given_values() -> None:
         "label": "3",
         "latent": "class:3*1,image:a=b.png",
     }
-
-
-def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
-    def half(path: Path) -> None:
-        path.write_bytes(b"half")
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_whole(tmp_path / "x.png", half)
-    assert not list(tmp_path.iterdir())
 
 
 def test_the_global_stream_is_left_alone(cli, trained) -> None:
@@ -80,9 +71,11 @@ def noisy(cli, small) -> Path:
 
 
 def test_chains_with_a_noise_level_are_taken_at_a_visit_to_data(cli, noisy) -> None:
-    answer = cli("sample", noisy, "-n", 5, "--visits", 3, "--out", "x.npz")
+    answer = cli("sample", noisy, "-n", 5, "--out", "x.npz")
     assert answer.status == 0 and not answer.err
-    assert answer.out.startswith("x.npz: 5 chains after 1 training steps, taken at visit 3 to data, ")
+    assert answer.out.startswith("x.npz: 5 chains after 1 training steps, taken at visit 10 to data, ")
+    early = cli("sample", noisy, "-n", 5, "--visits", 3, "--out", "x.npz")
+    assert "taken at visit 3 to data" in early.out and "which is early" in early.err and "--visits 10" in early.err
     assert np.load("x.npz")["noise"].tolist() == [0] * 5
     held = cli("sample", noisy, "-n", 5, "--given", "noise=0", "--transitions", 2, "--out", "x.npz")
     assert "8 gradients each (2 transitions)" in held.out
@@ -116,7 +109,7 @@ def test_frames_of_a_long_film_are_thinned_evenly() -> None:
     assert [int(x) for x in frames.kept] == [0, 8, 16]
 
 
-def test_plain_rounds_are_told(cli, trained) -> None:
+def test_plain_transitions_are_told(cli, trained) -> None:
     answer = cli("sample", trained, "-n", 5, "--transitions", 2, "--plain-transitions", 3, "--out", "x.npz")
     assert "10 gradients each (2 transitions, then 3 without augmentation)" in answer.out
     cli("sample", trained, "--visits", 3, "--out", "x.npz").refuses("visits = 3 has no effect")

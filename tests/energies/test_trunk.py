@@ -58,7 +58,7 @@ def test_a_stage_may_have_no_blocks() -> None:
 
 
 def test_a_bias_alone_shifts_a_block() -> None:
-    energy = resnet(widths=(4,), conditioning=2, modulation="bias", shortcut="3x3")
+    energy = resnet(widths=(4,), conditioning=2, modulation="bias", shortcut="3x3").eval()  # no power iteration between
     block = energy.trunks[0].stages[0][0]
     x, c = torch.rand(2, 4, 6, 6), torch.randn(2, 2)
     h = block.first(block.activation(x)) + block.modulation(c)[:, :, None, None]

@@ -64,7 +64,7 @@ def test_a_foreign_checkpoint_is_refused(tmp_path: Path, state: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"files": 3}, {"files": ["energy"]}, {"files": [3]}, {"step": "7"}, {"step": -1}, {"data": []}]
+    "wrong", [{"files": 3}, {"files": "energy"}, {"files": [3]}, {"step": "7"}, {"step": -1}, {"data": []}]
 )
 def test_a_damaged_state_is_told_and_what_to_do(tmp_path: Path, wrong: dict[str, object]) -> None:
     path = save(tmp_path, saved(1), keep=1)

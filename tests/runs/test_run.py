@@ -210,7 +210,6 @@ def spoil_recipe(run: Path, start: str) -> None:
 SPOILED: dict[str, tuple[Any, str]] = {
     "no data spec": (lambda run: spoil_state(run, data={}), "of the data is damaged"),
     "files are no list": (lambda run: spoil_state(run, files=3), "files must be a list"),
-    "no buffer": (lambda run: spoil_state(run, files=["energy"]), "files must name the buffer"),
     "no weights": (lambda run: spoil_state(run, files=["buffer"]), "energy"),
     "foreign averages": (lambda run: spoil_tensors(run, "ema.energy"), "energy"),
     "no temperature": (lambda run: spoil_recipe(run, "temperature"), r"lacks run\.temperature"),
@@ -236,6 +235,14 @@ def test_a_foreign_state_of_training_is_told(name: str, made: Path, tmp_path: Pa
     shutil.copytree(made, tmp_path / "run")
     spoil_tensors(tmp_path / "run", name)
     with pytest.raises(CheckpointError, match="The saved"):
+        ebmkit.resume(tmp_path / "run", steps=4)
+
+
+def test_a_checkpoint_that_lost_its_buffer_is_told(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made, tmp_path / "run")
+    kept = json.loads((checkpoint.latest(tmp_path / "run") / "state.json").read_text())["files"]
+    spoil_state(tmp_path / "run", files=[name for name in kept if name != "buffer"])
+    with pytest.raises(CheckpointError, match="holds no buffer"):
         ebmkit.resume(tmp_path / "run", steps=4)
 
 

@@ -12,7 +12,8 @@ from torch import Generator, Tensor
 
 from ebmkit import BuildContext, Point
 from ebmkit.data.lattice import ising_energy, listed, potts_energy
-from ebmkit.ops.discrete import XValues, decoded
+from ebmkit.ops.discrete import decoded
+from ebmkit.point import XValues
 
 Statistic = Callable[[Point], Tensor]
 
@@ -22,7 +23,9 @@ class Discrete:
     """The least that a sampler must know of a discrete coordinate."""
 
     name: str
-    n_values: int
+    n_values: int | None
+    noises_x: bool = False
+    leaves_data: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -166,7 +169,7 @@ _WEIGHTS = torch.tensor([0.5, 0.3, 0.2])
 class JointEnergy:
     """−log of w_t N(x; μ_t, σ_t² I) in two dimensions, up to a constant."""
 
-    abilities = frozenset({"levels"})
+    abilities = frozenset({"levels.level"})
 
     def __call__(self, point: Point) -> Tensor:
         return self.levels(point).gather(1, point.aux["level"][:, None])[:, 0]

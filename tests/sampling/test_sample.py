@@ -198,7 +198,7 @@ def test_memory_is_bounded_before_the_first_move() -> None:
         moved.append(done)
 
     asked: dict[str, Any] = {"transitions": 100, "progress": watch}
-    with pytest.raises(RecipeError, match=r"2,400 bytes.*max_bytes is 1,000.*every 3th"):  # 100 · 2 · (2 + 1) · 4
+    with pytest.raises(RecipeError, match=r"2,400 bytes.*max_bytes is 1,000.*one in 3"):  # 100 · 2 · (2 + 1) · 4
         sample(quadratic, mala(), torch.zeros(2, 2), max_bytes=1000, **asked)
     assert not moved
     assert len(sample(quadratic, mala(), torch.zeros(2, 2), max_bytes=1000, thin=3, **asked).x) == 33

@@ -19,7 +19,8 @@ from ebmkit.protocols.energy import Energy, evaluate
 from ebmkit.protocols.objective import Phases, Requires
 from ebmkit.rng import stream
 from ebmkit.samplers.sequence import Sequence
-from ebmkit.training.step import Parts, lift, run_phases, train_step
+from ebmkit.training.parts import Parts
+from ebmkit.training.step import lift, run_phases, train_step
 from ebmkit.views.view import view
 
 SHAPE, N = (1, 8, 8), 4
@@ -163,6 +164,9 @@ class Marker:
     """A coordinate that names the datum, and after lifting the chain."""
 
     name = "marker"
+    noises_x = False
+    n_values = None
+    leaves_data = False
 
     def lift(self, batch: Batch, point: Point, rng: Generator) -> Point:
         return point.with_aux(marker=batch.x.flatten(1)[:, 0])

@@ -8,10 +8,11 @@ from typing import Any
 from ebmkit.errors import CapabilityError, EbmkitError
 from ebmkit.plugins.component import Component, Need
 from ebmkit.recipes.resolver.choice import Choice
-from ebmkit.recipes.resolver.draft import DEFAULTS, Draft
-from ebmkit.recipes.resolver.overrides import check_reached
+from ebmkit.recipes.resolver.draft import DEFAULTS, OF_CHAINS, Draft
+from ebmkit.recipes.resolver.overrides import check_reached, settings_of_table
 from ebmkit.recipes.resolver.temperature import disagreement
 from ebmkit.recipes.settings import settings_of, validated, written
+from ebmkit.recipes.tables import samplers_named
 
 
 def check(draft: Draft) -> None:
@@ -22,15 +23,26 @@ def check(draft: Draft) -> None:
         CapabilityError: a need is not met, parts disagree, or a part cannot work here.
     """
     check_reached(draft.overrides, draft.choices, draft.left_out.items())
+    _check_sample(draft)
     for problem in _problems(draft):
         raise CapabilityError(problem)
 
 
+def _check_sample(draft: Draft) -> None:
+    """Raises RecipeError where `[sample]` names a sampler that does not exist."""
+    asked = draft.recipe.with_table("sample", **settings_of_table(draft.overrides, "sample")).table("sample")
+    for name in samplers_named(asked.sampler):
+        draft.host.get("sampler", name)
+
+
 def _problems(draft: Draft) -> Iterator[str]:
+    chains = draft.needs_chains()
     for table in DEFAULTS:
-        if not draft.of(table):
+        if not draft.of(table) and (chains or table not in OF_CHAINS):
             yield f"A run needs a [{table}]; this recipe is marked as resolved and has none. Add one, or drop the mark."
     yield from draft.problems
+    if not chains:
+        yield from _idle_buffer(draft)
     yield from _values_of_x(draft)
     yield from _given_twice(draft)
     temperature, origin = draft.temperature()
@@ -43,6 +55,13 @@ def _problems(draft: Draft) -> Iterator[str]:
             yield f"{choice} cannot be used here{_added(choice)}: {reason}"
     for need, by in draft.unmet():
         yield f"{by}{_added(by)} needs {need.word}; {_found(draft, need, by)}. {_advice(draft, need, by)}"
+
+
+def _idle_buffer(draft: Draft) -> Iterator[str]:
+    """Yields the buffer of a run without chains."""
+    names = ", ".join(choice.name for choice in draft.of("objective"))
+    for choice in draft.of("buffer"):
+        yield f"{choice} keeps chains, but no objective of this run needs any ({names}): leave the buffer out."
 
 
 def _given_twice(draft: Draft) -> Iterator[str]:

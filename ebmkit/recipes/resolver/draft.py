@@ -17,6 +17,7 @@ from ebmkit.recipes.resolver.temperature import decided
 from ebmkit.recipes.settings import plain, settings_of
 
 DEFAULTS = {"data": "fashion-mini", "energy": "resnet", "buffer": "replay", "sampler": "sgld", "objective": "cd"}
+OF_CHAINS = ("sampler", "buffer")
 CHAINED = {"wrapper": "energy.", "coordinate": "point."}  # parts built on one another: these words come from before
 
 
@@ -26,10 +27,12 @@ class Assumed:
 
     Attributes:
         selection: what rules may know.
+        chains: an objective needs chains. Without any, no sampler and no buffer is added.
         grants: what includes ask for: part → setting → (value, who asks).
     """
 
     selection: Selection
+    chains: bool = True
     grants: Mapping[Key, Mapping[str, tuple[Any, str]]] = field(default_factory=dict)
 
 
@@ -50,6 +53,8 @@ class Draft:
     def assume(self, assumed: Assumed) -> None:
         """Starts a pass: rules are asked under this selection, and parts have these settings."""
         self.assumed = assumed
+        if not assumed.chains:
+            self.choices = [c for c in self.choices if c.table not in OF_CHAINS or c.reason != BY_DEFAULT]
         for choice in self.choices:
             self._grant_assumed(choice)
 
@@ -154,6 +159,8 @@ class Draft:
         found = []
         for choice in self.choices:
             for need in self.ask("needs", choice):
+                if self._is_idle(need):
+                    continue
                 if need.word not in (before[id(choice)] if self.is_chained(need, choice) else words):
                     found.append((need, choice))
         return sorted(found, key=lambda pair: (pair[0].word, pair[1].key))
@@ -162,9 +169,27 @@ class Draft:
         """Whether the word must come from before the part: a wrapper finds it inside."""
         return choice.table in CHAINED and need.word.startswith(CHAINED[choice.table])
 
+    def needs_chains(self) -> bool:
+        """Whether an objective needs chains of the model."""
+        free = self._free()
+        return any(
+            choice.component.needs_negatives(settled(choice.config(), free), free) for choice in self.of("objective")
+        )
+
+    def _is_idle(self, need: Need) -> bool:
+        """Whether it asks something of a sampler or buffer, where nothing is to be moved or kept."""
+        asks_sampler = need.word.startswith(("sampler.", "moves."))
+        idle = (asks_sampler and not self.of("sampler")) or need.word.startswith("buffer.")
+        return idle and not self.assumed.chains
+
     def includes(self) -> list[tuple[Include, Choice]]:
-        """Returns what comes along and with whom, by name."""
-        found = [(include, choice) for choice in self.choices for include in self.ask("includes", choice)]
+        """Returns what comes along and with whom, by name; no sampler and no buffer where nothing needs chains."""
+        found = [
+            (include, choice)
+            for choice in self.choices
+            for include in self.ask("includes", choice)
+            if self.assumed.chains or include.kind not in OF_CHAINS
+        ]
         return sorted(found, key=lambda pair: (pair[0].kind, pair[0].name, pair[1].key))
 
     def _default(self, table: str) -> str:
@@ -175,14 +200,15 @@ class Draft:
 
     def found(self) -> Assumed:
         """Returns what a pass that ended here should have assumed."""
-        return Assumed(selection=self.selection(), grants={} if self.recipe.resolved else self._grants())
+        grants = {} if self.recipe.resolved else self._grants()
+        return Assumed(selection=self.selection(), chains=self.needs_chains(), grants=grants)
 
     def temperature(self) -> tuple[float, str]:
         """Returns the temperature that the chosen parts mean, and where it comes from."""
         free = self._free()
         samplers = [(choice.name, choice.config()) for choice in self.of("sampler")]
         exact = [choice.name for choice in self.of("sampler") if "sampler.exact" in _capabilities_under(free, choice)]
-        return decided(self.run.temperature, samplers, exact, free.noised, self.event_shape)
+        return decided(self.run.temperature, samplers, exact, free.noised, self.event_shape, chains=self.needs_chains())
 
     def selection(self) -> Selection:
         """Returns what the chosen parts would let rules know."""

@@ -9,7 +9,7 @@ out. What cannot be met is refused before anything is built.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ebmkit.errors import CapabilityError
 from ebmkit.plugins.component import Include, Need
@@ -49,7 +49,7 @@ def resolve(recipe: Recipe, host: Host, event_shape: tuple[int, ...] | None = No
         CapabilityError: a need that nothing chosen meets, two parts that disagree, or a part that cannot work here.
     """
     draft, tried = Draft(recipe, host, event_shape), list[Assumed]()
-    assumed, added = draft.found(), set[str]()
+    assumed, added = replace(draft.found(), chains=True), set[str]()
     while assumed not in tried:
         tried.append(assumed)
         draft, before = Draft(recipe, host, event_shape), added

@@ -14,6 +14,8 @@ def decided(
     exact: Sequence[str],
     noised: Sequence[str],
     event_shape: tuple[int, ...] | None = None,
+    *,
+    chains: bool = True,
 ) -> tuple[float, str]:
     """Returns the temperature and where it comes from.
 
@@ -23,6 +25,7 @@ def decided(
         exact: names of the samplers that are exact.
         noised: names of the coordinates that noise x.
         event_shape: of the data, where it is known; the usual settings of samplers are for images.
+        chains: an objective needs chains. Without any, the usual temperature of a sampler counts for nothing.
     """
     if asked is not None:
         return float(asked), "run.temperature"
@@ -33,6 +36,8 @@ def decided(
     for name, config in samplers:
         if (value := getattr(config, "implied_temperature", None)) is not None:
             return float(value), f"σ²/2η of sampler {name}"
+    if not chains:
+        return 1.0, "no objective needs chains"
     if event_shape is not None and len(event_shape) != 3:
         return 1.0, "the data are not images"
     for name, config in samplers:

@@ -17,8 +17,8 @@ class GibbsConfig:
 
     Attributes:
         coordinate: its name.
-        window: 0 draws among all values, by the energy's `levels`; w ≥ 2 among the w values of a block with a random
-            offset, by w energies a draw (all values, if there are no more: for an energy without `levels`).
+        window: 0 draws among all values, by the energy's `levels.NAME`; w ≥ 2 among the w values of a block with a
+            random offset, by w energies a draw (all values, if there are no more).
     """
 
     coordinate: Annotated[str, MinLen(1)] = "level"
@@ -46,7 +46,10 @@ def _gibbs_gives(config: GibbsConfig, selection: Selection) -> tuple[str, ...]:
 
 def _gibbs_needs(config: GibbsConfig, selection: Selection) -> tuple[Need, ...]:
     point = Need(f"point.{config.coordinate}", default=config.coordinate)
-    return (point,) if config.window else (point, Need("energy.levels"))
+    if config.window:
+        return (point,)
+    otherwise = "give this gibbs a window (window = 10 for 10 values): any energy will do, asked once for each of them"
+    return (point, Need(f"energy.levels.{config.coordinate}", otherwise=otherwise))
 
 
 def _gibbs_refused(config: GibbsConfig, selection: Selection) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from ebmkit.energies.probe import length_of
 from ebmkit.errors import CapabilityError
 from ebmkit.ops.augmentation import PRESETS, augment
 from ebmkit.plugins.component import Selection
@@ -14,12 +15,12 @@ from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.energy import Energy, abilities_of
+from ebmkit.protocols.guided import guidance_strength
 from ebmkit.protocols.objective import Phases, Requires
 from ebmkit.rng import seeded
 from ebmkit_clel.declarations import ClelConfig, not_images
 from ebmkit_clel.encoders import Encoder, make_encoder
 from ebmkit_clel.losses import guidance, nt_xent
-from ebmkit_clel.probe import length_of
 
 ENCODED_AT_ONCE = 256
 """Images in a pass of `Clel.encode`."""
@@ -127,8 +128,8 @@ def _check(config: ClelConfig, context: BuildContext) -> None:
         raise CapabilityError("clel normalises over a batch, and contrasts its rows: set run.batch_size to 2 or more.")
     if "latent" not in abilities_of(context.inner):
         raise CapabilityError("clel scores an energy with a latent, found none: add --wrapper latent-head.")
-    beta = getattr(context.inner, "beta", config.beta)
-    if beta != config.beta:
+    beta = guidance_strength(context.inner)
+    if beta is not None and beta != config.beta:
         raise CapabilityError(
             f"clel.beta is {config.beta:g}, but the latent head's is {beta:g}: one joint energy has one β. "
             "Set objective.clel.beta and wrapper.latent-head.beta alike."

@@ -9,14 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ebmkit.energies.compose import is_combined
 from ebmkit.errors import CapabilityError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import abilities_of, at_least_fp32, evaluate, lacks_ability
 from ebmkit_improved_cd.wrapper_parts import MultiscaleConfig, halved, not_scalable, too_many_networks
-
-SUMMED = frozenset({"energy", "levels"})
-"""Abilities of a sum that are the sums of those of its terms; features are concatenated instead."""
 
 
 def pyramid(x: Tensor, n_scales: int) -> list[Tensor]:
@@ -41,13 +39,14 @@ class Multiscale(nn.Module):
         scales and square each on its own; here they see the sum.
     """
 
-    def __init__(self, networks: Iterable[Any]) -> None:
+    def __init__(self, networks: Iterable[nn.Module]) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
-        self.abilities = (SUMMED | {"features"}).intersection(*map(abilities_of, self.networks))
+        shared = frozenset.intersection(*map(abilities_of, self.networks))
+        self.abilities = frozenset(name for name in shared if name == "features" or is_combined(name))
 
     def evaluate(self, point: Point, *abilities: str) -> Mapping[str, Tensor]:
-        """Returns what was asked for: sums of "energy" [B] and "levels" [B, L], nats, and all "features" [B, ΣF]."""
+        """Returns what was asked for: sums of "energy" [B] and "levels.NAME" [B, L], nats, all "features" [B, ΣF]."""
         for name in abilities:
             if name not in self.abilities:
                 raise lacks_ability(self, name)
@@ -64,7 +63,7 @@ class Multiscale(nn.Module):
 
 
 def _together(name: str, values: Sequence[Tensor]) -> Tensor:
-    if name not in SUMMED:
+    if not is_combined(name):
         return torch.cat(list(values), dim=1)
     return torch.stack([at_least_fp32(value) for value in values]).sum(dim=0)
 
@@ -88,11 +87,12 @@ def build_multiscale(config: MultiscaleConfig, context: BuildContext) -> Multisc
     return Multiscale(networks)
 
 
-def _smaller(settings: Mapping[str, Any], context: BuildContext, shape: tuple[int, ...], scale: int) -> Any:
+def _smaller(settings: Mapping[str, Any], context: BuildContext, shape: tuple[int, ...], scale: int) -> nn.Module:
     if context.make_inner is None:
         raise CapabilityError("multiscale builds an energy for each scale: set make_inner in the BuildContext.")
     try:
-        return context.make_inner(event_shape=shape, index=scale, **settings)
+        network: nn.Module = context.make_inner(event_shape=shape, index=scale, **settings)
+        return network
     except CapabilityError as error:
         raise CapabilityError(
             f"multiscale cannot build the energy at scale {scale}, of {shape[1]}×{shape[2]} pixels: {error} Give that "

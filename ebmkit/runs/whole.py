@@ -1,0 +1,33 @@
+"""Files and folders that are whole or not there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Hands out a place beside `path` for a file or a folder, and renames it into place if all went well.
+
+    The place has the suffix of `path`. After a failure it is empty again, and `path` is as before.
+    """
+    fresh = path.with_name(f".writing-{path.name}")
+    _remove(fresh)
+    try:
+        yield fresh
+        if path.is_dir():
+            shutil.rmtree(path)
+        fresh.replace(path)
+    finally:
+        _remove(fresh)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # where it could not be made, it cannot always be removed
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

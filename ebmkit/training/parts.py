@@ -1,0 +1,54 @@
+"""What a training step is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+
+import torch
+from torch import nn
+
+from ebmkit.protocols.buffer import Buffer
+from ebmkit.protocols.coordinate import Coordinate
+from ebmkit.protocols.energy import Energy
+from ebmkit.protocols.objective import Objective, Requires
+from ebmkit.protocols.sampler import Sampler
+from ebmkit.views.view import CallableView, FrozenView
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Everything a training step is made of, built.
+
+    Attributes:
+        coordinates: in order.
+        energy: with its wrappers.
+        sampler: of the chains; a `NoSampler` where there are none.
+        buffer: of the chains; None where there are none.
+        objectives: by name.
+        view: what the sampler sees of the energy.
+        device: where everything is.
+        seed: of every random stream.
+        autocast: the losses are computed in bf16.
+    """
+
+    coordinates: tuple[Coordinate, ...]
+    energy: Energy
+    sampler: Sampler
+    buffer: Buffer | None
+    objectives: Mapping[str, Objective]
+    view: FrozenView | CallableView
+    device: torch.device
+    seed: int = 0
+    autocast: bool = False
+
+    @property
+    def requires(self) -> Requires:
+        """What the objectives ask of the phases, together."""
+        return reduce(lambda a, b: a | b, (objective.requires for objective in self.objectives.values()))
+
+    def owners(self) -> dict[str, nn.Module]:
+        """The modules that own parameters: the energy (its wrappers included) and objectives that are modules."""
+        modules: dict[str, object] = {"energy": self.energy, **self.objectives}
+        return {k: m for k, m in modules.items() if isinstance(m, nn.Module) and any(True for _ in m.parameters())}

@@ -1,0 +1,84 @@
+"""A model in memory is the model on disk: what training holds samples as what is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import ebmkit
+from ebmkit.assembly.assemble import assemble
+from ebmkit.assembly.complete import complete
+from ebmkit.assembly.model import Model
+from ebmkit.recipes.recipe import from_mapping, to_toml
+from ebmkit.runs import checkpoint
+from ebmkit.runs.loop import Progress, Trainer
+from ebmkit.samplers.adaptation import for_evaluation
+from ebmkit.views.frozen import converge_parametrisations
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "adapted steps, averaged weights": {
+        "run": {"steps": 4, "batch_size": 8, "ema_copy_steps": 1, "ema_half_life": 40.0},
+        "data": {"use": "toy", "density": "rings"},
+        "buffer": {"use": "replay", "capacity": 32},
+        "sampler": [{"use": "mala", "moves": 3, "adapt_every": 1, "adapt": "dual-averaging"}],
+        "sample": {"batch_size": 5},
+    },
+    "spectral norm, a label that moves": {
+        "run": {"steps": 3, "batch_size": 8, "ema_copy_steps": 1, "ema_half_life": 40.0},
+        "data": {"use": "fashion-mini", "limit": 50},
+        "energy": {"use": "resnet", "widths": [4, 8]},
+        "coordinate": [{"use": "label"}],
+        "sampler": [{"use": "sgld", "moves": 2}, {"use": "gibbs", "coordinate": "label", "window": 3}],
+    },
+}
+
+
+def trainer_of(name: str, out: Path, watch: Any = None) -> Trainer:
+    asked = {**RECIPES[name], "log": {"tensorboard": False}, "pictures": {"every": 1000}}
+    made = complete(from_mapping(asked))
+    out.mkdir()
+    return Trainer(out, assemble(made.recipe, dataset=made.dataset), watch)
+
+
+def in_memory(trainer: Trainer) -> Model:
+    """The model as evaluation during training needs it: a copy with the averages of now, adaptation ended."""
+    state = trainer.state
+    copy = assemble(trainer.recipe, data=trainer.assembly.data, with_data=False)
+    for name, module in copy.parts.owners().items():
+        checkpoint.take(module, state.averages.values[name], name)
+        converge_parametrisations(module)
+    return copy.model(step=state.step, tuning=for_evaluation(state.tuning))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_model_in_memory_generates_what_the_loaded_one_does(name: str, tmp_path: Path) -> None:
+    trainer = trainer_of(name, tmp_path / "run")
+    (tmp_path / "run" / "recipe.toml").write_text(to_toml(trainer.recipe))
+    trainer.train()
+    one, other = (ebmkit.generate(m, 8, seed=3) for m in (in_memory(trainer), ebmkit.load(tmp_path / "run").model))
+    assert torch.equal(one.x, other.x) and one.aux.keys() == other.aux.keys()
+    assert all(torch.equal(one.aux[key], other.aux[key]) for key in one.aux)
+    assert one.n_gradients == other.n_gradients and one.accept_rate == other.accept_rate
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_generation_during_training_changes_nothing_of_it(name: str, tmp_path: Path) -> None:
+    seen: list[torch.Tensor] = []
+
+    def look(progress: Progress) -> None:
+        seen.append(ebmkit.generate(in_memory(watched), 3).x)
+        seen.append(ebmkit.generate(watched.assembly.model(tuning=watched.state.tuning), 3).x)
+
+    watched, alone = trainer_of(name, tmp_path / "one", look), trainer_of(name, tmp_path / "two")
+    for trainer in (watched, alone):
+        trainer.train()
+    assert len(seen) == 2 * RECIPES[name]["run"]["steps"] and not torch.equal(seen[0], seen[-2])
+    for key, module in watched.assembly.parts.owners().items():
+        state, other = module.state_dict(), alone.assembly.parts.owners()[key].state_dict()
+        assert all(torch.equal(state[entry], other[entry]) for entry in other)
+        averages = watched.state.averages.values[key], alone.state.averages.values[key]
+        assert all(torch.equal(averages[0][entry], averages[1][entry]) for entry in averages[1])
+        assert all(p.requires_grad for p in module.parameters())
