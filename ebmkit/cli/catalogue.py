@@ -118,9 +118,8 @@ def _cite(components: list[Component]) -> None:
 
 def _unknown(name: str, found: Host) -> RecipeError:
     known = sorted({c.name for c, _ in found.all()} | set(recipe_names(found)))
-    broken = "".join(f"\nPlugin '{p.name}' ({p.distribution}) is not loaded: {p.error}" for p in found.broken())
     hint = did_you_mean(name, known) or " See `ebmkit list` and `ebmkit recipes`."
-    return RecipeError(f"There is no part and no recipe '{name}'.{hint}{broken}")
+    return RecipeError(f"There is no part and no recipe '{name}'.{hint}{found.not_loaded()}")
 
 
 def _about(name: str) -> str:

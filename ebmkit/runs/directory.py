@@ -46,10 +46,10 @@ def _check_installed(directory: Path, recipe: Recipe) -> None:
     parts = [(KIND_OF.get(table, table), part.use) for table, parts in recipe.parts.items() for part in parts]
     missing = [f"{kind} {name}" for kind, name in parts if name not in host().names(kind)]
     if missing:
-        broken = "".join(f" Plugin '{p.name}' ({p.distribution}) is not loaded: {p.error}" for p in host().broken())
         raise RecipeError(
             f"{directory} was made with {', '.join(missing)}, which no installed plugin gives. Install the plugin that "
-            f"it came from, or name it in EBMKIT_PLUGINS where that is set; or pass its file with --plugin.{broken}"
+            f"it came from, or name it in EBMKIT_PLUGINS where that is set; or pass its file with --plugin."
+            f"{host().not_loaded()}"
         )
 
 
