@@ -18,7 +18,7 @@ from ebmkit.plugins.host import host
 from ebmkit.point import Batch
 from ebmkit.recipes.recipe import Recipe
 from ebmkit.recipes.resolver.resolve import resolve
-from ebmkit.training.ema import Averages
+from ebmkit.training.ema import Averages as Averages  # public here: what a plugin times averages its weights too
 from ebmkit.training.optim import Optimisers
 from ebmkit.training.step import train_step
 

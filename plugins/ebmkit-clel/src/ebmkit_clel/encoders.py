@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ebmkit.errors import CapabilityError
+from ebmkit import CapabilityError
 from ebmkit_clel.declarations import ClelConfig
 
 LARGEST_UNSTRIDED = 32

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ebmkit import BuildContext, CapabilityError, Point, abilities_of, evaluate, seeded
 from ebmkit.energies.initialise import init_linear
-from ebmkit.errors import CapabilityError
-from ebmkit.plugins.context import BuildContext
-from ebmkit.point import Point
-from ebmkit.protocols.energy import abilities_of, evaluate
-from ebmkit.rng import seeded
 from ebmkit_clel.declarations import LatentHeadConfig
 from ebmkit_clel.probe import length_of
 
@@ -94,9 +91,9 @@ class LatentHead(nn.Module):
         B·L rows at once would not fit into memory: it is asked for in pieces.
         """
         n, rows, found = levels.shape[1], int(getattr(self.inner, "rows", ROWS)), []
-        for piece in torch.arange(len(point) * n, device=levels.device).split(rows):
+        for piece in torch.split(torch.arange(len(point) * n, device=levels.device), rows):
             row = piece // n
-            swept = point.map(lambda tensor, row=row: tensor[row]).with_aux(**{LEVEL: piece % n})
+            swept = point.map(itemgetter(row)).with_aux(**{LEVEL: piece % n})
             found.append(joint_energy(levels.flatten()[piece], self.latent(swept), condition[row], self.beta))
         return torch.cat(found).view(len(point), n)
 

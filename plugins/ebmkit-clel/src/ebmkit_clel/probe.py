@@ -7,10 +7,7 @@ from typing import Any
 
 import torch
 
-from ebmkit.plugins.context import BuildContext
-from ebmkit.prior import Fresh
-from ebmkit.protocols.energy import evaluate
-from ebmkit.rng import stream
+from ebmkit import BuildContext, Fresh, evaluate, stream
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Interval
 
-from ebmkit.plugins.component import Component, Need, Selection
+from ebmkit import Component, Need, Selection
 from ebmkit_diffusion.schedules import SCHEDULES, Betas, usual_ends, wrong_with
 
 CITE = "Zhang, Tan, Ou, Persistently trained, diffusion-assisted energy-based models, Stat 2023, arXiv:2304.10707"

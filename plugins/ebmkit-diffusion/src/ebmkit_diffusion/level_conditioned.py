@@ -11,13 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ebmkit import (
+    BuildContext,
+    CapabilityError,
+    Fresh,
+    Point,
+    abilities_of,
+    at_least_fp32,
+    evaluate,
+    lacks_ability,
+    seeded,
+    stream,
+)
 from ebmkit.energies.heads import CONDITION
-from ebmkit.errors import CapabilityError
-from ebmkit.plugins.context import BuildContext
-from ebmkit.point import Point
-from ebmkit.prior import Fresh
-from ebmkit.protocols.energy import abilities_of, at_least_fp32, evaluate, lacks_ability
-from ebmkit.rng import seeded, stream
 from ebmkit_diffusion.declarations import LevelConditionedConfig
 from ebmkit_diffusion.level import LEVEL, Level
 from ebmkit_diffusion.level_embedding import LevelBase, LevelTable, embedding_layers, level_coordinate, level_of

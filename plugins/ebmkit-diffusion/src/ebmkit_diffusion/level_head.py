@@ -8,13 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ebmkit import BuildContext, CapabilityError, Point, abilities_of, at_least_fp32, evaluate, lacks_ability, seeded
 from ebmkit.energies.heads import half_squared_norm
 from ebmkit.energies.initialise import init_linear
-from ebmkit.errors import CapabilityError
-from ebmkit.plugins.context import BuildContext
-from ebmkit.point import Point
-from ebmkit.protocols.energy import abilities_of, at_least_fp32, evaluate, lacks_ability
-from ebmkit.rng import seeded
 from ebmkit_diffusion.declarations import LevelHeadConfig
 from ebmkit_diffusion.level import LEVEL, Level
 from ebmkit_diffusion.level_conditioned import LEVELS, n_features

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ebmkit.protocols.sampler import Tuning
+from ebmkit import Tuning
 from ebmkit_diffusion.level_mixing import JUMPS, rates, round_trip, shares
 
 

@@ -7,12 +7,9 @@ from torch import Generator, Tensor
 from torch.func import functional_call
 from torch.nn.utils import clip_grad_norm_
 
-from ebmkit.assembly.complete import as_recipe
-from ebmkit.benchmarks.training import assembled, steps
+from ebmkit import Part, as_recipe
+from ebmkit.benchmarks.training import Averages, NoiseImages, assembled, steps
 from ebmkit.benchmarks.workload import Bar, Timed, Way, Workload
-from ebmkit.recipes.recipe import Part
-from ebmkit.training.ema import Averages
-from ebmkit.views.passes import Engine
 from ebmkit_improved_cd.published_network import PublishedNetwork
 
 GREY, BATCH, MOVES, ROWS = (1, 28, 28), 16, 10, 10_000
@@ -45,7 +42,7 @@ def workloads() -> tuple[Workload, ...]:
     )
 
 
-def ours(precision: str, train: str, engine: Engine = "eager", *, terms: bool = True) -> Way:
+def ours(precision: str, train: str, engine: str = "eager", *, terms: bool = True) -> Way:
     """Returns our training step: moves in one precision, training passes in another; without the KL and entropy terms.
 
     The entropy counts from the first step on, where a run would wait for the buffer to fill.
@@ -81,6 +78,7 @@ class Published:
     def __init__(self, device: torch.device) -> None:
         settings = {"run.batch_size": BATCH, "run.engine": "eager"}
         assembly = assembled("improved-cd-mnist", GREY, device, settings)
+        assert isinstance(assembly.dataset, NoiseImages)
         self.energy, self.data, self.device = PublishedNetwork(assembly.parts.energy), assembly.dataset, device
         self.rng = Generator(device).manual_seed(0)
         self.rows = torch.rand((ROWS, *GREY), generator=self.rng, device=device)

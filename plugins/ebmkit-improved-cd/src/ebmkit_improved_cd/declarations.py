@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Interval
 
+from ebmkit import Component, Include, Need, Selection
 from ebmkit.buffers.declarations import ReplayConfig, storage_refused
-from ebmkit.plugins.component import Component, Include, Need, Selection
 from ebmkit_improved_cd.wrapper_parts import WRAPPERS
 
 CITE = (

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from annotated_types import Interval
 
-from ebmkit.plugins.component import Component, Selection
+from ebmkit import Component, Selection
 
 CITE = (
     "Du, Li, Tenenbaum, Mordatch, Improved contrastive divergence training of energy-based models, ICML 2021, "
