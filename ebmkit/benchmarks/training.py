@@ -51,7 +51,7 @@ class NoiseImages:
 
 
 def assembled(
-    recipe: Recipe | str, event_shape: tuple[int, ...], device: torch.device, settings: Mapping[str, Any]
+    recipe: Recipe | str, event_shape: tuple[int, ...], device: torch.device, settings: Mapping[str, object]
 ) -> Assembly:
     """Returns the built parts of a recipe, on noise.
 

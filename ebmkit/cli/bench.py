@@ -107,11 +107,10 @@ def _print(result: Result) -> None:
 
 
 def _end(results: list[Result], conditions: Conditions, as_json: bool) -> None:
-    from ebmkit.benchmarks.report import LEGEND, summary
-    from ebmkit.benchmarks.report import as_json as plain
+    from ebmkit.benchmarks import report
 
     if as_json:
-        say(json.dumps(plain(results, conditions), indent=2))
+        say(json.dumps(report.as_json(results, conditions), indent=2))
         return
-    say(LEGEND)
-    say(summary(results))
+    say(report.LEGEND)
+    say(report.summary(results))

@@ -43,12 +43,12 @@ def validated(config: type[C], settings: Mapping[str, object], where: str) -> C:
     return found
 
 
-def settings_of(config: DataclassInstance) -> dict[str, Any]:
+def settings_of(config: DataclassInstance) -> dict[str, object]:
     """Returns a config's fields as TOML values; unset (None) fields are left out."""
     return as_toml({f.name: getattr(config, f.name) for f in fields(config)})
 
 
-def as_toml(settings: Mapping[str, object]) -> dict[str, Any]:
+def as_toml(settings: Mapping[str, object]) -> dict[str, object]:
     """Returns settings as TOML holds them: without None, with lists for tuples, tables for dataclasses, text for paths.
 
     Raises:
