@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ebmkit.cli.declaration import relations, settings_of
 from ebmkit.cli.output import paragraph, say, table
 from ebmkit.errors import EbmkitError, RecipeError, did_you_mean
 from ebmkit.plugins.component import KINDS, Component
@@ -133,8 +134,6 @@ def _about(name: str) -> str:
 
 
 def _show(component: Component, plugin: Plugin) -> None:
-    from ebmkit.cli.declaration import relations, settings_of
-
     say(f"{component.name}: {component.kind} of {plugin.distribution}")
     paragraph(component.summary, indent=2)
     for heading, text in relations(component):

@@ -17,15 +17,11 @@ import pluggy
 from ebmkit.errors import PluginError, RecipeError, did_you_mean
 from ebmkit.plugins import hookspecs
 from ebmkit.plugins.component import KINDS, Component
-from ebmkit.plugins.context import BuildContext
-from ebmkit.plugins.hookspecs import hookimpl
-from ebmkit.plugins.loading import describe, distribution_of, import_file, load_build
+from ebmkit.plugins.loading import describe, distribution_of, import_file
 from ebmkit.plugins.manifest import ClashError, Key, Plugin, clash, declared, recipes_of
 
 GROUP = "ebmkit"
 HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("ebmkit_"))
-
-__all__ = ["BuildContext", "Component", "Host", "Plugin", "hookimpl", "host", "load_build", "register"]
 
 
 class Host:

@@ -12,7 +12,7 @@ import tomli_w
 
 from ebmkit.errors import RecipeError, did_you_mean
 from ebmkit.plugins.host import Host
-from ebmkit.recipes.settings import as_toml, settings_of, validated
+from ebmkit.recipes.settings import as_toml, validated
 from ebmkit.recipes.tables import (
     TABLES,
     CheckpointConfig,
@@ -23,28 +23,6 @@ from ebmkit.recipes.tables import (
     SampleConfig,
     TableConfig,
 )
-
-__all__ = [
-    "KIND_OF",
-    "LISTS",
-    "SINGLES",
-    "TABLES",
-    "CheckpointConfig",
-    "LogConfig",
-    "OptimConfig",
-    "Part",
-    "PicturesConfig",
-    "Recipe",
-    "RunConfig",
-    "SampleConfig",
-    "from_mapping",
-    "from_toml",
-    "parse_override",
-    "read_recipe",
-    "settings_of",
-    "to_toml",
-    "validated",
-]
 
 LISTS = ("coordinate", "wrapper", "sampler", "objective")
 SINGLES = ("data", "energy", "buffer")
