@@ -120,13 +120,15 @@ def _train(asked: Asked, wanted: Recipe, out: Path | None, files: tuple[Path, ..
 def _start(made: Complete, directory: Path, files: tuple[Path, ...]) -> None:
     from ebmkit.runs.run import train
 
-    _watched(directory, files, lambda watch: train(made, directory, watch=watch, note=remark))
+    _watched(directory, lambda watch: train(made, directory, watch=watch, note=remark))
+    _end(directory, made.recipe.table("run").steps, files)
 
 
 def _resume(directory: Path, steps: int | None, files: tuple[Path, ...]) -> None:
     from ebmkit.runs.run import resume as go_on
 
-    _watched(directory, files, lambda watch: go_on(directory, steps=steps, watch=watch))
+    finished = _watched(directory, lambda watch: go_on(directory, steps=steps, watch=watch))
+    _end(directory, finished.recipe.table("run").steps, files)
 
 
 def _resume_unfinished(directory: Path, steps: int, files: tuple[Path, ...]) -> None:
@@ -140,12 +142,11 @@ def _resume_unfinished(directory: Path, steps: int, files: tuple[Path, ...]) -> 
     _end(directory, steps, files)
 
 
-def _watched(directory: Path, files: tuple[Path, ...], train: Callable[[Watcher], Run]) -> None:
-    """Trains while a person watches, and says what to do next."""
+def _watched(directory: Path, train: Callable[[Watcher], Run]) -> Run:
+    """Trains while a person watches."""
     keep_freed_memory()
     with watching(f"Run: {directory}") as watch:
-        finished = train(watch)
-    _end(directory, finished.recipe.table("run").steps, files)
+        return train(watch)
 
 
 def _end(directory: Path, steps: int, files: tuple[Path, ...]) -> None:

@@ -137,12 +137,16 @@ class Host:
         """
         self._refuse_clash(("recipe", name))
         if ("recipe", name) not in self._owners:
-            known = [name for name, _ in self.recipes()]
+            known = self.recipe_names()
             raise RecipeError(
                 f"There is no recipe '{name}' and no such file.{did_you_mean(name, known)} "
                 f"Known: {', '.join(known) or 'none'}.{self.not_loaded()}"
             )
         return self._owners["recipe", name].recipe(name)
+
+    def recipe_names(self) -> list[str]:
+        """Returns the sorted names of the recipes."""
+        return [name for name, _ in self.recipes()]
 
     def recipes(self) -> Iterator[tuple[str, Plugin]]:
         """Yields every recipe name with the plugin it comes from."""

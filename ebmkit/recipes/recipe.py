@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -26,7 +26,16 @@ from ebmkit.recipes.tables import (
 
 LISTS = ("coordinate", "wrapper", "sampler", "objective")
 SINGLES = ("data", "energy", "buffer")
-KIND_OF = {"data": "dataset"}
+
+
+def kind_of(table: str) -> str:
+    """Returns the kind of the parts in a table of a recipe."""
+    return "dataset" if table == "data" else table
+
+
+def table_of(kind: str) -> str:
+    """Returns the table of a recipe that holds parts of a kind."""
+    return "data" if kind == "dataset" else kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,10 @@ class Recipe:
         object.__setattr__(self, "parts", {table: tuple(parts) for table, parts in self.parts.items() if parts})
         for name in ("tables", "optim"):
             object.__setattr__(self, name, {key: as_toml(table) for key, table in getattr(self, name).items()})
+
+    def named(self) -> Iterator[tuple[str, str]]:
+        """Yields kind and name of every part."""
+        return ((kind_of(table), part.use) for table, parts in self.parts.items() for part in parts)
 
     def part(self, table: str) -> Part:
         """Returns the one part of a table that holds one."""

@@ -96,11 +96,6 @@ class Choice:
         return f"{self.component.kind} {self.name}"
 
 
-def table_of(kind: str) -> str:
-    """Returns the table of a recipe that holds parts of a kind."""
-    return "data" if kind == "dataset" else kind
-
-
 def settled(config: DataclassInstance, selection: Selection) -> DataclassInstance:
     """Returns a config with every unset value decided, where it can decide them."""
     return config.settled(selection) if isinstance(config, Settling) else config

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ebmkit.errors import CapabilityError, EbmkitError, RecipeError
 from ebmkit.plugins.component import Include, Need, Selection
 from ebmkit.plugins.host import Host
-from ebmkit.recipes.recipe import KIND_OF, LISTS, SINGLES, Part, Recipe
-from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice, Key, settled, table_of
+from ebmkit.recipes.recipe import LISTS, SINGLES, Part, Recipe, kind_of, table_of
+from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice, Key, settled
 from ebmkit.recipes.resolver.ordering import Capabilities, ordered
 from ebmkit.recipes.resolver.overrides import read_overrides, settings_for, settings_of_table
 from ebmkit.recipes.resolver.temperature import decided
@@ -83,7 +83,7 @@ class Draft:
 
     def choice(self, table: str, name: str, reason: str, settings: Mapping[str, object] | None = None) -> Choice:
         """Returns a part that is not yet chosen, with what the user and the assumptions set on it."""
-        kind = KIND_OF.get(table, table)
+        kind = kind_of(table)
         try:
             found = Choice(table, self.host.get(kind, name), {}, reason=reason)
         except EbmkitError as error:
@@ -215,7 +215,7 @@ class Draft:
         if table in SINGLES and len(parts) > 1:
             raise RecipeError(f"A recipe has one [{table}], found {', '.join(part.use for part in parts)}.")
         for index, part in enumerate(parts):
-            component = self.host.get(KIND_OF.get(table, table), part.use)
+            component = self.host.get(kind_of(table), part.use)
             if table != "sampler" and any(choice.name == part.use for choice in self.of(table)):
                 raise RecipeError(f"{table} '{part.use}' is named twice: one is enough.")
             choice = Choice(table, component, {}, index, reason)

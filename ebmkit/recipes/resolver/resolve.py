@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from ebmkit.errors import CapabilityError
 from ebmkit.plugins.component import Include, Need
 from ebmkit.plugins.host import Host
-from ebmkit.recipes.recipe import LISTS, SINGLES, Part, Recipe
+from ebmkit.recipes.recipe import LISTS, SINGLES, Part, Recipe, table_of
 from ebmkit.recipes.resolver.checks import check
-from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice, table_of
+from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice
 from ebmkit.recipes.resolver.draft import DEFAULTS, Assumed, Draft
 from ebmkit.recipes.resolver.optimisers import optimisers
 from ebmkit.recipes.resolver.overrides import settings_of_table
