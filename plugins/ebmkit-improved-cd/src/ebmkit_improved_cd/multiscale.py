@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ebmkit import BuildContext, CapabilityError, Point, abilities_of, at_least_fp32, evaluate, lacks_ability
-from ebmkit_improved_cd.wrapper_parts import MultiscaleConfig, halved, not_scalable, too_many_networks
+from ebmkit_improved_cd.declarations import MultiscaleConfig, halved, not_scalable, too_many_networks
 
 SUMMED = frozenset({"energy", "levels"})
 """Abilities of a sum that are the sums of those of its terms; features are concatenated instead."""
