@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ebmkit.errors import EbmkitError as EbmkitError
     from ebmkit.errors import PluginError as PluginError
     from ebmkit.errors import RecipeError as RecipeError
+    from ebmkit.errors import RunError as RunError
     from ebmkit.plugins.component import Component as Component
     from ebmkit.plugins.component import Include as Include
     from ebmkit.plugins.component import Need as Need
@@ -75,7 +76,7 @@ _HOME = {
     "assembly.model": "Model",
     "energies.compose": "mixture product",
     "energies.wrap": "energy",
-    "errors": "CapabilityError CheckpointError DataError DivergenceError EbmkitError PluginError RecipeError",
+    "errors": "CapabilityError CheckpointError DataError DivergenceError EbmkitError PluginError RecipeError RunError",
     "plugins.component": "Component Include Need NoConfig Selection",
     "plugins.context": "BuildContext",
     "plugins.hookspecs": "hookimpl",
