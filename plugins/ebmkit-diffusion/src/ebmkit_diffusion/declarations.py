@@ -116,7 +116,7 @@ class MgmsConfig:
     """MALA at a fixed level, then a Gibbs draw of the level, each level with a step size of its own.
 
     Attributes:
-        moves: K, Langevin moves a transition; it costs moves + 1 gradients and the energies of all levels.
+        moves: K, Langevin moves per transition; it costs moves + 1 gradients and the energies of all levels.
         step_size: s, data units, where adaptation starts.
         first_steps: "equal" starts every level at step_size; "noise" at step_size·√β_t, level 0 as level 1.
         window: 0 draws the level among all; w ≥ 2 among the w levels of a block with a random offset.
