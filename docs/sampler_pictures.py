@@ -98,7 +98,7 @@ def gaussian(point: Point) -> Tensor:
 class Diffused:
     """¾N(−2, .3²) + ¼N(2, .3²), shrunk and blurred more at each of six levels."""
 
-    abilities = frozenset({"levels"})
+    abilities = frozenset({"levels.level"})
     shrink = torch.tensor([1.0, 0.95, 0.85, 0.65, 0.4, 0.1])
     sd = (shrink**2 * 0.09 + 1 - shrink**2).sqrt()
 

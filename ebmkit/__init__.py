@@ -42,6 +42,11 @@ if TYPE_CHECKING:
     from ebmkit.protocols.energy import at_least_fp32 as at_least_fp32
     from ebmkit.protocols.energy import evaluate as evaluate
     from ebmkit.protocols.energy import lacks_ability as lacks_ability
+    from ebmkit.protocols.energy import level_coordinate_of as level_coordinate_of
+    from ebmkit.protocols.energy import levels_of as levels_of
+    from ebmkit.protocols.guided import Encodes as Encodes
+    from ebmkit.protocols.guided import Guided as Guided
+    from ebmkit.protocols.guided import guidance_strength as guidance_strength
     from ebmkit.protocols.objective import Objective as Objective
     from ebmkit.protocols.objective import Phases as Phases
     from ebmkit.protocols.objective import Requires as Requires
@@ -86,7 +91,9 @@ _HOME = {
     "protocols.buffer": "Buffer",
     "protocols.coordinate": "Coordinate",
     "protocols.dataset": "Dataset",
-    "protocols.energy": "Energy EnergyView abilities_of at_least_fp32 evaluate lacks_ability",
+    "protocols.energy": "Energy EnergyView abilities_of at_least_fp32 evaluate lacks_ability "
+    "level_coordinate_of levels_of",
+    "protocols.guided": "Encodes Guided guidance_strength",
     "protocols.objective": "Objective Phases Requires",
     "protocols.sampler": "Sampler SamplerInfo SamplerState Tail Tuning",
     "recipes.recipe": "Part Recipe",

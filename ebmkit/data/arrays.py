@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from ebmkit.errors import DataError
 from ebmkit.point import Batch
-from ebmkit.protocols.dataset import Dataset
+from ebmkit.protocols.dataset import Dataset, XValues
 
 SPLITS = ("train", "test")
 NOISE_STEPS = 2.0**16
@@ -58,6 +58,7 @@ class ArrayData:
         class_names: their names, perhaps empty.
         split_name: the part that this is.
         open_split: gives another part by name, or raises DataError.
+        x_values: "real".
         event_shape: shape of one datum.
     """
 
@@ -68,6 +69,7 @@ class ArrayData:
     class_names: tuple[str, ...]
     split_name: str
     open_split: Callable[[str], Dataset]
+    x_values: XValues = "real"
     event_shape: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:

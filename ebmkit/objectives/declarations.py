@@ -13,7 +13,8 @@ from ebmkit.plugins.component import Component, Selection
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnergyL2Config:
-    """α·mean(E⁺² + E⁻²), in nats²; where there is a level, the energies of each level are taken from their own mean.
+    """α·mean(E⁺² + E⁻²), in nats²; where a discrete coordinate noises x, the energies of each of its
+    values are taken from their own mean.
 
     Attributes:
         alpha: weight α, per nat.

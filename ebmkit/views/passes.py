@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ebmkit.errors import CapabilityError
+from ebmkit.ops.rows import rows_as
 from ebmkit.point import Point
 from ebmkit.protocols.energy import at_least_fp32
 from ebmkit.views.captured import CudaGraphs, capture
@@ -52,7 +53,7 @@ def value_and_gradient(ask: Ask) -> Gradient:
 
 def telling(energy: Tensor, gradient: Tensor) -> Tensor:
     """Returns the gradient, NaN in rows whose energy is not finite: who asks for it alone sees it there."""
-    return gradient + (energy - energy).to(gradient.dtype).view(-1, *[1] * (gradient.ndim - 1))
+    return gradient + rows_as(energy - energy, gradient).to(gradient.dtype)
 
 
 class Passes:

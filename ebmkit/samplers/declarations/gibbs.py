@@ -46,7 +46,10 @@ def _gibbs_gives(config: GibbsConfig, selection: Selection) -> tuple[str, ...]:
 
 def _gibbs_needs(config: GibbsConfig, selection: Selection) -> tuple[Need, ...]:
     point = Need(f"point.{config.coordinate}", default=config.coordinate)
-    return (point,) if config.window else (point, Need("energy.levels"))
+    if config.window:
+        return (point,)
+    otherwise = "set window on gibbs: by as many energies a draw, any energy will do (window = 10: of 10 values)"
+    return (point, Need(f"energy.levels.{config.coordinate}", otherwise=otherwise))
 
 
 def _gibbs_refused(config: GibbsConfig, selection: Selection) -> str:
