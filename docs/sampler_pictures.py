@@ -98,7 +98,7 @@ def gaussian(point: Point) -> Tensor:
 class Diffused:
     """¾N(−2, .3²) + ¼N(2, .3²), shrunk and blurred more at each of six levels."""
 
-    abilities = frozenset({"levels"})
+    abilities = frozenset({"levels.level"})
     shrink = torch.tensor([1.0, 0.95, 0.85, 0.65, 0.4, 0.1])
     sd = (shrink**2 * 0.09 + 1 - shrink**2).sqrt()
 
@@ -301,7 +301,7 @@ def _second_moment() -> Tensor:
 
 def table() -> str:
     """Returns the measured table of both targets."""
-    heads = "| sampler | step | accepted | gradients a transition | ESS / 1,000 gradients | error of E x₁² |"
+    heads = "| sampler | step | accepted | gradients per transition | ESS / 1,000 gradients | error of E x₁² |"
     lines = []
     for target, rows in MEASURED.items():
         lines += [f"{target}:", heads, "|---" * 6 + "|"]

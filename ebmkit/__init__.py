@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ebmkit.errors import EbmkitError as EbmkitError
     from ebmkit.errors import PluginError as PluginError
     from ebmkit.errors import RecipeError as RecipeError
+    from ebmkit.errors import RunError as RunError
     from ebmkit.plugins.component import Component as Component
     from ebmkit.plugins.component import Include as Include
     from ebmkit.plugins.component import Need as Need
@@ -41,6 +42,11 @@ if TYPE_CHECKING:
     from ebmkit.protocols.energy import at_least_fp32 as at_least_fp32
     from ebmkit.protocols.energy import evaluate as evaluate
     from ebmkit.protocols.energy import lacks_ability as lacks_ability
+    from ebmkit.protocols.energy import level_coordinate_of as level_coordinate_of
+    from ebmkit.protocols.energy import levels_of as levels_of
+    from ebmkit.protocols.guided import Encodes as Encodes
+    from ebmkit.protocols.guided import Guided as Guided
+    from ebmkit.protocols.guided import guidance_strength as guidance_strength
     from ebmkit.protocols.objective import Objective as Objective
     from ebmkit.protocols.objective import Phases as Phases
     from ebmkit.protocols.objective import Requires as Requires
@@ -75,7 +81,7 @@ _HOME = {
     "assembly.model": "Model",
     "energies.compose": "mixture product",
     "energies.wrap": "energy",
-    "errors": "CapabilityError CheckpointError DataError DivergenceError EbmkitError PluginError RecipeError",
+    "errors": "CapabilityError CheckpointError DataError DivergenceError EbmkitError PluginError RecipeError RunError",
     "plugins.component": "Component Include Need NoConfig Selection",
     "plugins.context": "BuildContext",
     "plugins.hookspecs": "hookimpl",
@@ -85,7 +91,9 @@ _HOME = {
     "protocols.buffer": "Buffer",
     "protocols.coordinate": "Coordinate",
     "protocols.dataset": "Dataset",
-    "protocols.energy": "Energy EnergyView abilities_of at_least_fp32 evaluate lacks_ability",
+    "protocols.energy": "Energy EnergyView abilities_of at_least_fp32 evaluate lacks_ability "
+    "level_coordinate_of levels_of",
+    "protocols.guided": "Encodes Guided guidance_strength",
     "protocols.objective": "Objective Phases Requires",
     "protocols.sampler": "Sampler SamplerInfo SamplerState Tail Tuning",
     "recipes.recipe": "Part Recipe",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
 
 from torch import nn
 
 from ebmkit.errors import CapabilityError, RecipeError
+from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.sampler import Sampler, is_discrete, moves_x
 from ebmkit.recipes.recipe import Recipe
 from ebmkit.training.step import Parts
@@ -50,7 +50,7 @@ def check_references(parts: Parts, batch_size: int) -> None:
         )
 
 
-def check_values(sampler: Sampler, coordinates: Iterable[Any], x_values: str) -> None:
+def check_values(sampler: Sampler, coordinates: Iterable[Coordinate], x_values: str) -> None:
     """Refuses a sampler that moves real-valued x where x is discrete, or the reverse, and coordinates that noise it.
 
     Args:
@@ -70,7 +70,7 @@ def check_values(sampler: Sampler, coordinates: Iterable[Any], x_values: str) ->
         raise CapabilityError(
             f"{wrong[0]} moves real-valued x, but x of these data is {x_values}: take gibbs-with-gradients."
         )
-    noisy = [c.name for c in coordinates if getattr(c, "noises_x", False)]
+    noisy = [c.name for c in coordinates if c.noises_x]
     if noisy and x_values != "real":
         raise CapabilityError(f"Coordinate '{noisy[0]}' noises x, but x of these data is {x_values}: leave it out.")
 

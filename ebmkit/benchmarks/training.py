@@ -16,6 +16,7 @@ from ebmkit.assembly.complete import as_recipe
 from ebmkit.benchmarks.workload import Call, Make, Timed, Way
 from ebmkit.plugins.host import host
 from ebmkit.point import Batch
+from ebmkit.protocols.dataset import XValues
 from ebmkit.recipes.recipe import Recipe
 from ebmkit.recipes.resolver.resolve import resolve
 from ebmkit.training.ema import Averages as Averages  # public here: what a plugin times averages its weights too
@@ -30,6 +31,7 @@ class NoiseImages:
     """Uniform noise in [0, 1] for a data set: what a step costs does not depend on what the images show."""
 
     value_range: tuple[float, float] | None = (0.0, 1.0)
+    x_values: XValues = "real"
     class_names: tuple[str, ...] = ()
 
     def __init__(self, event_shape: tuple[int, ...], n_classes: int = 0, n: int = 1024) -> None:

@@ -25,6 +25,11 @@ class NoBuffer:
         point = self.fresh(len(positive), rng)
         return None, point.with_aux(**{name: positive.aux[name] for name in sorted(match)})
 
+    @property
+    def filled(self) -> int:
+        """None: it has no rows."""
+        return 0
+
     def put(self, token: Any, point: Point) -> None:
         """Keeps nothing."""
 

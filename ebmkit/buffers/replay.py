@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+from einops import rearrange
 from torch import Generator, Tensor
 
 from ebmkit.buffers.declarations import ReplayConfig
 from ebmkit.errors import CapabilityError, CheckpointError
 from ebmkit.ops.discrete import decoded, encoded
+from ebmkit.ops.rows import rows_as
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.prior import Fresh
@@ -186,12 +188,12 @@ def _ranks(values: Tensor) -> Tensor:
 
 def _columns(values: Tensor) -> Tensor:
     """Returns a discrete coordinate [N, ...] as one row of N numbers for each of its entries."""
-    return values.long().reshape(len(values), -1).T
+    return rearrange(values.long(), "n ... -> (...) n")
 
 
 def _chosen(first: Tensor, yes: Point, no: Point) -> Point:
     def pick(a: Tensor, b: Tensor) -> Tensor:
-        return torch.where(first.view(-1, *[1] * (a.ndim - 1)), a, b)
+        return torch.where(rows_as(first, a), a, b)
 
     return Point(x=pick(yes.x, no.x), aux={name: pick(yes.aux[name], no.aux[name]) for name in no.aux})
 

@@ -15,9 +15,11 @@ class Label:
     """p(x, y): the label is lifted from the data, and a fresh chain draws one of the classes uniformly."""
 
     name = "label"
+    noises_x = False
+    leaves_data = False
 
-    def __init__(self, n_classes: int) -> None:
-        self.n_classes = n_classes
+    def __init__(self, n_values: int) -> None:
+        self.n_values = n_values
 
     def lift(self, batch: Batch, point: Point, rng: Generator) -> Point:
         """Returns the point with the labels of the batch."""
@@ -27,7 +29,7 @@ class Label:
 
     def prior(self, n: int, point: Point, rng: Generator, purpose: str = "buffer") -> Point:
         """Returns the point with a uniform class in each of its n rows."""
-        return point.with_aux(label=torch.randint(self.n_classes, (n,), generator=rng, device=rng.device))
+        return point.with_aux(label=torch.randint(self.n_values, (n,), generator=rng, device=rng.device))
 
     def clean(self, point: Point) -> Point:
         """Returns the point as it is: every label belongs to data."""

@@ -14,6 +14,9 @@ class Momentum:
     """Standard normal and independent of x: data and fresh chains draw it alike, and no energy sees it."""
 
     name = "momentum"
+    noises_x = False
+    n_values = None
+    leaves_data = False
 
     def lift(self, batch: Batch, point: Point, rng: Generator) -> Point:
         """Returns the point with a momentum drawn for each datum."""

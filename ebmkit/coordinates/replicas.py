@@ -15,6 +15,9 @@ class Replicas:
     """The hotter replicas of a chain; data show copies of themselves, and no energy sees them."""
 
     name = "replicas"
+    noises_x = False
+    n_values = None
+    leaves_data = False
 
     def __init__(self, *, n_replicas: int, value_range: tuple[float, float] | None) -> None:
         self.n_replicas, self.value_range = n_replicas, value_range

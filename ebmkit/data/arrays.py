@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from ebmkit.data.declarations import Split
 from ebmkit.errors import DataError
 from ebmkit.point import Batch
-from ebmkit.protocols.dataset import Dataset
+from ebmkit.protocols.dataset import Dataset, XValues
 
 SPLITS: tuple[Split, ...] = ("train", "test")
 NOISE_STEPS = 2.0**16
@@ -59,6 +59,7 @@ class ArrayData:
         class_names: their names, perhaps empty.
         split_name: the part that this is.
         open_split: gives another part by name, or raises DataError.
+        x_values: "real".
         event_shape: shape of one datum.
     """
 
@@ -69,6 +70,7 @@ class ArrayData:
     class_names: tuple[str, ...]
     split_name: str
     open_split: Callable[[Split], Dataset]
+    x_values: XValues = "real"
     event_shape: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -11,10 +11,11 @@ from torch import Generator, Tensor
 
 from ebmkit.data.arrays import known_split
 from ebmkit.data.declarations import ToyDiscreteConfig
-from ebmkit.ops.discrete import XValues, decoded
+from ebmkit.ops.discrete import decoded
 from ebmkit.plugins.component import Selection
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Batch
+from ebmkit.protocols.dataset import XValues
 
 
 def ising_energy(x: Tensor, coupling: float, field: float) -> Tensor:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter, ValidationError
 
 from ebmkit.errors import CheckpointError
-from ebmkit.ops.discrete import XValues
-from ebmkit.protocols.dataset import Dataset
+from ebmkit.protocols.dataset import Dataset, XValues
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +41,7 @@ class DataSpec:
             n_classes=dataset.n_classes,
             class_names=tuple(dataset.class_names),
             n_data=len(dataset),
-            x_values=getattr(dataset, "x_values", "real"),
+            x_values=dataset.x_values,
         )
 
     @classmethod

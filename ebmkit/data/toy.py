@@ -16,6 +16,7 @@ from ebmkit.data.declarations import ToyConfig
 from ebmkit.errors import DataError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Batch
+from ebmkit.protocols.dataset import XValues
 
 DEFAULT_SD = 0.2
 DEFAULT_RINGS = 2
@@ -49,6 +50,7 @@ class ToyData:
         n_classes: number of components.
         event_shape: (2,).
         value_range: None, the plane.
+        x_values: "real".
         class_names: none.
     """
 
@@ -60,6 +62,7 @@ class ToyData:
     n_classes: int
     event_shape: tuple[int, ...] = (2,)
     value_range: tuple[float, float] | None = None
+    x_values: XValues = "real"
     class_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 
@@ -31,6 +32,7 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns [B, C, H, W] of x [B, C, H, W]."""
-        seen = attended(self.query(x).flatten(2), self.key(x).flatten(2), self.value(x).flatten(2))
-        result: Tensor = x + self.gamma.to(x.dtype) * seen.view(x.shape)
+        query, key, value = (rearrange(map_(x), "b c h w -> b c (h w)") for map_ in (self.query, self.key, self.value))
+        seen = rearrange(attended(query, key, value), "b c (h w) -> b c h w", h=x.shape[2])
+        result: Tensor = x + self.gamma.to(x.dtype) * seen
         return result

@@ -10,33 +10,33 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.errors import CapabilityError
+from ebmkit.ops.rows import rows_as
 from ebmkit.point import Point
-from ebmkit.protocols.energy import abilities_of, at_least_fp32, evaluate, lacks_ability
+from ebmkit.protocols.energy import abilities_of, at_least_fp32, evaluate, lacks_ability, level_coordinate_of
 
 Combine = Callable[[Tensor, Tensor], Tensor]
-COMBINED = ("energy", "levels")
-"""What energies can be put together from; features and latents of different parts have nothing in common."""
+
+
+def is_combined(ability: str) -> bool:
+    """Whether energies can be put together from it; features and latents of different parts have nothing in common."""
+    return ability == "energy" or bool(level_coordinate_of(ability))
 
 
 def weighted_sum(energies: Tensor, weights: Tensor) -> Tensor:
     """Returns Σ wᵢEᵢ [B] or [B, L] of energies [n, B] or [n, B, L] and weights [n]: p ∝ Π pᵢ^wᵢ (Hinton, 2002)."""
-    return (_against(energies, weights) * energies).sum(dim=0)
+    return (rows_as(weights, energies) * energies).sum(dim=0)
 
 
 def soft_minimum(energies: Tensor, log_weights: Tensor, temperature: float = 1.0) -> Tensor:
     """Returns −T log Σ exp(aᵢ − Eᵢ/T) of energies [n, B] or [n, B, L] and log-weights [n]: p ∝ Σ exp(aᵢ − Eᵢ/T)."""
-    return -temperature * torch.logsumexp(_against(energies, log_weights) - energies / temperature, dim=0)
-
-
-def _against(energies: Tensor, weights: Tensor) -> Tensor:
-    return weights.view(-1, *[1] * (energies.ndim - 1))
+    return -temperature * torch.logsumexp(rows_as(log_weights, energies) - energies / temperature, dim=0)
 
 
 class Composition(nn.Module):
     """A function of the energies that several parts give one point.
 
-    It has `levels` where all parts have them, and hides everything else that they can give. A point reaches every part
-    with all its coordinates, so a label, a level or a given latent holds for each of them.
+    It gives all values of a coordinate where all parts do, and hides everything else that they can give. A point
+    reaches every part with all its coordinates, so a label, a level or a given latent holds for each of them.
 
     Raises:
         CapabilityError: there is no energy, another number of weights, or a weight that is no number.
@@ -57,11 +57,11 @@ class Composition(nn.Module):
             raise CapabilityError(f"Weights are numbers, but these are {', '.join(f'{value:g}' for value in values)}.")
         self.parts = nn.ModuleList(e if isinstance(e, nn.Module) else _Plain(e) for e in energies)
         self.combine = combine
-        self.abilities = frozenset(COMBINED).intersection(*map(abilities_of, self.parts))
+        self.abilities = frozenset(filter(is_combined, frozenset.intersection(*map(abilities_of, self.parts))))
         self.register_buffer("weights", torch.tensor(values, dtype=torch.float32), persistent=False)
 
     def evaluate(self, point: Point, *abilities: str) -> Mapping[str, Tensor]:
-        """Returns the energies [B], and those of all levels [B, L], from one pass of each part."""
+        """Returns the energies [B], and those of all values of a coordinate [B, L], from one pass of each part."""
         for name in abilities:
             if name not in self.abilities:
                 raise lacks_ability(self, name)
@@ -75,7 +75,9 @@ class Composition(nn.Module):
     def _combined(self, name: str, values: list[Tensor]) -> Tensor:
         shapes = sorted({tuple(value.shape[1:]) for value in values})
         if len(shapes) > 1:
-            raise CapabilityError(f"Energies of one point were composed whose {name} have shapes {shapes} a row.")
+            coordinate = level_coordinate_of(name)
+            what = f"energies of all values of '{coordinate}'" if coordinate else "energies"
+            raise CapabilityError(f"Energies of one point were composed, but the {what} have shapes {shapes} a row.")
         energies = torch.stack([at_least_fp32(value) for value in values])
         return self.combine(energies, self.weights.to(energies))
 

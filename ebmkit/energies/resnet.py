@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
@@ -42,8 +43,8 @@ class Resnet(nn.Module):
         self.activation = ACTIVATIONS[config.activation]
         self.activates_features = config.head == "linear" and bool(config.hidden or config.features)
         self.head = Head(config.head, config.features or config.hidden or pooled)
-        self.register_buffer("mean", torch.tensor(config.mean).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(config.std).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("mean", rearrange(torch.tensor(config.mean), "c -> 1 c 1 1"), persistent=False)
+        self.register_buffer("std", rearrange(torch.tensor(config.std), "c -> 1 c 1 1"), persistent=False)
         init_conv(self)
         init_linear(self, config.linear_std)
         _parametrise(self, config)

@@ -13,7 +13,8 @@ from ebmkit.plugins.component import Component, Selection
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnergyL2Config:
-    """α·mean(E⁺² + E⁻²), in nats²; where there is a level, the energies of each level are taken from their own mean.
+    """α·mean(E⁺² + E⁻²), in nats²; where a discrete coordinate noises x, the energies of each of its
+    values are taken from their own mean.
 
     Attributes:
         alpha: weight α, per nat.
@@ -57,8 +58,9 @@ COMPONENTS = (
         kind="objective",
         name="cd",
         build="ebmkit.objectives.cd:build_cd",
-        summary="contrastive divergence, mean E⁺ − mean E⁻",
-        cite="Hinton, Training products of experts by minimizing contrastive divergence, Neural Computation 2002",
+        summary="contrastive divergence, mean E⁺ − mean E⁻; persistent (PCD) with a replay buffer",
+        cite="Hinton, Training products of experts by minimizing contrastive divergence, Neural Computation 2002; "
+        "Tieleman, Training restricted Boltzmann machines using approximations to the likelihood gradient, ICML 2008",
         gives=("objective.fit",),
     ),
     Component(

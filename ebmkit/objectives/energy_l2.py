@@ -19,8 +19,9 @@ from ebmkit.protocols.objective import Phases, Requires
 class EnergyL2:
     """α·mean(E(x⁺)² + E(x⁻)²), nats² (Du, Mordatch, 2019, section 3.3).
 
-    Where there is a level, the energies of each level are taken from their own centre: the density of a level within
-    the joint law is what its offset says, so a penalty on it would press the levels to unequal shares.
+    Where a discrete coordinate noises x, the energies of each of its values are taken from their own centre: the
+    density of a value within the joint law is what its offset says, so a penalty on it would press the values to
+    unequal shares.
     """
 
     requires = Requires()
@@ -78,6 +79,5 @@ def build_energy_l2(config: EnergyL2Config, context: BuildContext) -> EnergyL2:
     wrong = diverging(config, context.temperature, context.event_shape)
     if wrong:
         raise CapabilityError(f"energy-l2 cannot be used here: {wrong}")
-    noised = [c for c in context.coordinates if getattr(c, "noises_x", False)]
-    levels = {c.name: int(c.n_values) for c in noised if hasattr(c, "n_values")}
+    levels = {c.name: c.n_values for c in context.coordinates if c.noises_x and c.n_values is not None}
     return EnergyL2(config.alpha, levels)

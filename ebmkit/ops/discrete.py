@@ -6,13 +6,12 @@ value of the data's range in each entry, "one-hot" x a single 1 along its last a
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-XValues = Literal["real", "binary", "one-hot"]
+from ebmkit.protocols.dataset import XValues
+
 Range = tuple[float, float] | None
 
 BITS = (0.0, 1.0)

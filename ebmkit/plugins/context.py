@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ebmkit.errors import CapabilityError
 from ebmkit.plugins.component import Selection
 
 if TYPE_CHECKING:
     import torch
+
+    from ebmkit.protocols.coordinate import Coordinate
+    from ebmkit.protocols.dataset import XValues
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +41,8 @@ class BuildContext:
 
     event_shape: tuple[int, ...] = (2,)
     value_range: tuple[float, float] | None = None
-    x_values: Literal["real", "binary", "one-hot"] = "real"
-    coordinates: tuple[Any, ...] = ()
+    x_values: XValues = "real"
+    coordinates: tuple[Coordinate, ...] = ()
     n_classes: int = 0
     n_data: int = 0
     batch_size: int = 64
@@ -61,16 +64,16 @@ class BuildContext:
         return Selection(
             temperature=self.temperature,
             coordinates=tuple(coordinate.name for coordinate in self.coordinates),
-            noised=tuple(c.name for c in self.coordinates if getattr(c, "noises_x", False)),
+            noised=tuple(coordinate.name for coordinate in self.coordinates if coordinate.noises_x),
             event_shape=tuple(self.event_shape),
         )
 
     @property
     def x_is_noised(self) -> bool:
         """Whether a coordinate noises x, so that the value range of the data does not bound it."""
-        return any(getattr(coordinate, "noises_x", False) for coordinate in self.coordinates)
+        return any(coordinate.noises_x for coordinate in self.coordinates)
 
-    def coordinate(self, name: str) -> Any:
+    def coordinate(self, name: str) -> Coordinate:
         """Returns a built coordinate by name; raises CapabilityError where the run has none of it."""
         for coordinate in self.coordinates:
             if coordinate.name == name:

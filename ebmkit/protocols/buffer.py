@@ -14,9 +14,14 @@ from ebmkit.point import Point
 class Buffer(Protocol):
     """Owns the negatives between training steps, with all their coordinates.
 
-    It may have a property `filled`, the number of rows that hold chains which a sampler has moved; without one, every
-    row counts.
+    A token is its own: what `draw` returned, `put` and `reference` are handed again, and nobody else looks into it.
+
+    Attributes:
+        filled: rows that hold chains which a sampler has moved; the others are as drawn from the prior.
     """
+
+    @property
+    def filled(self) -> int: ...  # noqa: D102
 
     def draw(self, positive: Point, rng: Generator, match: frozenset[str] = frozenset()) -> tuple[Any, Point]:
         """Returns a token and B chains to continue, with the positive's values of the coordinates in `match`."""

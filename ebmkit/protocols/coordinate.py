@@ -15,9 +15,22 @@ class Coordinate(Protocol):
 
     Attributes:
         name: its key in `Point.aux`.
+        noises_x: whether lifting changes x, so that the value range of the data no longer bounds it.
+        n_values: how many values it has, 0 … n_values − 1 as int64 [B]; None where it is not discrete.
+        leaves_data: whether a row can be away from data by its value, as at a noise level above 0; where it is False,
+            `is_data` is True for every row.
     """
 
     name: str
+
+    @property
+    def noises_x(self) -> bool: ...  # noqa: D102
+
+    @property
+    def n_values(self) -> int | None: ...  # noqa: D102
+
+    @property
+    def leaves_data(self) -> bool: ...  # noqa: D102
 
     def lift(self, batch: Batch, point: Point, rng: Generator) -> Point:
         """Returns the point with this coordinate drawn for each datum (and x changed where it noises x)."""

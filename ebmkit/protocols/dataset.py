@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from torch import Generator, Tensor
 
 from ebmkit.point import Batch
+
+XValues = Literal["real", "binary", "one-hot"]
+"""How x is held: real-valued, or of discrete x two values an entry, or a single 1 along the last axis."""
 
 
 @runtime_checkable
 class Dataset(Protocol):
     """Training data of one event shape.
 
-    A set of discrete x says so in an attribute `x_values`, "binary" (each entry is the lowest or the highest value of
-    its range) or "one-hot" (along the last axis), and its declaration gives `data.discrete`.
+    The declaration of a set of discrete x gives `data.discrete`.
 
     Attributes:
         event_shape: shape of one datum, (channels, height, width) for images.
+        x_values: "real", or of discrete x "binary" (each entry is the lowest or the highest value of its range) or
+            "one-hot" (along the last axis).
         value_range: (lowest, highest) value of x, or None where x is unbounded.
         n_classes: number of label values, 0 where there are no labels.
         class_names: their names, perhaps empty.
@@ -27,6 +31,9 @@ class Dataset(Protocol):
     value_range: tuple[float, float] | None
     n_classes: int
     class_names: tuple[str, ...]
+
+    @property
+    def x_values(self) -> XValues: ...  # noqa: D102
 
     def __len__(self) -> int:
         """Returns the number of data."""

@@ -1,8 +1,9 @@
-"""What each kind of part promises. Nothing here runs a chain or owns a parameter."""
+"""What an energy promises, what sampling sees of it, and how it is asked for more than its value."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -11,11 +12,14 @@ from torch import Tensor
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
 
+LEVELS = "levels."
+"""How the ability to give the energies of all values of a coordinate begins."""
+
 
 class Energy(Protocol):
     """Maps a point to one number a row, in nats: low means likely, p(x) ∝ exp(−E(x)/T).
 
-    Rows do not see each other. An energy that can give more than its value (features, latent, levels)
+    Rows do not see each other. An energy that can give more than its value (features, latent, levels of a coordinate)
     says so in `abilities` and answers `evaluate`, which asks its backbone once for everything.
     """
 
@@ -24,13 +28,29 @@ class Energy(Protocol):
         ...
 
 
+def levels_of(name: str) -> str:
+    """Returns the ability to give the energies of all values of a coordinate, given all else.
+
+    >>> levels_of("level")
+    'levels.level'
+    """
+    return LEVELS + name
+
+
+def level_coordinate_of(ability: str) -> str:
+    """Returns the coordinate of such an ability, "" where it is another one."""
+    return ability.removeprefix(LEVELS) if ability.startswith(LEVELS) else ""
+
+
 def evaluate(energy: Energy, point: Point, *abilities: str) -> Mapping[str, Tensor]:
     """Returns what was asked of an energy, by name, from one pass where it can.
 
     Args:
-        energy: any energy; one without an `evaluate` method is asked for each ability by its own method.
+        energy: any energy; one without an `evaluate` method is asked for each ability by the method of its name, and
+            for "levels.NAME" by `levels(point, NAME)`.
         point: B configurations.
-        abilities: `"energy"` [B] nats, `"features"` [B, F], `"latent"` [B, D] of unit norm, `"levels"` [B, L] nats.
+        abilities: `"energy"` [B] nats, `"features"` [B, F], `"latent"` [B, D] of unit norm, `"levels.NAME"` [B, L]
+            nats, of the L values of a discrete coordinate, whatever the point's own value is.
 
     Raises:
         CapabilityError: the energy cannot give one of them.
@@ -50,10 +70,13 @@ def at_least_fp32(values: Tensor) -> Tensor:
 def _ability(energy: Energy, name: str) -> Callable[[Point], Tensor]:
     if name == "energy":
         return energy
-    method: Callable[[Point], Tensor] | None = getattr(energy, name, None)
+    coordinate = level_coordinate_of(name)
+    if coordinate and name not in abilities_of(energy):
+        raise lacks_ability(energy, name)
+    method: Callable[..., Tensor] | None = getattr(energy, "levels" if coordinate else name, None)
     if method is None:
         raise lacks_ability(energy, name)
-    return method
+    return partial(method, name=coordinate) if coordinate else method
 
 
 def lacks_ability(energy: object, name: str) -> CapabilityError:
@@ -83,8 +106,8 @@ class EnergyView(Protocol):
         """Returns the energies [B], nats, in fp32: for acceptance ratios."""
         ...
 
-    def levels(self, point: Point, name: str = "level") -> Tensor:
-        """Returns the energies [B, L] of all values of a discrete coordinate, nats, in fp32: for Gibbs draws."""
+    def levels(self, point: Point, name: str) -> Tensor:
+        """Returns the energies [B, L] of all values of that coordinate given all else, nats, in fp32: for Gibbs."""
         ...
 
     def gradient(self, point: Point) -> Tensor:

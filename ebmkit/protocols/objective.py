@@ -87,7 +87,7 @@ class Phases:
 
         Args:
             phase: "positive", "negative" or "tail".
-            ability: "energy" [B] nats, "features" [B, F], "latent" [B, D], "levels" [B, L] nats.
+            ability: "energy" [B] nats, "features" [B, F], "latent" [B, D], "levels.NAME" [B, L] nats.
 
         Raises:
             CapabilityError: the step has no such phase, or the energy no such ability.

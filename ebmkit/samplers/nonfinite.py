@@ -71,7 +71,7 @@ class _Watched:
     def energy(self, point: Point) -> Tensor:
         return self.view.energy(point)
 
-    def levels(self, point: Point, name: str = "level") -> Tensor:
+    def levels(self, point: Point, name: str) -> Tensor:
         return self.view.levels(point, name)
 
     def gradient(self, point: Point) -> Tensor:

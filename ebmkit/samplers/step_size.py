@@ -55,9 +55,9 @@ def count_values(context: BuildContext, name: str) -> int:
         CapabilityError: the run has no such coordinate, or it is not discrete.
     """
     coordinate = context.coordinate(name)
-    n_values = getattr(coordinate, "n_values", None) or getattr(coordinate, "n_classes", None)
+    n_values = coordinate.n_values
     if n_values is None:
         raise CapabilityError(
             f"Coordinate '{name}' is not discrete: it does not say how many values it has (n_values)."
         )
-    return int(n_values)
+    return n_values

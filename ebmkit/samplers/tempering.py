@@ -71,7 +71,7 @@ class Tempered:
         """Returns T/T_k · E [B], nats."""
         return self._weighed(point, self.view.energy(point.without(RUNG)))
 
-    def levels(self, point: Point, name: str = "level") -> Tensor:
+    def levels(self, point: Point, name: str) -> Tensor:
         """Returns T/T_k · E [B, L] of all values of a discrete coordinate, nats."""
         return self._weighed(point, self.view.levels(point.without(RUNG), name))
 

@@ -14,7 +14,8 @@ from ebmkit.assembly.model import Model
 from ebmkit.energies.compose import Composition, mixture, product
 from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.point import Point
-from ebmkit.protocols.energy import abilities_of, evaluate
+from ebmkit.protocols.energy import Energy, abilities_of, evaluate
+from ebmkit.protocols.guided import guidance_strength
 from ebmkit.recipes.recipe import to_toml
 from ebmkit.sampling.given import LARGEST, latent_direction
 from ebmkit.sampling.rescaled import slower
@@ -141,7 +142,7 @@ class Conditioned(nn.Module):
 
     value: Tensor
 
-    def __init__(self, inner: Any, value: Tensor) -> None:
+    def __init__(self, inner: Energy, value: Tensor) -> None:
         super().__init__()
         self.inner = inner
         self.abilities = abilities_of(inner)
@@ -150,6 +151,11 @@ class Conditioned(nn.Module):
     def evaluate(self, point: Point, *abilities: str) -> Mapping[str, Tensor]:
         """Returns what the energy says of the points with the latent."""
         return evaluate(self.inner, point.with_aux(latent=self.value.expand(len(point), -1)), *abilities)
+
+    @property
+    def guidance_strength(self) -> float | None:
+        """β of the latent that it is given, nats."""
+        return guidance_strength(self.inner)
 
     def forward(self, point: Point) -> Tensor:
         """Returns the energies [B], nats."""
@@ -204,11 +210,11 @@ def _check_alike(first: Model, other: Model, op: str) -> None:
 
 
 def _coordinates(model: Model) -> list[tuple[str, list[str]]]:
-    """Returns the coordinates of a model, in order, with their numbers of classes and settings as text."""
-    counts = {c.name: getattr(c, "n_classes", None) for c in model.coordinates}
-    labels = {name: [f"{n} classes"] for name, n in counts.items() if n}
+    """Returns the coordinates of a model, in order, with their numbers of values and settings as text."""
+    counts = {c.name: c.n_values for c in model.coordinates}
+    values = {name: [f"{n} values"] for name, n in counts.items() if n}
     return [
-        (part.use, [*labels.get(part.use, []), *(f"{key} = {value}" for key, value in sorted(part.settings.items()))])
+        (part.use, [*values.get(part.use, []), *(f"{key} = {value}" for key, value in sorted(part.settings.items()))])
         for part in model.recipe.parts.get("coordinate", ())
     ]
 

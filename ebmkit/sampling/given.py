@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from math import isfinite
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from einops import rearrange
 from PIL import Image, UnidentifiedImageError
 from torch import Generator, Tensor
 from torch.nn import functional
@@ -17,7 +17,10 @@ from ebmkit.assembly.build import build_dataset
 from ebmkit.assembly.model import Model
 from ebmkit.errors import CapabilityError, DataError, RecipeError
 from ebmkit.plugins.host import host
-from ebmkit.protocols.energy import abilities_of
+from ebmkit.protocols.coordinate import Coordinate
+from ebmkit.protocols.dataset import Dataset
+from ebmkit.protocols.energy import Energy, abilities_of
+from ebmkit.protocols.guided import Encodes, guidance_strength
 
 N_CLASS_IMAGES = 500
 """Training images of a class whose latents are averaged."""
@@ -41,13 +44,14 @@ def condition(model: Model, given: Mapping[str, str], strength: float | None) ->
 
 def givable(model: Model) -> list[str]:
     """Returns the names that samples of a run can be given: its discrete coordinates, and a latent."""
-    has_latent = "latent" in abilities_of(model.energy) and any(hasattr(o, "encode") for o in model.objectives.values())
+    encodes = any(isinstance(objective, Encodes) for objective in model.objectives.values())
+    has_latent = encodes and "latent" in abilities_of(model.energy)
     return [*(c.name for c in model.coordinates if n_values(c)), *(["latent"] if has_latent else [])]
 
 
-def n_values(coordinate: Any) -> int:
+def n_values(coordinate: Coordinate) -> int:
     """Returns how many values a discrete coordinate has, 0 for one that is not discrete."""
-    return int(getattr(coordinate, "n_values", None) or getattr(coordinate, "n_classes", None) or 0)
+    return coordinate.n_values or 0
 
 
 def latent_direction(model: Model, text: str, strength: float | None = None) -> Tensor:
@@ -58,7 +62,7 @@ def latent_direction(model: Model, text: str, strength: float | None = None) -> 
 
     Raises:
         RecipeError: a term cannot be read, or a weight or the strength is not finite.
-        CapabilityError: the energy has no latent, or no objective an encoder.
+        CapabilityError: the energy has no latent, or does not say its strength; or no objective has an encoder.
     """
     if strength is not None and not abs(strength) < LARGEST:
         raise RecipeError(f"--given-strength {strength}: a finite number of nats is needed, below {LARGEST:g} in size.")
@@ -70,14 +74,15 @@ def latent_direction(model: Model, text: str, strength: float | None = None) -> 
     return direction if strength is None else direction * (strength / trained_strength(model.energy))
 
 
-def trained_strength(energy: Any) -> float:
-    """Returns β of the wrapper that adds the latent, wherever it is in the stack; 1 where it does not say."""
-    while energy is not None:
-        inner = getattr(energy, "inner", None)
-        if "latent" in abilities_of(energy) and "latent" not in abilities_of(inner):
-            return float(getattr(energy, "beta", 1.0))
-        energy = inner
-    return 1.0
+def trained_strength(energy: Energy) -> float:
+    """Returns β of the latent as it was trained, nats; raises CapabilityError where the energy does not say."""
+    found = guidance_strength(energy)
+    if found is None:
+        raise CapabilityError(
+            f"--given-strength scales the strength of training, but {type(energy).__name__} does not say it: a wrapper "
+            "that forwards a latent must forward `guidance_strength` too. Leave --given-strength out."
+        )
+    return found
 
 
 def _parts_that_give(word: str) -> str:
@@ -111,10 +116,10 @@ def _term(term: str, text: str) -> tuple[str, str, float]:
     return kind, value if star else rest, number
 
 
-def encoder_of(model: Model) -> Any:
+def encoder_of(model: Model) -> Encodes:
     """Returns the objective that can encode images; raises CapabilityError where no objective can."""
     for objective in model.objectives.values():
-        if hasattr(objective, "encode"):
+        if isinstance(objective, Encodes):
             return objective
     raise CapabilityError(
         "--given latent=…: no objective of this run has an encoder to say what a latent is. "
@@ -122,12 +127,12 @@ def encoder_of(model: Model) -> Any:
     )
 
 
-def _latent(model: Model, encoder: Any, kind: str, value: str) -> Tensor:
+def _latent(model: Model, encoder: Encodes, kind: str, value: str) -> Tensor:
     images = class_images(model, value) if kind == "class" else read_image(model, Path(value))
     return functional.normalize(_encoded(encoder, images.to(model.device)).mean(dim=0), dim=0)
 
 
-def _encoded(encoder: Any, images: Tensor) -> Tensor:
+def _encoded(encoder: Encodes, images: Tensor) -> Tensor:
     return torch.cat([encoder.encode(chunk) for chunk in torch.split(images, 250)])
 
 
@@ -155,7 +160,7 @@ def class_index(model: Model, text: str, asked: str) -> int:
     return index
 
 
-def _of_class(dataset: Any, index: int, rng: Generator) -> Iterable[Tensor]:
+def _of_class(dataset: Dataset, index: int, rng: Generator) -> Iterable[Tensor]:
     found = 0
     for rows in torch.split(torch.arange(len(dataset)), 1000):
         batch = dataset.batch(rows, rng)
@@ -176,7 +181,8 @@ def read_image(model: Model, path: Path) -> Tensor:
             array = np.asarray(picture.convert("L" if shape[0] == 1 else "RGB"), dtype=np.float32) / 255
     except (OSError, UnidentifiedImageError) as error:
         raise DataError(f"image:{path} cannot be read: {error}.") from error
-    x = torch.from_numpy(array.copy()).reshape(array.shape[0], array.shape[1], -1).permute(2, 0, 1)
+    axes = "h w -> 1 h w" if array.ndim == 2 else "h w c -> c h w"
+    x = rearrange(torch.from_numpy(array.copy()), axes)
     if tuple(x.shape) != shape:
         raise DataError(
             f"image:{path} is {x.shape[1]}×{x.shape[2]}, but the run knows images of {shape[1]}×{shape[2]}."

@@ -7,18 +7,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ebmkit.protocols.buffer import Buffer
 from ebmkit.protocols.objective import Phases
 from ebmkit.protocols.sampler import Sampler, SamplerInfo, Tuning
 
 
-def is_filled(buffer: Any, n: int) -> bool:
+def is_filled(buffer: Buffer, n: int) -> bool:
     """Returns whether n rows of a buffer, or all of a smaller one, hold chains that a sampler has moved."""
     return n == 0 or rows_filled(buffer) >= min(n, len(buffer))
 
 
-def rows_filled(buffer: Any) -> int:
+def rows_filled(buffer: Buffer) -> int:
     """Returns how many rows of a buffer hold chains that a sampler has moved."""
-    return int(getattr(buffer, "filled", len(buffer)))
+    return buffer.filled
 
 
 def chain_metrics(phases: Phases, info: SamplerInfo | None) -> dict[str, Tensor]:

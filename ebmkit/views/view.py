@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
-from ebmkit.protocols.energy import Energy, abilities_of, at_least_fp32, evaluate
+from ebmkit.protocols.energy import Energy, abilities_of, at_least_fp32, evaluate, levels_of
 from ebmkit.views.chunks import Rows
 from ebmkit.views.frozen import Form, FrozenCopy, converge_parametrisations, iterate_parametrisations, parametrised
 from ebmkit.views.passes import Engine, Loop, Passes
@@ -67,9 +67,9 @@ class FrozenView:
         """Returns the energies [B], nats, in fp32."""
         return self.passes.value(partial(self._ask, form="exact", ability="energy"), point)
 
-    def levels(self, point: Point, name: str = "level") -> Tensor:
-        """Returns the energies [B, L] of all values of a discrete coordinate, nats, in fp32."""
-        return self.passes.value(partial(self._ask, form="exact", ability="levels"), point.without(name))
+    def levels(self, point: Point, name: str) -> Tensor:
+        """Returns the energies [B, L] of all values of a discrete coordinate given all else, nats, in fp32."""
+        return self.passes.value(partial(self._ask, form="exact", ability=levels_of(name)), point.without(name))
 
     def gradient(self, point: Point) -> Tensor:
         """Returns ∇ₓE [B, *event], nats per data unit, in the dtype and memory format of x."""
@@ -153,10 +153,10 @@ class CallableView:
         """Returns the energies [B], nats, in fp32."""
         return self.passes.value(lambda p: at_least_fp32(self.live(p)), point)
 
-    def levels(self, point: Point, name: str = "level") -> Tensor:
-        """Returns the energies [B, L] of all values of a discrete coordinate, nats, in fp32."""
-        rest = point.without(name)
-        return self.passes.value(lambda p: at_least_fp32(evaluate(self.live, p, "levels")["levels"]), rest)
+    def levels(self, point: Point, name: str) -> Tensor:
+        """Returns the energies [B, L] of all values of a discrete coordinate given all else, nats, in fp32."""
+        ability = levels_of(name)
+        return self.passes.value(lambda p: at_least_fp32(evaluate(self.live, p, ability)[ability]), point.without(name))
 
     def gradient(self, point: Point) -> Tensor:
         """Returns ∇ₓE [B, *event], nats per data unit, in the dtype and memory format of x."""

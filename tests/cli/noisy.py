@@ -19,6 +19,7 @@ class Noise:
     name = "noise"
     n_values = N
     noises_x = True
+    leaves_data = True
 
     def lift(self, batch: Any, point: Point, rng: Generator) -> Point:
         level = torch.randint(N, (len(point),), generator=rng)
@@ -45,7 +46,7 @@ class Noise:
 class Well(nn.Module):
     """‖x − c‖²/2s² + d log s with s = 1 + t/2: every level is equally likely."""
 
-    abilities = frozenset({"levels"})
+    abilities = frozenset({"levels.noise"})
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +57,7 @@ class Well(nn.Module):
         sd = 1 + torch.arange(N) / 2
         every = squares / (2 * sd**2) + point.x[0].numel() * sd.log()
         one = every.gather(1, point.aux["noise"][:, None])[:, 0] if "energy" in abilities else every
-        return {name: every if name == "levels" else one for name in abilities}
+        return {name: every if name == "levels.noise" else one for name in abilities}
 
     def forward(self, point: Point) -> Tensor:
         return self.evaluate(point, "energy")["energy"]
@@ -77,6 +78,6 @@ def _as(level: Tensor, x: Tensor) -> Tensor:
 COMPONENTS = (
     Component(kind="coordinate", name="noise", build="tests.cli.noisy:build_noise", summary="noise"),
     Component(
-        kind="energy", name="well", build="tests.cli.noisy:build_well", summary="a well", gives=("energy.levels",)
+        kind="energy", name="well", build="tests.cli.noisy:build_well", summary="a well", gives=("energy.levels.noise",)
     ),
 )

@@ -82,7 +82,7 @@ def test_a_mixture_is_one_at_the_temperature_it_was_made_for() -> None:
 class Levels(nn.Module):
     """E(x, t) = ½(wx − c)²/(t + 1), with features, and a parametrised weight."""
 
-    abilities = frozenset({"levels", "features"})
+    abilities = frozenset({"levels.level", "features"})
 
     def __init__(self, centre: float, n: int = 3) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class Levels(nn.Module):
         base = (features - self.centre).square().sum(dim=1) / 2
         every = base[:, None] / torch.arange(1, self.n + 1)
         chosen = every.gather(1, point.aux["level"][:, None])[:, 0] if "energy" in abilities else base
-        values = {"energy": chosen, "levels": every, "features": features}
+        values = {"energy": chosen, "levels.level": every, "features": features}
         return {name: values[name] for name in abilities}
 
     def forward(self, point: Point) -> Tensor:
@@ -109,33 +109,33 @@ def levelled(seed: int = 0) -> Point:
 def test_levels_are_composed_level_by_level_and_features_are_hidden(compose: Callable[..., Composition]) -> None:
     torch.manual_seed(0)
     at, whole = levelled(), compose(Levels(0.0), Levels(1.0))
-    assert whole.abilities == {"energy", "levels"}
-    levels = whole.evaluate(at.without("level"), "levels")["levels"]
+    assert whole.abilities == {"energy", "levels.level"}
+    levels = whole.evaluate(at.without("level"), "levels.level")["levels.level"]
     assert levels.shape == (5, 3)
     torch.testing.assert_close(levels.gather(1, at.aux["level"][:, None])[:, 0], whole(at))
-    assert torch.equal(view(whole.eval()).levels(at), levels)
-    with pytest.raises(CapabilityError, match="'features' was asked of Composition, which gives: energy, levels"):
+    assert torch.equal(view(whole.eval()).levels(at, "level"), levels)
+    with pytest.raises(CapabilityError, match=r"'features' was asked of Composition.*gives: energy, levels\.level"):
         whole.evaluate(at, "features")
 
 
 def test_levels_need_every_part_and_as_many_of_them() -> None:
     assert product(Levels(0.0), bump(1.0)).abilities == {"energy"}
-    with pytest.raises(CapabilityError, match=r"whose levels have shapes \[\(2,\), \(3,\)\]"):
-        product(Levels(0.0, 2), Levels(0.0, 3)).evaluate(levelled().without("level"), "levels")
+    with pytest.raises(CapabilityError, match=r"all values of 'level' have shapes \[\(2,\), \(3,\)\]"):
+        product(Levels(0.0, 2), Levels(0.0, 3)).evaluate(levelled().without("level"), "levels.level")
 
 
 def test_a_plain_callable_keeps_its_levels() -> None:
     class Plain:
-        abilities = frozenset({"levels"})
+        abilities = frozenset({"levels.level"})
 
         def __call__(self, p: Point) -> Tensor:
             return p.x.sum(dim=1)
 
-        def levels(self, p: Point) -> Tensor:
+        def levels(self, p: Point, name: str) -> Tensor:
             return p.x
 
     at = point()
-    torch.testing.assert_close(product(Plain(), Plain()).evaluate(at, "levels")["levels"], 2 * at.x)
+    torch.testing.assert_close(product(Plain(), Plain()).evaluate(at, "levels.level")["levels.level"], 2 * at.x)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

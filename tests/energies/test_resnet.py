@@ -73,7 +73,7 @@ def test_the_image_is_normalised_channel_by_channel() -> None:
 
 
 def test_an_unset_normalisation_is_that_of_what_the_chains_hold() -> None:
-    level = SimpleNamespace(name="level", noises_x=True)
+    level = SimpleNamespace(name="level", noises_x=True, n_values=3, leaves_data=True)
     for coordinates, low, high in (((), 0.0, 1.0), ((level,), -1.0, 1.0)):
         context = BuildContext(event_shape=(1, 12, 12), coordinates=coordinates)
         energy = build("energy", "resnet", context=context, **TINY)

@@ -71,6 +71,7 @@ class Level:
     """The least that the penalty must know of a level."""
 
     noises_x = True
+    leaves_data = True
 
     def __init__(self, name: str = "level", n_values: int = 3) -> None:
         self.name, self.n_values = name, n_values

@@ -103,7 +103,7 @@ def start_of(name: str, n: int, shape: tuple[int, ...], seed: int = 0) -> Point:
 class AnyShape:
     """½‖x‖² of any event shape, with three values of a level that change nothing."""
 
-    abilities = frozenset({"levels"})
+    abilities = frozenset({"levels.level"})
 
     def __call__(self, point: Point) -> torch.Tensor:
         return point.x.flatten(1).square().sum(dim=1) / 2

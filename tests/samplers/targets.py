@@ -12,7 +12,8 @@ from torch import Generator, Tensor
 
 from ebmkit import BuildContext, Point
 from ebmkit.data.lattice import ising_energy, listed, potts_energy
-from ebmkit.ops.discrete import XValues, decoded
+from ebmkit.ops.discrete import decoded
+from ebmkit.protocols.dataset import XValues
 
 Statistic = Callable[[Point], Tensor]
 
@@ -166,7 +167,7 @@ _WEIGHTS = torch.tensor([0.5, 0.3, 0.2])
 class JointEnergy:
     """−log of w_t N(x; μ_t, σ_t² I) in two dimensions, up to a constant."""
 
-    abilities = frozenset({"levels"})
+    abilities = frozenset({"levels.level"})
 
     def __call__(self, point: Point) -> Tensor:
         return self.levels(point).gather(1, point.aux["level"][:, None])[:, 0]

@@ -41,6 +41,8 @@ def test_a_value_without_a_finite_energy_is_never_drawn(k):
 
 def test_a_row_without_any_finite_energy_keeps_its_value():
     class Nowhere:
+        abilities = frozenset({"levels.level"})
+
         def __call__(self, point):
             return self.levels(point)[:, 0]
 
@@ -169,7 +171,7 @@ def test_the_oracle_view_is_a_law_with_its_gradient():
     point = Point(x=torch.randn(50, 1, generator=seeded(0)).double() * 2, aux={"level": torch.arange(50) % 7})
     seen = OracleView()
     assert torch.allclose(
-        seen.levels(point).gather(1, point.aux["level"][:, None])[:, 0], seen.energy(point), atol=1e-5
+        seen.levels(point, "level").gather(1, point.aux["level"][:, None])[:, 0], seen.energy(point), atol=1e-5
     )
     assert torch.allclose(view(seen.energy).gradient(point), seen.gradient(point), atol=1e-5)
 

@@ -156,7 +156,7 @@ def test_integers_are_refused():
 
 def test_a_coordinate_that_noises_x_removes_the_bound():
     class Noising:
-        name, noises_x = "level", True
+        name, noises_x, n_values, leaves_data = "level", True, 2, True
 
     context = BuildContext(event_shape=(3,), value_range=(0.0, 1.0), coordinates=(Noising(),))
     assert build("sampler", "mala", context=context).target.bounds is None

@@ -1,5 +1,6 @@
 """Laws of sgld: the formula, determinism, the tail, and what a fixed step does to a Gaussian."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -204,7 +205,8 @@ def test_gradients_are_counted_as_they_are_spent(tail: Tail | None) -> None:
 def test_moves_stay_in_the_value_range_unless_a_coordinate_noises_x() -> None:
     end = moved(sgld(IMAGES, step_size=1.0, noise=1.0), view(network()), images())
     assert end.x.min() == 0 and end.x.max() == 1
-    noised = IMAGES.replace(coordinates=(type("Level", (), {"name": "level", "noises_x": True})(),))
+    level: Any = SimpleNamespace(name="level", noises_x=True, n_values=2, leaves_data=True)
+    noised = IMAGES.replace(coordinates=(level,))
     assert sgld(noised).bounds is None and sgld(IMAGES, clamp="off").bounds is None
     with pytest.raises(CapabilityError, match="noises x"):
         sgld(noised, clamp="on")

@@ -209,7 +209,7 @@ def test_what_a_replica_sees_is_weighed_by_its_rung_and_knows_the_other_coordina
     weight = 1 / LADDER[point.aux["rung"]]
     assert torch.allclose(seen.energy(point), weight * plain.energy(point))
     assert torch.allclose(seen.gradient(point), weight[:, None] * plain.gradient(point))
-    assert torch.allclose(seen.levels(point), weight[:, None] * plain.levels(point))
+    assert torch.allclose(seen.levels(point, "level"), weight[:, None] * plain.levels(point, "level"))
     assert all(
         torch.allclose(a, b)
         for a, b in zip(seen.energy_and_gradient(point), (seen.energy(point), seen.gradient(point)), strict=True)

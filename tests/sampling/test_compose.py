@@ -152,13 +152,13 @@ def test_points_of_another_kind_are_refused(message: str) -> None:
 
 def test_labels_of_other_classes_are_refused() -> None:
     runs = [run_of(str(n), Bump(0.0), coordinates=LABEL, n_classes=n) for n in (3, 10)]
-    with pytest.raises(CapabilityError, match=r"label \(3 classes\) and label \(10 classes\)"):
+    with pytest.raises(CapabilityError, match=r"label \(3 values\) and label \(10 values\)"):
         compose(runs)
 
 
 def test_only_the_differences_of_coordinates_are_told() -> None:
     class Shelf:
-        n_classes = None
+        noises_x, n_values, leaves_data = False, None, False
 
         def __init__(self, part: Part) -> None:
             self.name = part.use
@@ -202,11 +202,11 @@ class Directed(nn.Module):
     """E(x) − 2⟨g(x), s⟩ of a point that holds a latent s, g = x/‖x‖ turned."""
 
     abilities = frozenset({"latent"})
-    beta = 2.0
+    guidance_strength = 2.0
 
     def __init__(self, turn: float) -> None:
         super().__init__()
-        self.inner, self.turn = None, turn
+        self.turn = turn
 
     def latent(self, point: Point) -> Tensor:
         return functional.normalize(point.x + self.turn, dim=1)

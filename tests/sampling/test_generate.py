@@ -30,14 +30,14 @@ from ebmkit.sampling.variants import holding, only_augments
 class Classes:
     """E(x, y) = (x − y)²/2, with the energies of all labels at once."""
 
-    abilities = frozenset({"levels"})
+    abilities = frozenset({"levels.label"})
 
     def __call__(self, point: Point) -> Tensor:
         return (point.x - point.aux["label"][:, None]).square().sum(dim=1) / 2
 
     def evaluate(self, point: Point, *abilities: str) -> dict[str, Tensor]:
         every = torch.stack([self(point.with_aux(label=torch.full((len(point),), i))) for i in range(3)], dim=1)
-        return {name: every if name == "levels" else self(point) for name in abilities}
+        return {name: every if name == "levels.label" else self(point) for name in abilities}
 
 
 class Joint:
@@ -51,6 +51,8 @@ class Noise:
     """A level of noise that data do not have: fresh chains start at the last one; x is held at twice its size."""
 
     name = "noise"
+    noises_x = True
+    leaves_data = True
 
     def __init__(self, n_values: int = 4) -> None:
         self.n_values = n_values
@@ -87,14 +89,14 @@ class Scripted:
 class Diffused:
     """The exact joint of ¾N(−2, 0.1²) + ¼N(2, 0.1²) and its diffusions at noise variances 0 … 1, all equally likely."""
 
-    abilities = frozenset({"levels"})
+    abilities = frozenset({"levels.noise"})
     kept = torch.tensor([1.0, 0.98, 0.9, 0.5, 0.05])
 
     def __call__(self, point: Point) -> Tensor:
         return self._energy(point.x, self.kept[point.aux["noise"]][:, None])[:, 0]
 
     def evaluate(self, point: Point, *abilities: str) -> dict[str, Tensor]:
-        return {a: self._energy(point.x, self.kept[None]) if a == "levels" else self(point) for a in abilities}
+        return {a: self._energy(point.x, self.kept[None]) if a == "levels.noise" else self(point) for a in abilities}
 
     def _energy(self, x: Tensor, kept: Tensor) -> Tensor:
         variance, modes = 1 - 0.99 * kept, torch.tensor([-2.0, 2.0])
@@ -216,7 +218,7 @@ def test_who_watches_sees_how_many_were_taken_and_those_stand_still() -> None:
 
 def test_visits_draw_from_the_density_of_data() -> None:
     steps = {"step_size": torch.tensor([0.15, 0.2, 0.5, 1.0, 1.5])}
-    coordinate = SimpleNamespace(name="noise", n_values=5)
+    coordinate = SimpleNamespace(name="noise", n_values=5, noises_x=True, leaves_data=True)
     context = BuildContext(event_shape=(1,), coordinates=(coordinate,))
     moves = build("sampler", "mala", context=context, moves=10, step_size_per="noise", adapt="off")
     parts = Sequence([moves, build("sampler", "gibbs", coordinate="noise")])

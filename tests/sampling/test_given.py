@@ -93,7 +93,7 @@ def test_only_discrete_coordinates_can_be_given() -> None:
 
 
 def test_a_discrete_coordinate_takes_its_values_alone() -> None:
-    run = run_of(coordinates=(SimpleNamespace(name="level", n_values=3),))
+    run = run_of(coordinates=(SimpleNamespace(name="level", noises_x=True, n_values=3, leaves_data=True),))
     assert torch.equal(condition(run, {"level": "2"}, None)["level"], torch.tensor(2))
     for text in ("3", "-1", "x"):
         with pytest.raises(RecipeError, match="from 0 to 2"):
@@ -103,7 +103,7 @@ def test_a_discrete_coordinate_takes_its_values_alone() -> None:
 def test_a_latent_can_be_given_where_there_is_an_encoder_too() -> None:
     energy = SimpleNamespace(abilities=LATENT)
     assert givable(run_of(energy=energy)) == ["label"]
-    assert givable(run_of(energy=energy, objectives={"o": SimpleNamespace(encode=None)})) == ["label", "latent"]
+    assert givable(run_of(energy=energy, objectives={"o": SimpleNamespace(encode=len)})) == ["label", "latent"]
 
 
 def test_what_gives_a_latent_is_asked_of_the_installed_parts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,9 +117,12 @@ def test_what_gives_a_latent_is_asked_of_the_installed_parts(monkeypatch: pytest
         latent_direction(run_of(), "class:3")
 
 
-def test_the_strength_of_training_is_that_of_the_part_that_adds_the_latent() -> None:
-    plain = SimpleNamespace(beta=5.0, inner=None)
-    head = SimpleNamespace(beta=0.02, inner=plain, abilities=LATENT)
-    outer = SimpleNamespace(beta=7.0, inner=head, abilities=LATENT)
-    assert trained_strength(outer) == trained_strength(SimpleNamespace(inner=outer, abilities=LATENT)) == 0.02
-    assert trained_strength(SimpleNamespace(abilities=LATENT)) == trained_strength(plain) == 1.0
+def test_the_strength_of_training_is_what_the_energy_says() -> None:
+    head = SimpleNamespace(guidance_strength=0.02, abilities=LATENT)
+    assert trained_strength(head) == 0.02
+
+
+@pytest.mark.parametrize("silent", [SimpleNamespace(), SimpleNamespace(guidance_strength=None)])
+def test_an_energy_that_does_not_say_the_strength_of_its_latent_is_refused(silent: Any) -> None:
+    with pytest.raises(CapabilityError, match="must forward `guidance_strength`"):
+        trained_strength(silent)

@@ -163,6 +163,9 @@ class Marker:
     """A coordinate that names the datum, and after lifting the chain."""
 
     name = "marker"
+    noises_x = False
+    n_values = None
+    leaves_data = False
 
     def lift(self, batch: Batch, point: Point, rng: Generator) -> Point:
         return point.with_aux(marker=batch.x.flatten(1)[:, 0])

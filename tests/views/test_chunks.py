@@ -72,16 +72,16 @@ def test_no_chunk_is_larger_and_none_is_left_out(n: int, rows: int) -> None:
 
 def test_levels_go_in_chunks_too() -> None:
     class Levelled(torch.nn.Module):
-        abilities = frozenset({"energy", "levels"})
+        abilities = frozenset({"energy", "levels.level"})
 
-        def levels(self, point: Point) -> Tensor:
+        def levels(self, point: Point, name: str = "level") -> Tensor:
             return point.x.sum(dim=1, keepdim=True) * torch.arange(3.0)
 
         def forward(self, point: Point) -> Tensor:
             return self.levels(point)[:, 0]
 
     point = points(7).with_aux(level=torch.zeros(7, dtype=torch.long))
-    assert torch.equal(view(Levelled(), chunk=2).levels(point), view(Levelled()).levels(point))
+    assert torch.equal(view(Levelled(), chunk=2).levels(point, "level"), view(Levelled()).levels(point, "level"))
 
 
 @pytest.mark.parametrize("name", ["mala", "hmc", "sgld"])

@@ -261,7 +261,7 @@ def test_what_cannot_be_had_is_said() -> None:
     with pytest.raises(CapabilityError, match=r"parametrizations"):
         view(energy_of(hooked)).energy(Point(x=torch.ones(1, 2)))
     with pytest.raises(CapabilityError, match="levels"):
-        view(mlp()).levels(images("mlp"))
+        view(mlp()).levels(images("mlp"), "level")
 
 
 def test_views_ignore_the_callers_autocast() -> None:

@@ -30,7 +30,7 @@ class GwgConfig:
     """One entry of a discrete x changes in a move, chosen by the gradient, and is accepted or rejected.
 
     Attributes:
-        moves: moves a transition; it costs moves + 1 gradients.
+        moves: moves per transition; it costs moves + 1 gradients.
         values: "binary": each entry of x is the lowest or the highest value of the data's range (0 and 1 without one);
             "one-hot": the last axis of x has a single 1; "auto": what the data say, binary outside a run.
     """
@@ -46,7 +46,10 @@ def _gibbs_gives(config: GibbsConfig, selection: Selection) -> tuple[str, ...]:
 
 def _gibbs_needs(config: GibbsConfig, selection: Selection) -> tuple[Need, ...]:
     point = Need(f"point.{config.coordinate}", default=config.coordinate)
-    return (point,) if config.window else (point, Need("energy.levels"))
+    if config.window:
+        return (point,)
+    otherwise = "set window on gibbs: by as many energies a draw, any energy will do (window = 10: of 10 values)"
+    return (point, Need(f"energy.levels.{config.coordinate}", otherwise=otherwise))
 
 
 def _gibbs_refused(config: GibbsConfig, selection: Selection) -> str:

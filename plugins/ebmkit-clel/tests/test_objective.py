@@ -20,6 +20,8 @@ class Fog:
     """A fake coordinate: how much of the datum is left, as the point itself says."""
 
     noises_x = False
+    n_values = None
+    leaves_data = False
 
     def __init__(self, name="fog"):
         self.name = name

@@ -17,7 +17,7 @@ N = 40_000
 class Joint(nn.Module):
     """(x − m_t)²/2v_t + b_t on three levels, with parameters m, log v and b."""
 
-    abilities = frozenset({"energy", "levels"})
+    abilities = frozenset({"energy", "levels.level"})
 
     def __init__(self):
         super().__init__()
@@ -32,7 +32,7 @@ class Joint(nn.Module):
     def evaluate(self, point, *abilities):
         levels = self.levels(point)
         own = levels.gather(1, point.aux["level"][:, None])[:, 0]
-        return {name: {"levels": levels, "energy": own}[name] for name in abilities}
+        return {name: {"levels.level": levels, "energy": own}[name] for name in abilities}
 
     def forward(self, point):
         return self.evaluate(point, "energy")["energy"]

@@ -56,10 +56,10 @@ def test_the_energy_is_the_column_of_its_level(head, base, n, rows):
 def test_everything_asked_at_once_is_what_is_asked_one_by_one(backbone, head):
     energy = stirred(wrapped(backbone, head=head)).eval()
     point = points(6, SHAPES[backbone])
-    values = energy.evaluate(point, "levels", "features", "energy")
-    for name in ("levels", "features", "energy"):
+    values = energy.evaluate(point, "levels.level", "features", "energy")
+    for name in ("levels.level", "features", "energy"):
         assert torch.allclose(values[name], energy.evaluate(point, name)[name], atol=1e-5), name
-    assert list(values) == ["levels", "features", "energy"]
+    assert list(values) == ["levels.level", "features", "energy"]
 
 
 def test_the_level_enters_the_blocks():
@@ -108,7 +108,7 @@ def test_the_frozen_view_gives_levels_energies_and_gradients(backbone, wrapper):
     for precision, close in (("fp32", 1e-4), ("bf16", 0.1)):
         seen = view(energy, precision)
         assert torch.equal(seen.energy(point), energy(point).detach())
-        assert torch.allclose(seen.levels(point), energy.levels(point).detach(), rtol=1e-5, atol=1e-4)
+        assert torch.allclose(seen.levels(point, "level"), energy.levels(point).detach(), rtol=1e-5, atol=1e-4)
         x = point.x.clone().requires_grad_()
         (exact,) = torch.autograd.grad(energy(point.replace(x=x)).sum(), x)
         assert (seen.gradient(point) - exact).norm() <= close * exact.norm()
@@ -124,5 +124,5 @@ def test_the_gaussian_base_is_the_energy_of_diffused_gaussian_data():
     law = torch.distributions.Normal(0.5 * kept.sqrt(), (kept * 0.09 + 1 - kept).sqrt())
     exact = -law.log_prob(point.x).sum(dim=1)
     assert torch.allclose(energy(point) - energy(point)[0], exact - exact[0], rtol=1e-3, atol=1e-3)
-    levels = evaluate(energy, point, "levels")["levels"]
+    levels = evaluate(energy, point, "levels.level")["levels.level"]
     assert torch.allclose(levels.gather(1, point.aux["level"][:, None])[:, 0], energy(point), atol=1e-4)

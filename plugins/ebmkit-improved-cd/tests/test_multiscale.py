@@ -106,11 +106,11 @@ def test_labels_and_conditions_reach_every_scale() -> None:
 class Levels(nn.Module):
     """Gives what a backbone does not: the energies of two levels, and a latent."""
 
-    abilities = frozenset({"levels", "latent"})
+    abilities = frozenset({"levels.level", "latent"})
 
     def evaluate(self, at: Point, *abilities: str) -> dict[str, Tensor]:
         e = at.x.flatten(1).sum(dim=1)
-        all_of_it = {"energy": e, "levels": torch.stack([e, 2 * e], dim=1), "latent": e[:, None]}
+        all_of_it = {"energy": e, "levels.level": torch.stack([e, 2 * e], dim=1), "latent": e[:, None]}
         return {name: all_of_it[name] for name in abilities}
 
     def forward(self, at: Point) -> Tensor:
@@ -119,10 +119,10 @@ class Levels(nn.Module):
 
 def test_levels_are_summed_and_a_latent_does_not_come_out() -> None:
     energy, at = Multiscale([Levels(), Levels()]), point()
-    assert abilities_of(energy) == {"energy", "levels"}
+    assert abilities_of(energy) == {"energy", "levels.level"}
     pairs = zip(energy.networks, pyramid(at.x, 2), strict=True)
-    wanted = sum(network.evaluate(Point(x=x), "levels")["levels"] for network, x in pairs)
-    torch.testing.assert_close(evaluate(energy, at, "levels")["levels"], wanted)
+    wanted = sum(network.evaluate(Point(x=x), "levels.level")["levels.level"] for network, x in pairs)
+    torch.testing.assert_close(evaluate(energy, at, "levels.level")["levels.level"], wanted)
     for name in ("latent", "features"):
         with pytest.raises(CapabilityError, match=name):
             evaluate(energy, at, name)

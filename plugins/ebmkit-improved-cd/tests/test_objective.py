@@ -264,7 +264,7 @@ def test_the_colour_jitter_of_references_has_a_strength():
 
 
 class Fog:
-    name, noises_x = "fog", True
+    name, noises_x, n_values, leaves_data = "fog", True, None, True
 
 
 @pytest.mark.parametrize(

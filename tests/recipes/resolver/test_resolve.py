@@ -54,11 +54,13 @@ SHELF = (
     declared("sampler", "exactly", gives=("sampler.exact",)),
     declared("sampler", "shake", refuse=_beside_exact),
     declared("sampler", "visit", gives=("moves.level", "sampler.exact")),
-    declared("coordinate", "level", needs=(Need("energy.levels", default="by-level"), Need("moves.level", "visit"))),
+    declared(
+        "coordinate", "level", needs=(Need("energy.levels.level", default="by-level"), Need("moves.level", "visit"))
+    ),
     declared("coordinate", "label", needs=(Need("energy.labels", config={"labels": True}),)),
     declared("wrapper", "latent-head", Weight, needs=(Need("energy.features"),), gives=("energy.latent",)),
     declared("wrapper", "other-head", needs=(Need("energy.features"),), gives=("energy.latent",)),
-    declared("wrapper", "by-level", needs=(Need("point.level"),), gives=("energy.levels",)),
+    declared("wrapper", "by-level", needs=(Need("point.level"),), gives=("energy.levels.level",)),
     declared("wrapper", "blind", hides=("energy.features",)),
     declared("wrapper", "anew", needs=(Need("energy.features"),), gives=("energy.features",)),
     declared("objective", "cd", gives=("objective.fit",)),

@@ -29,11 +29,13 @@ class LatentHeadConfig:
         latent: length D of a latent.
         hidden: width of the layer between features and latent.
         beta: strength β of a latent in the joint energy E(x) − β⟨g(f(x)), z⟩, nats.
+        rows: rows of a pass when all levels of a point that holds a latent are asked for.
     """
 
     latent: Width = 128
     hidden: Width = 2048
     beta: Positive = 0.01
+    rows: Width = 4096
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from operator import itemgetter
-from typing import Any
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ebmkit import BuildContext, CapabilityError, Point, abilities_of, evaluate, seeded
+from ebmkit import BuildContext, CapabilityError, Energy, Point, abilities_of, evaluate, level_coordinate_of, seeded
 from ebmkit.energies.initialise import init_linear
+from ebmkit.energies.probe import length_of
+from ebmkit.energies.sweep import sweep
 from ebmkit_clel.declarations import LatentHeadConfig
-from ebmkit_clel.probe import length_of
 
 LATENT = "latent"
 """The ability, and the key in `Point.aux` under which a point holds its condition s [B, D]."""
-
-LEVEL = "level"
-"""The coordinate whose energies an inner energy gives all at once."""
-
-ROWS = 4096
-"""Rows of a pass when the joint energies of all levels are asked for, where the inner energy has no `rows` itself."""
 
 
 def joint_energy(energy: Tensor, latent: Tensor, condition: Tensor, beta: float) -> Tensor:
@@ -46,10 +40,10 @@ class LatentHead(nn.Module):
     g has no biases, so it is positively homogeneous: the norm of the features models p(x), their direction p(z|x).
     """
 
-    def __init__(self, config: LatentHeadConfig, inner: Any, n_features: int) -> None:
+    def __init__(self, config: LatentHeadConfig, inner: Energy, n_features: int) -> None:
         super().__init__()
         self.inner = inner
-        self.beta = config.beta
+        self.beta, self.rows = config.beta, config.rows
         self.abilities = abilities_of(inner) | {LATENT}
         self.g = nn.Sequential(
             nn.Linear(n_features, config.hidden, bias=False),
@@ -58,13 +52,21 @@ class LatentHead(nn.Module):
         )
         init_linear(self.g)
 
+    @property
+    def guidance_strength(self) -> float:
+        """β of a latent in the joint energy, nats."""
+        return self.beta
+
     def direction(self, features: Tensor) -> Tensor:
         """Returns g(f) [B, D] of unit norm, in fp32, of features [B, F]."""
         z = self.g(features.to(next(self.g.parameters()).dtype))
         return functional.normalize(z if z.dtype == torch.float64 else z.float(), dim=-1)
 
     def evaluate(self, point: Point, *abilities: str) -> Mapping[str, Tensor]:
-        """Returns what was asked for from one pass of the inner energy (two for the levels of a conditioned point)."""
+        """Returns what was asked for, from one pass of the inner energy.
+
+        All values of a coordinate of a conditioned point take further ones: see `_joint_levels`.
+        """
         condition, bare = point.aux.get(LATENT), point.without(LATENT)
         directed = LATENT in abilities or (condition is not None and "energy" in abilities)
         inner = [name for name in abilities if name != LATENT] + ["features"] * directed
@@ -73,8 +75,9 @@ class LatentHead(nn.Module):
             values[LATENT] = self.direction(values["features"])
         if condition is not None and "energy" in abilities:
             values["energy"] = joint_energy(values["energy"], values[LATENT], condition, self.beta)
-        if condition is not None and "levels" in abilities:
-            values["levels"] = self._joint_levels(bare, values["levels"], condition)
+        for name in abilities:
+            if condition is not None and (coordinate := level_coordinate_of(name)):
+                values[name] = self._joint_levels(bare, coordinate, values[name], condition)
         return {name: values[name] for name in abilities}
 
     def latent(self, point: Point) -> Tensor:
@@ -85,17 +88,15 @@ class LatentHead(nn.Module):
         """Returns the energies [B], nats: of x, or of (x, latent) where the point holds a latent."""
         return self.evaluate(point, "energy")["energy"]
 
-    def _joint_levels(self, point: Point, levels: Tensor, condition: Tensor) -> Tensor:
-        """Returns the joint energies [B, L]: the direction of the features may differ from level to level.
+    def _joint_levels(self, point: Point, coordinate: str, levels: Tensor, condition: Tensor) -> Tensor:
+        """Returns the joint energies [B, L]: the direction of the features may differ from value to value.
 
         B·L rows at once would not fit into memory: it is asked for in pieces.
         """
-        n, rows, found = levels.shape[1], int(getattr(self.inner, "rows", ROWS)), []
-        for piece in torch.split(torch.arange(len(point) * n, device=levels.device), rows):
-            row = piece // n
-            swept = point.map(itemgetter(row)).with_aux(**{LEVEL: piece % n})
-            found.append(joint_energy(levels.flatten()[piece], self.latent(swept), condition[row], self.beta))
-        return torch.cat(found).view(len(point), n)
+        n, energies = levels.shape[1], torch.split(rearrange(levels, "b level -> (b level)"), self.rows)
+        pieces = zip(sweep(point, coordinate, n, self.rows), energies, strict=True)
+        joint = [joint_energy(e, self.latent(piece), condition[row], self.beta) for (row, piece), e in pieces]
+        return rearrange(torch.cat(joint), "(b level) -> b level", level=n)
 
 
 def build_latent_head(config: LatentHeadConfig, context: BuildContext) -> LatentHead:

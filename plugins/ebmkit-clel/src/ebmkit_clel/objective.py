@@ -17,13 +17,14 @@ from ebmkit import (
     Requires,
     Selection,
     abilities_of,
+    guidance_strength,
     seeded,
 )
+from ebmkit.energies.probe import length_of
 from ebmkit.ops.augmentation import PRESETS, augment
 from ebmkit_clel.declarations import ClelConfig, not_images
 from ebmkit_clel.encoders import Encoder, make_encoder
 from ebmkit_clel.losses import guidance, nt_xent
-from ebmkit_clel.probe import length_of
 
 ENCODED_AT_ONCE = 256
 """Images in a pass of `Clel.encode`."""
@@ -131,8 +132,8 @@ def _check(config: ClelConfig, context: BuildContext) -> None:
         raise CapabilityError("clel normalises over a batch, and contrasts its rows: set run.batch_size to 2 or more.")
     if "latent" not in abilities_of(context.inner):
         raise CapabilityError("clel scores an energy with a latent, found none: add --wrapper latent-head.")
-    beta = getattr(context.inner, "beta", config.beta)
-    if beta != config.beta:
+    beta = guidance_strength(context.inner)
+    if beta is not None and beta != config.beta:
         raise CapabilityError(
             f"clel.beta is {config.beta:g}, but the latent head's is {beta:g}: one joint energy has one β. "
             "Set objective.clel.beta and wrapper.latent-head.beta alike."

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ebmkit import BuildContext, CapabilityError, Energy, NoConfig, Phases, Requires, abilities_of, evaluate
 from ebmkit_diffusion.level_conditioned import LEVELS
@@ -57,10 +56,6 @@ def build_cd_levels(config: NoConfig, context: BuildContext) -> CdLevels:
     return CdLevels(temperature=context.temperature, shared_pass=_has_level_head(context.inner))
 
 
-def _has_level_head(energy: Any) -> bool:
+def _has_level_head(energy: object) -> bool:
     """Whether all levels cost one pass: somewhere inside the wrappers there is a level head."""
-    while energy is not None:
-        if isinstance(energy, LevelHead):
-            return True
-        energy = getattr(energy, "inner", None)
-    return False
+    return isinstance(energy, nn.Module) and any(isinstance(module, LevelHead) for module in energy.modules())

@@ -116,7 +116,7 @@ class MgmsConfig:
     """MALA at a fixed level, then a Gibbs draw of the level, each level with a step size of its own.
 
     Attributes:
-        moves: K, Langevin moves a transition; it costs moves + 1 gradients and the energies of all levels.
+        moves: K, Langevin moves per transition; it costs moves + 1 gradients and the energies of all levels.
         step_size: s, data units, where adaptation starts.
         first_steps: "equal" starts every level at step_size; "noise" at step_size·√β_t, level 0 as level 1.
         window: 0 draws the level among all; w ≥ 2 among the w levels of a block with a random offset.
@@ -154,13 +154,23 @@ def _conditioned_needs(config: LevelConditionedConfig, selection: Selection) -> 
     )
 
 
-def _norm_hidden(config: LevelConditionedConfig | LevelHeadConfig, selection: Selection) -> tuple[str, ...]:
-    return ("energy.half-squared-norm",) if config.head == "bilinear" else ()
+def _conditioned_hides(config: LevelConditionedConfig, selection: Selection) -> tuple[str, ...]:
+    return ("energy.half-squared-norm", *_others_levels(selection)) if config.head == "bilinear" else ()
+
+
+def _head_hides(config: LevelHeadConfig, selection: Selection) -> tuple[str, ...]:
+    norm = ("energy.half-squared-norm",) if config.head == "bilinear" else ()
+    return (*norm, *_others_levels(selection))
+
+
+def _others_levels(selection: Selection) -> tuple[str, ...]:
+    """Returns the words for all values of another coordinate: the head reads features at the point's own value."""
+    return tuple(f"energy.levels.{name}" for name in selection.coordinates if name != "level")
 
 
 def _head_gives(config: LevelHeadConfig, selection: Selection) -> tuple[str, ...]:
     norm = ("energy.half-squared-norm",) if config.head == "half-squared-norm" else ()
-    return ("energy.levels", "energy.features", *norm)
+    return ("energy.levels.level", "energy.features", *norm)
 
 
 def _mgms_refused(config: MgmsConfig, selection: Selection) -> str:
@@ -176,7 +186,7 @@ def _mgms_gives(config: MgmsConfig, selection: Selection) -> tuple[str, ...]:
 
 def _mgms_needs(config: MgmsConfig, selection: Selection) -> tuple[Need, ...]:
     point = Need("point.level", default="level")
-    return (point,) if config.window else (point, Need("energy.levels", default="level-conditioned"))
+    return (point,) if config.window else (point, Need("energy.levels.level", default="level-conditioned"))
 
 
 COMPONENTS: tuple[Component, ...] = (
@@ -188,7 +198,7 @@ COMPONENTS: tuple[Component, ...] = (
         summary="noise level: data are diffused to a random level, and chains hold theirs",
         cite=CITE,
         needs=(
-            Need("energy.levels", default="level-conditioned"),
+            Need("energy.levels.level", default="level-conditioned"),
             Need("moves.level", default="gibbs", config={"coordinate": "level"}),
         ),
         gives=("point.noised",),
@@ -202,8 +212,8 @@ COMPONENTS: tuple[Component, ...] = (
         summary="energy of (x, level) whose blocks all hear the level; all levels at once cost T + 1 passes",
         cite=CITE,
         needs=_conditioned_needs,
-        gives=("energy.levels", "energy.features"),
-        hides=_norm_hidden,
+        gives=("energy.levels.level", "energy.features"),
+        hides=_conditioned_hides,
     ),
     Component(
         kind="wrapper",
@@ -214,7 +224,7 @@ COMPONENTS: tuple[Component, ...] = (
         cite=CITE,
         needs=(Need("energy.features"), Need("point.level", default="level")),
         gives=_head_gives,
-        hides=_norm_hidden,
+        hides=_head_hides,
     ),
     Component(
         kind="sampler",
@@ -234,7 +244,7 @@ COMPONENTS: tuple[Component, ...] = (
         summary="contrastive divergence with the level of the negatives summed out: same gradient, less variance",
         cite=CITE,
         needs=(
-            Need("energy.levels", default="level-conditioned"),
+            Need("energy.levels.level", default="level-conditioned"),
             Need("point.level", default="level"),
             Need("draws.level"),
         ),

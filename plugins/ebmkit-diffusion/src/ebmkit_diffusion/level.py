@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from ebmkit import Batch, BuildContext, CapabilityError, Point
+from ebmkit.ops.rows import rows_as
 from ebmkit_diffusion.declarations import LevelConfig
 from ebmkit_diffusion.schedules import signals, wrong_with
 
@@ -24,8 +25,7 @@ def diffuse(x: Tensor, scale: Tensor, spread: Tensor, noise: Tensor) -> Tensor:
         spread: √(1 − ᾱ) [B]; not computed from ᾱ here, which is 1 − 4e-8 at the first published level.
         noise: ε [B, *event], standard normal.
     """
-    shape = -1, *[1] * (x.ndim - 1)
-    return scale.view(shape).to(x) * x + spread.view(shape).to(x) * noise
+    return rows_as(scale, x).to(x) * x + rows_as(spread, x).to(x) * noise
 
 
 class Level:
@@ -40,12 +40,14 @@ class Level:
         spreads: √(1 − ᾱ_t) [T + 1], data units: s.d. of the noise.
         n_values: T + 1.
         noises_x: lifting noises x, so that x has no bounds.
+        leaves_data: levels above 0 are away from data.
 
     Source: Zhang, Tan, Ou, Persistently trained, diffusion-assisted energy-based models, Stat 2023.
     """
 
     name = LEVEL
     noises_x = True
+    leaves_data = True
 
     def __init__(
         self,
@@ -87,8 +89,7 @@ class Level:
         else:
             first = torch.randint(self.n_values, (1,), generator=rng, device=x.device)
             level = (torch.arange(n, device=x.device) + first) % self.n_values
-        shape = -1, *[1] * (x.ndim - 1)
-        x = self.start_mean[level].view(shape).to(x) + self.start_sd[level].view(shape).to(x) * x
+        x = rows_as(self.start_mean[level], x).to(x) + rows_as(self.start_sd[level], x).to(x) * x
         return point.replace(x=x).with_aux(level=level)
 
     def clean(self, point: Point) -> Point:

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
-from operator import itemgetter
-from typing import Any
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ebmkit import (
     BuildContext,
     CapabilityError,
-    Fresh,
+    Energy,
     Point,
     abilities_of,
     at_least_fp32,
     evaluate,
+    guidance_strength,
     lacks_ability,
+    level_coordinate_of,
+    levels_of,
     seeded,
-    stream,
 )
 from ebmkit.energies.heads import CONDITION
+from ebmkit.energies.probe import length_of
+from ebmkit.energies.sweep import sweep
+from ebmkit.ops.rows import rows_as
 from ebmkit_diffusion.declarations import LevelConditionedConfig
 from ebmkit_diffusion.level import LEVEL, Level
 from ebmkit_diffusion.level_embedding import LevelBase, LevelTable, embedding_layers, level_coordinate, level_of
 
-LEVELS = "levels"
+LEVELS = levels_of(LEVEL)
 """The ability to give the energies of all levels."""
 
 
@@ -36,13 +39,14 @@ class LevelConditioned(nn.Module):
     """E(x, t) of a backbone that is handed an embedding of t, plus a learned offset b_t.
 
     With head "inner" the energy is the backbone's own, so ½‖f(x, t)‖² stays one; with "bilinear" it is
-    −⟨f(x, t), W·silu(embedding of t)⟩. Features and latents are those at the level of the point.
+    −⟨f(x, t), W·silu(embedding of t)⟩. Features and latents are those at the level of the point, and so are the
+    energies of all values of another coordinate, which only the head "inner" lets through.
 
     Source: Zhang, Tan, Ou, Stat 2023; the bilinear head is theirs, offsets of their own and the inner head are ours.
     """
 
     def __init__(
-        self, config: LevelConditionedConfig, inner: Any, level: Level, *, n_features: int, temperature: float = 1.0
+        self, config: LevelConditionedConfig, inner: Energy, level: Level, *, n_features: int, temperature: float = 1.0
     ) -> None:
         super().__init__()
         self.inner, self.n_levels, self.rows = inner, level.n_values, config.rows
@@ -51,7 +55,8 @@ class LevelConditioned(nn.Module):
         )
         self.base = LevelBase(config, level, temperature)
         self.read = nn.Linear(config.conditioning, n_features) if config.head == "bilinear" else None
-        self.abilities = abilities_of(inner) | {LEVELS}
+        hidden = filter(level_coordinate_of, abilities_of(inner) if self.read is not None else ())
+        self.abilities = abilities_of(inner) - set(hidden) | {LEVELS}
 
     def evaluate(self, point: Point, *abilities: str) -> Mapping[str, Tensor]:
         """Returns what was asked for: from one pass, or from T + 1 where all levels are."""
@@ -65,9 +70,14 @@ class LevelConditioned(nn.Module):
             values["energy"] = values[LEVELS].gather(1, level_of(point, "level-conditioned")[:, None])[:, 0]
         return values
 
-    def levels(self, point: Point, name: str = LEVEL) -> Tensor:
+    def levels(self, point: Point) -> Tensor:
         """Returns the energies [B, T + 1], nats, of every level given all else."""
         return self.evaluate(point, LEVELS)[LEVELS]
+
+    @property
+    def guidance_strength(self) -> float | None:
+        """β of the latent of the backbone, nats; None where it has none."""
+        return guidance_strength(self.inner)
 
     def forward(self, point: Point) -> Tensor:
         """Returns the energies [B], nats, at the level of each row."""
@@ -82,23 +92,25 @@ class LevelConditioned(nn.Module):
         values = dict(evaluate(self.inner, conditioned, *dict.fromkeys(asked)))
         if bilinear:
             values["energy"] = self._bilinear(values["features"], table, level)
-        if "energy" in abilities:
-            values["energy"] = values["energy"] + self.base.at(point)
+        for name in abilities:
+            if name == "energy" or level_coordinate_of(name):
+                values[name] = values[name] + rows_as(self.base.at(point), values[name])
         return {name: values[name] for name in abilities}
 
     def _sweep(self, point: Point, others: tuple[str, ...]) -> dict[str, Tensor]:
         """Returns all levels [B, T + 1], and other abilities at the point's own, at most `rows` rows a pass."""
-        n, found = self.n_levels, []
-        every = torch.arange(n, device=point.x.device).repeat(len(point))
-        swept = point.map(lambda tensor: tensor.repeat_interleave(n, dim=0)).with_aux(**{LEVEL: every})
-        for start in range(0, len(swept), self.rows):
-            rows = slice(start, start + self.rows)
-            found.append(self._pass(swept.map(itemgetter(rows)), ("energy", *others)))
-        joined = {name: torch.cat([values[name] for values in found]) for name in ("energy", *others)}
-        result = {LEVELS: joined["energy"].view(len(point), n)}
+        asked = ("energy", *others)
+        found = [self._pass(piece, asked) for _, piece in sweep(point, LEVEL, self.n_levels, self.rows)]
+        every = {
+            name: rearrange(
+                torch.cat([values[name] for values in found]), "(b level) ... -> b level ...", level=self.n_levels
+            )
+            for name in asked
+        }
+        result = {LEVELS: every["energy"]}
         if others:
-            own = torch.arange(len(point), device=every.device) * n + level_of(point, "level-conditioned")
-            result.update({name: joined[name][own] for name in others})
+            own = torch.arange(len(point), device=point.x.device), level_of(point, "level-conditioned")
+            result.update({name: every[name][own] for name in others})
         return result
 
     def _conditioned(self, point: Point, embedding: Tensor) -> Point:
@@ -111,25 +123,12 @@ class LevelConditioned(nn.Module):
         return -(at_least_fp32(features) * at_least_fp32(weights)).sum(dim=1)
 
 
-def n_features(inner: Any, context: BuildContext, conditioning: int = 0) -> int:
-    """Returns the length of an energy's features, by asking a copy: one in training advances its power iterations.
-
-    Raises:
-        CapabilityError: it has no features, or wants a conditioning vector of another length.
-    """
-    chains = Fresh(context)(2, stream(0, 0, "probe", context.device)).without(LEVEL)
-    if conditioning:
-        chains = chains.with_aux(**{CONDITION: torch.zeros(2, conditioning, device=chains.x.device)})
-    with torch.no_grad():
-        return int(evaluate(copy.deepcopy(inner), chains, "features")["features"].shape[1])
-
-
 def build_level_conditioned(config: LevelConditionedConfig, context: BuildContext) -> LevelConditioned:
     """Wraps `context.inner`; raises CapabilityError where there is none, or it hears no conditioning vector."""
     if context.inner is None:
         raise CapabilityError("level-conditioned wraps an energy, found none: set inner in the BuildContext.")
     level = level_coordinate(context, "level-conditioned")
-    found = n_features(context.inner, context, config.conditioning)
+    found = length_of(context.inner, "features", context, conditioning=config.conditioning)
     with seeded(context.seed):
         return LevelConditioned(config, context.inner, level, n_features=found, temperature=context.temperature).to(
             context.device

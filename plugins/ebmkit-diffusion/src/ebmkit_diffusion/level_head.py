@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ebmkit import BuildContext, CapabilityError, Point, abilities_of, at_least_fp32, evaluate, lacks_ability, seeded
+from ebmkit import (
+    BuildContext,
+    CapabilityError,
+    Energy,
+    Point,
+    abilities_of,
+    at_least_fp32,
+    evaluate,
+    guidance_strength,
+    lacks_ability,
+    level_coordinate_of,
+    seeded,
+)
 from ebmkit.energies.heads import half_squared_norm
 from ebmkit.energies.initialise import init_linear
+from ebmkit.energies.probe import length_of
 from ebmkit_diffusion.declarations import LevelHeadConfig
 from ebmkit_diffusion.level import LEVEL, Level
-from ebmkit_diffusion.level_conditioned import LEVELS, n_features
+from ebmkit_diffusion.level_conditioned import LEVELS
 from ebmkit_diffusion.level_embedding import LevelBase, LevelTable, embedding_layers, level_coordinate, level_of
 
 
@@ -33,13 +45,14 @@ class LevelHead(nn.Module):
     """
 
     def __init__(
-        self, config: LevelHeadConfig, inner: Any, level: Level, *, n_features: int, temperature: float = 1.0
+        self, config: LevelHeadConfig, inner: Energy, level: Level, *, n_features: int, temperature: float = 1.0
     ) -> None:
         super().__init__()
         self.inner, self.n_levels, self.norm = inner, level.n_values, config.head == "half-squared-norm"
         self.reading = LevelTable(level.n_values, config.waves, self._layers(config, n_features))
         self.base = LevelBase(config, level, temperature)
-        self.abilities = abilities_of(inner) | {"features", LEVELS}
+        hidden = set(filter(level_coordinate_of, abilities_of(inner)))  # of other coordinates: f sees their own value
+        self.abilities = abilities_of(inner) - hidden | {"features", LEVELS}
 
     def evaluate(self, point: Point, *abilities: str) -> Mapping[str, Tensor]:
         """Returns what was asked for, from one pass of the backbone."""
@@ -57,9 +70,14 @@ class LevelHead(nn.Module):
             values["features"] = self._features(point, features, reading)
         return {name: values[name] for name in abilities}
 
-    def levels(self, point: Point, name: str = LEVEL) -> Tensor:
+    def levels(self, point: Point) -> Tensor:
         """Returns the energies [B, T + 1], nats, of every level given all else."""
         return self.evaluate(point, LEVELS)[LEVELS]
+
+    @property
+    def guidance_strength(self) -> float | None:
+        """β of the latent of the backbone, nats; None where it has none."""
+        return guidance_strength(self.inner)
 
     def forward(self, point: Point) -> Tensor:
         """Returns the energies [B], nats, at the level of each row."""
@@ -99,7 +117,7 @@ def build_level_head(config: LevelHeadConfig, context: BuildContext) -> LevelHea
     if context.inner is None:
         raise CapabilityError("level-head wraps an energy, found none: set inner in the BuildContext.")
     level = level_coordinate(context, "level-head")
-    found = n_features(context.inner, context)
+    found = length_of(context.inner, "features", context)
     with seeded(context.seed):
         return LevelHead(config, context.inner, level, n_features=found, temperature=context.temperature).to(
             context.device

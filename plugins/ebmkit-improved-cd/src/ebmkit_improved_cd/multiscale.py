@@ -10,10 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ebmkit import BuildContext, CapabilityError, Point, abilities_of, at_least_fp32, evaluate, lacks_ability
+from ebmkit.energies.compose import is_combined
 from ebmkit_improved_cd.declarations import MultiscaleConfig, halved, not_scalable, too_many_networks
-
-SUMMED = frozenset({"energy", "levels"})
-"""Abilities of a sum that are the sums of those of its terms; features are concatenated instead."""
 
 
 def pyramid(x: Tensor, n_scales: int) -> list[Tensor]:
@@ -41,10 +39,11 @@ class Multiscale(nn.Module):
     def __init__(self, networks: Iterable[Any]) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
-        self.abilities = (SUMMED | {"features"}).intersection(*map(abilities_of, self.networks))
+        shared = frozenset.intersection(*map(abilities_of, self.networks))
+        self.abilities = frozenset(name for name in shared if name == "features" or is_combined(name))
 
     def evaluate(self, point: Point, *abilities: str) -> Mapping[str, Tensor]:
-        """Returns what was asked for: sums of "energy" [B] and "levels" [B, L], nats, and all "features" [B, ΣF]."""
+        """Returns what was asked for: sums of "energy" [B] and "levels.NAME" [B, L], nats, all "features" [B, ΣF]."""
         for name in abilities:
             if name not in self.abilities:
                 raise lacks_ability(self, name)
@@ -61,7 +60,7 @@ class Multiscale(nn.Module):
 
 
 def _together(name: str, values: Sequence[Tensor]) -> Tensor:
-    if name not in SUMMED:
+    if not is_combined(name):
         return torch.cat(list(values), dim=1)
     return torch.stack([at_least_fp32(value) for value in values]).sum(dim=0)
 

@@ -67,7 +67,7 @@ def _check_augmented(context: BuildContext) -> None:
     refused = not_images(context.event_shape)
     if refused:
         raise CapabilityError(f"improved-cd cannot be used here: {refused}")
-    noised = [c.name for c in context.coordinates if getattr(c, "noises_x", False)]
+    noised = [c.name for c in context.coordinates if c.noises_x]
     if noised or context.value_range is None:
         why = f"coordinate {noised[0]} takes x out of it" if noised else "this data set has none"
         raise CapabilityError(
