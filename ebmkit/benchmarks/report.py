@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from math import isinf
 from typing import TYPE_CHECKING
 
 from ebmkit.benchmarks.results import Result, Row, Verdict
 from ebmkit.benchmarks.timing import Spread
 from ebmkit.benchmarks.workload import Conditions
-from ebmkit.runs.environment import environment
+from ebmkit.runs.environment import PACKAGES, environment
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,10 +27,8 @@ LEGEND = (
 
 def as_json(results: Iterable[Result], conditions: Conditions) -> dict[str, object]:
     """Returns everything measured, with what the figures depend on."""
-    facts = environment(conditions.device, seed=0)
-    facts["versions"]["torchebm"] = _version("torchebm")
     return {
-        "environment": facts,
+        "environment": environment(conditions.device, seed=0, packages=(*PACKAGES, "torchebm")),
         "conditions": {
             "quick": conditions.quick,
             "keep_memory": conditions.keep_memory,
@@ -140,10 +137,3 @@ def _as_json(result: Result) -> dict[str, object]:
             for v in result.verdicts
         ],
     }
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
