@@ -116,6 +116,6 @@ def test_the_weak_change_is_less_than_the_strong_one() -> None:
 @pytest.mark.parametrize("strength", [0.0, 0.5, 2.0])
 def test_jitter_has_a_strength_and_nothing_else_changes(strength: float) -> None:
     strong = PRESETS["strong"]
-    found = law.jittered(strength)
-    assert found.jitter == pytest.approx([strength * width for width in law.jitter])
-    assert replace(found, jitter=law.jitter) == law
+    found = strong.jittered(strength)
+    assert found.jitter == pytest.approx([strength * width for width in strong.jitter])
+    assert replace(found, jitter=strong.jitter) == strong
