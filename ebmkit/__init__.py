@@ -1,6 +1,7 @@
 """ebmkit: interchangeable energies, samplers, buffers and objectives for energy-based models.
 
-Importing the package imports no torch; each name below is imported when it is first used.
+Importing the package imports no torch; each name below is imported when it is first used. docs/public-names.md says
+which of them a plugin needs for what.
 """
 
 from importlib import import_module
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ebmkit.assembly.build import build as build
+    from ebmkit.assembly.complete import as_recipe as as_recipe
     from ebmkit.assembly.model import Model as Model
     from ebmkit.energies.compose import mixture as mixture
     from ebmkit.energies.compose import product as product
@@ -20,22 +22,44 @@ if TYPE_CHECKING:
     from ebmkit.errors import PluginError as PluginError
     from ebmkit.errors import RecipeError as RecipeError
     from ebmkit.ops.gradients import score as score
+    from ebmkit.errors import RunError as RunError
     from ebmkit.plugins.component import Component as Component
     from ebmkit.plugins.component import Include as Include
     from ebmkit.plugins.component import Need as Need
+    from ebmkit.plugins.component import NoConfig as NoConfig
     from ebmkit.plugins.component import Selection as Selection
     from ebmkit.plugins.context import BuildContext as BuildContext
     from ebmkit.plugins.hookspecs import hookimpl as hookimpl
     from ebmkit.plugins.host import register as register
     from ebmkit.point import Batch as Batch
     from ebmkit.point import Point as Point
+    from ebmkit.prior import Fresh as Fresh
+    from ebmkit.protocols.buffer import Buffer as Buffer
+    from ebmkit.protocols.coordinate import Coordinate as Coordinate
+    from ebmkit.protocols.dataset import Dataset as Dataset
+    from ebmkit.protocols.energy import Energy as Energy
     from ebmkit.protocols.energy import EnergyView as EnergyView
+    from ebmkit.protocols.energy import abilities_of as abilities_of
+    from ebmkit.protocols.energy import at_least_fp32 as at_least_fp32
     from ebmkit.protocols.energy import evaluate as evaluate
+    from ebmkit.protocols.energy import lacks_ability as lacks_ability
+    from ebmkit.protocols.energy import level_coordinate_of as level_coordinate_of
+    from ebmkit.protocols.energy import levels_of as levels_of
+    from ebmkit.protocols.guided import Encodes as Encodes
+    from ebmkit.protocols.guided import Guided as Guided
+    from ebmkit.protocols.guided import guidance_strength as guidance_strength
+    from ebmkit.protocols.objective import Objective as Objective
     from ebmkit.protocols.objective import Phases as Phases
     from ebmkit.protocols.objective import Requires as Requires
+    from ebmkit.protocols.sampler import Sampler as Sampler
     from ebmkit.protocols.sampler import SamplerInfo as SamplerInfo
     from ebmkit.protocols.sampler import SamplerState as SamplerState
     from ebmkit.protocols.sampler import Tail as Tail
+    from ebmkit.protocols.sampler import Tuning as Tuning
+    from ebmkit.recipes.recipe import Part as Part
+    from ebmkit.recipes.recipe import Recipe as Recipe
+    from ebmkit.rng import seeded as seeded
+    from ebmkit.rng import stream as stream
     from ebmkit.runs.run import Run as Run
     from ebmkit.runs.run import load as load
     from ebmkit.runs.run import resume as resume
@@ -54,19 +78,28 @@ __version__ = "0.1.0"
 
 _HOME = {
     "assembly.build": "build",
+    "assembly.complete": "as_recipe",
+    "assembly.model": "Model",
     "energies.compose": "mixture product",
     "energies.wrap": "energy",
-    "errors": "CapabilityError CheckpointError DataError DivergenceError EbmkitError PluginError RecipeError",
     "ops.gradients": "score",
-    "plugins.component": "Component Include Need Selection",
+    "errors": "CapabilityError CheckpointError DataError DivergenceError EbmkitError PluginError RecipeError RunError",
+    "plugins.component": "Component Include Need NoConfig Selection",
     "plugins.context": "BuildContext",
     "plugins.hookspecs": "hookimpl",
     "plugins.host": "register",
     "point": "Batch Point",
-    "protocols.energy": "EnergyView evaluate",
-    "protocols.objective": "Requires Phases",
-    "protocols.sampler": "SamplerInfo SamplerState Tail",
-    "assembly.model": "Model",
+    "prior": "Fresh",
+    "protocols.buffer": "Buffer",
+    "protocols.coordinate": "Coordinate",
+    "protocols.dataset": "Dataset",
+    "protocols.energy": "Energy EnergyView abilities_of at_least_fp32 evaluate lacks_ability "
+    "level_coordinate_of levels_of",
+    "protocols.guided": "Encodes Guided guidance_strength",
+    "protocols.objective": "Objective Phases Requires",
+    "protocols.sampler": "Sampler SamplerInfo SamplerState Tail Tuning",
+    "recipes.recipe": "Part Recipe",
+    "rng": "seeded stream",
     "runs.run": "Run load resume run",
     "sampling.diagnostics": "ess_bulk ess_tail r_hat",
     "sampling.generate": "Generated generate",

@@ -16,8 +16,7 @@ from annotated_types import Gt
 from torch import Tensor
 from torch.nn import functional
 
-from ebmkit import BuildContext, Component, Phases, Requires
-from ebmkit.protocols.energy import Energy
+from ebmkit import BuildContext, Component, Energy, Phases, Requires
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

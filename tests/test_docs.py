@@ -119,6 +119,45 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
+PATH = re.compile(r"(?<![\w/-])((?:ebmkit|tests|docs|examples|plugins/ebmkit-[\w-]+)/[\w/-]+\.(?:py|toml|md))\b")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_a_page_names_exist(page):
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    assert [path for path in PATH.findall(text) if not (ROOT / path).exists()] == []
+
+
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+def room(path: str) -> Path:
+    """Returns what the page on the architecture calls by a path: below ebmkit, or from the root."""
+    return next((p for p in (ROOT / "ebmkit" / path, ROOT / path) if p.exists()), Path())
+
+
+@pytest.mark.parametrize("named", sorted(set(re.findall(r"`([\w/-]+(?:\.py|/)(?:: \w+)?)`", ARCHITECTURE))))
+def test_the_rooms_files_and_functions_of_the_architecture_exist(named):
+    path, _, name = named.partition(": ")
+    assert room(path) != Path(), f"{path} does not exist"
+    if name:
+        assert re.search(rf"^(def|class) {name}\b", room(path).read_text(encoding="utf-8"), re.MULTILINE), named
+
+
+def test_every_room_is_in_the_tree():
+    tree = next(FENCE.finditer(ARCHITECTURE))["code"]
+    rooms = {p.name for p in (ROOT / "ebmkit").iterdir() if (p / "__init__.py").is_file()}
+    assert rooms == set(re.findall(r"(\w+)/", tree)) - {"resolver"}
+    files = {p.name for p in (ROOT / "ebmkit").glob("*.py")} - {"__init__.py", "__main__.py"}
+    assert files == set(re.findall(r"\w+\.py", tree))
+
+
+def test_the_layers_that_are_shown_are_those_that_are_checked():
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    shown = ARCHITECTURE.split("<!-- layers -->\n```text\n")[1].split("```")[0].splitlines()
+    assert shown == [layer.replace("ebmkit.", "") for layer in contract[0]["layers"]]
+
+
 def test_public_names_stay_what_they_are_whatever_is_imported_first(tmp_path):
     program = (
         "import ebmkit, ebmkit.sampling.generate\n"

@@ -1,17 +1,16 @@
-"""What was measured, as tables for a person and as plain values for a machine."""
+"""What was measured, as tables for a person and as JSON values for a machine."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from math import isinf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ebmkit.benchmarks.results import Result, Row, Verdict
 from ebmkit.benchmarks.timing import Spread
 from ebmkit.benchmarks.workload import Conditions
-from ebmkit.runs.environment import environment
+from ebmkit.runs.environment import PACKAGES, environment
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,18 +25,16 @@ LEGEND = (
 )
 
 
-def as_json(results: Iterable[Result], conditions: Conditions) -> dict[str, Any]:
+def as_json(results: Iterable[Result], conditions: Conditions) -> dict[str, object]:
     """Returns everything measured, with what the figures depend on."""
-    facts = environment(conditions.device, seed=0)
-    facts["versions"]["torchebm"] = _version("torchebm")
     return {
-        "environment": facts,
+        "environment": environment(conditions.device, seed=0, packages=(*PACKAGES, "torchebm")),
         "conditions": {
             "quick": conditions.quick,
             "keep_memory": conditions.keep_memory,
             "styles": sorted(conditions.styles),
         },
-        "workloads": [_plain(result) for result in results],
+        "workloads": [_as_json(result) for result in results],
     }
 
 
@@ -119,7 +116,7 @@ def _number(value: float | None) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _plain(result: Result) -> dict[str, Any]:
+def _as_json(result: Result) -> dict[str, object]:
     work = result.workload
     return {
         "name": work.name,
@@ -140,10 +137,3 @@ def _plain(result: Result) -> dict[str, Any]:
             for v in result.verdicts
         ],
     }
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""

@@ -16,6 +16,10 @@ class ContrastiveDivergence:
     """mean E(x⁺) − mean E(x⁻), nats; where x⁻ ~ p its gradient is that of −log-likelihood (Hinton, 2002, eq. 5).
 
     At temperature T the gradient is T times that.
+
+    Which of the published methods it is, the buffer decides. With `replay` the chains go on from step to step: this is
+    persistent contrastive divergence (PCD; Tieleman, 2008). With `none` they start anew from the prior: short-run
+    training. CD-k, k moves from the data of the step (Hinton's own), wants a buffer that starts chains at the data.
     """
 
     requires = Requires()

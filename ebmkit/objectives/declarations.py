@@ -58,8 +58,9 @@ COMPONENTS = (
         kind="objective",
         name="cd",
         build="ebmkit.objectives.cd:build_cd",
-        summary="contrastive divergence, mean E⁺ − mean E⁻",
-        cite="Hinton, Training products of experts by minimizing contrastive divergence, Neural Computation 2002",
+        summary="contrastive divergence, mean E⁺ − mean E⁻; persistent (PCD) with a replay buffer",
+        cite="Hinton, Training products of experts by minimizing contrastive divergence, Neural Computation 2002; "
+        "Tieleman, Training restricted Boltzmann machines using approximations to the likelihood gradient, ICML 2008",
         gives=("objective.fit",),
     ),
     Component(

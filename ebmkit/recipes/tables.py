@@ -132,7 +132,8 @@ def samplers_named(text: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split("+")) if text else ()
 
 
-TABLES: Mapping[str, type] = {
+TableConfig = RunConfig | CheckpointConfig | LogConfig | PicturesConfig | SampleConfig
+TABLES: Mapping[str, type[TableConfig]] = {
     "run": RunConfig,
     "checkpoint": CheckpointConfig,
     "log": LogConfig,

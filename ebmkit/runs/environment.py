@@ -5,16 +5,17 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import torch
 
+PACKAGES = ("ebmkit-core", "torch", "numpy", "kornia", "pydantic", "safetensors")
 
-def environment(device: torch.device, seed: int) -> dict[str, Any]:
-    """Returns what a number depends on beside the recipe."""
-    packages = ("ebmkit-core", "torch", "numpy", "kornia", "pydantic", "safetensors")
+
+def environment(device: torch.device, seed: int, packages: Sequence[str] = PACKAGES) -> dict[str, object]:
+    """Returns what a number depends on beside the recipe, with the versions of the packages that are installed."""
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),

@@ -50,7 +50,7 @@ def log_accept_ratio(
 
 
 class Mala:
-    """K adjusted Langevin moves a transition, at K + 1 gradients."""
+    """K adjusted Langevin moves per transition, at K + 1 gradients."""
 
     moves_coordinates: frozenset[str] = frozenset()
     n_gradients = 1

@@ -40,7 +40,7 @@ def langevin_move(
 
 
 class Sgld:
-    """K Langevin moves a transition, inside the value range of the data where it is clamped.
+    """K Langevin moves per transition, inside the value range of the data where it is clamped.
 
     At σ²/2η far below 1 nat this is nearly noiseless descent: with the usual η = 100, σ = .001 the temperature is 5e-9.
     """

@@ -42,7 +42,7 @@ def baoab_move(
 
 
 class Underdamped:
-    """K BAOAB moves a transition, at K + 1 gradients; the momentum is an entry of the point and follows its row.
+    """K BAOAB moves per transition, at K + 1 gradients; the momentum is an entry of the point and follows its row.
 
     The bias of averages over x is of second order in the step. Clamped rows leave the wall with their momentum turned.
     """

@@ -21,7 +21,7 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-laws = st.builds(
+changes = st.builds(
     Augmentation,
     crop=st.floats(0.05, 1.0),
     flip=st.booleans(),
@@ -32,35 +32,41 @@ laws = st.builds(
 
 
 @settings(max_examples=30)
-@given(law=laws, channels=st.sampled_from([1, 3]), row=st.integers(0, 5), seed=st.integers(0, 99))
-def test_an_image_changes_only_itself(law: Augmentation, channels: int, row: int, seed: int) -> None:
+@given(change=changes, channels=st.sampled_from([1, 3]), row=st.integers(0, 5), seed=st.integers(0, 99))
+def test_an_image_changes_only_itself(change: Augmentation, channels: int, row: int, seed: int) -> None:
     x = images(channels)
     other = x.clone()
     other[row] = 1 - other[row]
-    a, b = augment(x, rng(seed), law), augment(other, rng(seed), law)
+    a, b = augment(x, rng(seed), change), augment(other, rng(seed), change)
     rest = torch.arange(6) != row
     assert torch.equal(a[rest], b[rest])
 
 
 @settings(max_examples=30)
-@given(law=laws, channels=st.sampled_from([1, 3]), bounds=st.sampled_from([None, (0.0, 1.0), (-1.0, 1.0), (0.1, 0.7)]))
+@given(
+    change=changes,
+    channels=st.sampled_from([1, 3]),
+    bounds=st.sampled_from([None, (0.0, 1.0), (-1.0, 1.0), (0.1, 0.7)]),
+)
 def test_shape_range_and_global_stream_are_kept(
-    law: Augmentation, channels: int, bounds: tuple[float, float] | None
+    change: Augmentation, channels: int, bounds: tuple[float, float] | None
 ) -> None:
     low, high = bounds or (0.0, 1.0)
     x, before = low + (high - low) * images(channels), torch.get_rng_state()
     kept, generator = x.clone(), rng()
-    y = augment(x, generator, law, bounds)
+    y = augment(x, generator, change, bounds)
     assert y.shape == x.shape and y.dtype == x.dtype and y.min() >= low and y.max() <= high
     assert torch.equal(x, kept) and torch.equal(torch.get_rng_state(), before)
-    assert torch.equal(y, augment(x, rng(), law, bounds)) and not torch.equal(generator.get_state(), rng().get_state())
+    assert torch.equal(y, augment(x, rng(), change, bounds)) and not torch.equal(
+        generator.get_state(), rng().get_state()
+    )
 
 
 @settings(max_examples=10)
-@given(law=laws)
-def test_every_law_draws_as_often(law: Augmentation) -> None:
+@given(change=changes)
+def test_every_change_draws_as_often(change: Augmentation) -> None:
     streams = rng(), rng()
-    augment(images(), streams[0], law), augment(images(), streams[1], NOTHING)
+    augment(images(), streams[0], change), augment(images(), streams[1], NOTHING)
     assert torch.equal(streams[0].get_state(), streams[1].get_state())
 
 
@@ -101,7 +107,7 @@ def test_grey_keeps_no_colour_and_grey_images_have_none_to_lose() -> None:
     assert augment(images(1), rng(), PRESETS["strong"]).shape[1] == 1
 
 
-def test_the_weak_law_changes_less_than_the_strong_one() -> None:
+def test_the_weak_change_is_less_than_the_strong_one() -> None:
     x = images(n=64)
     weak, strong = ((augment(x, rng(), PRESETS[name]) - x).square().mean() for name in ("weak", "strong"))
     assert weak < strong
@@ -109,7 +115,7 @@ def test_the_weak_law_changes_less_than_the_strong_one() -> None:
 
 @pytest.mark.parametrize("strength", [0.0, 0.5, 2.0])
 def test_jitter_has_a_strength_and_nothing_else_changes(strength: float) -> None:
-    law = PRESETS["strong"]
-    found = law.jittered(strength)
-    assert found.jitter == pytest.approx([strength * width for width in law.jitter])
-    assert replace(found, jitter=law.jitter) == law
+    strong = PRESETS["strong"]
+    found = strong.jittered(strength)
+    assert found.jitter == pytest.approx([strength * width for width in strong.jitter])
+    assert replace(found, jitter=strong.jitter) == strong

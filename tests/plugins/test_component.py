@@ -43,6 +43,8 @@ def part(**changes: Any) -> Component:
         ({"build": "nowhere"}, "'package.module:callable', found 'nowhere'"),
         ({"build": ":Walk"}, "found ':Walk'"),
         ({"build": Config}, "build is"),
+        ({"benchmarks": "nowhere"}, "benchmarks is 'package.module:callable', found 'nowhere'"),
+        ({"kind": "objective", "name": "tuning"}, "no objective can be called 'tuning'"),
         ({"config": Thawed}, "frozen dataclass"),
         ({"config": Config()}, "frozen dataclass"),
         ({"config": dict}, "frozen dataclass"),

@@ -30,7 +30,7 @@ class GwgConfig:
     """One entry of a discrete x changes in a move, chosen by the gradient, and is accepted or rejected.
 
     Attributes:
-        moves: moves a transition; it costs moves + 1 gradients.
+        moves: moves per transition; it costs moves + 1 gradients.
         values: "binary": each entry of x is the lowest or the highest value of the data's range (0 and 1 without one);
             "one-hot": the last axis of x has a single 1; "auto": what the data say, binary outside a run.
     """

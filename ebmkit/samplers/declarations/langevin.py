@@ -19,7 +19,7 @@ class SgldConfig:
     """Unadjusted Langevin moves x ← clamp(x − η∇E + σξ).
 
     Attributes:
-        moves: moves a transition.
+        moves: moves per transition.
         step_size: η, the gradient coefficient, data units² per nat; unset: from the noise and the temperature,
             η = σ²/2T, or 100 where T is free and .005 where it is 1.
         noise: σ, data units; unset: from the temperature, σ² = 2ηT, or .001 where that is free too.
@@ -63,7 +63,7 @@ class UnderdampedConfig:
     """Unadjusted Langevin moves with momentum, split as BAOAB.
 
     Attributes:
-        moves: moves a transition; it costs moves + 1 gradients.
+        moves: moves per transition; it costs moves + 1 gradients.
         step_size: h, data units.
         friction: γ, per unit of integrated time: the momentum forgets itself over 1/γh moves.
         scale: relative step of each entry of x, 1/√mass: none, or as many as a datum has entries. Best is its s.d.

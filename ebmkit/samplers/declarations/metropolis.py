@@ -23,7 +23,7 @@ class MalaConfig:
     """Langevin proposals x − (s²/2)∇E/T + sξ, each accepted or rejected.
 
     Attributes:
-        moves: moves a transition; it costs moves + 1 gradients.
+        moves: moves per transition; it costs moves + 1 gradients.
         step_size: s, data units, where adaptation starts.
         step_size_per: a discrete coordinate each value of which has its own step size; "" for one in all; unset: the
             one that noises x, where there is one.
@@ -55,7 +55,7 @@ class HmcConfig:
     """Hamiltonian proposals: L leapfrog steps from a fresh momentum, accepted or rejected.
 
     Attributes:
-        moves: proposals a transition; it costs moves · n_leapfrog + 1 gradients.
+        moves: proposals per transition; it costs moves · n_leapfrog + 1 gradients.
         n_leapfrog: L, leapfrog steps a proposal.
         step_size: of one leapfrog step, data units, where adaptation starts.
         step_size_per: a discrete coordinate each value of which has its own step size; "" for one in all; unset: the
@@ -87,7 +87,7 @@ class NutsConfig:
     """Hamiltonian trajectories that each chain doubles until they turn back; the new state is drawn from all of it.
 
     Attributes:
-        moves: trajectories a transition; it costs at most moves · (2^max_depth − 1) + 1 gradients.
+        moves: trajectories per transition; it costs at most moves · (2^max_depth − 1) + 1 gradients.
         max_depth: doublings at most. All chains go together: without `stops_early` every transition costs that many.
         stops_early: after each doubling, ask whether any chain still grows and stop if none does. Saves gradients where
             chains are few, costs one host synchronisation a doubling, changes no draw.

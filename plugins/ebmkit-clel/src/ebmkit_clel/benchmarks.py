@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,14 +10,20 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from ebmkit.assembly.complete import as_recipe
-from ebmkit.benchmarks.training import assembled, flops_of, matrix_products, steps
-from ebmkit.benchmarks.workload import Bar, Timed, Way, Workload
+from ebmkit import Part, Point, Recipe, as_recipe
+from ebmkit.benchmarks.training import (
+    Averages,
+    NoiseImages,
+    assembled,
+    flops_of,
+    in_precisions,
+    matrix_products,
+    steps,
+)
+from ebmkit.benchmarks.workload import Bar, Call, Timed, Way, Workload
 from ebmkit.ops.augmentation import PRESETS, augment
-from ebmkit.point import Point
-from ebmkit.recipes.recipe import Part
-from ebmkit.training.ema import Averages
 from ebmkit_clel.losses import guidance, nt_xent
+from ebmkit_clel.objective import Clel
 
 COLOUR, GREY = (3, 32, 32), (1, 28, 28)
 ROWS = 10_000
@@ -56,7 +63,7 @@ def base_step() -> Workload:
 
 def base_step_on_a_gpu() -> Workload:
     """Returns the published size of the same step: 64 data, 60 moves."""
-    settings = {"batch": 64, "moves": 60, "count": True}
+    settings: dict[str, Any] = {"batch": 64, "moves": 60, "count": True}
     return Workload(
         name="clel-base-step-gpu",
         title="training step of CLEL Base, 64 images, 60 moves",
@@ -79,7 +86,7 @@ def base_way(
 ) -> Way:
     """Returns our training step: moves in one precision, training passes in another; operations counted if asked."""
 
-    def call(device: torch.device, engine: str) -> Any:
+    def call(device: torch.device, engine: str) -> Call:
         settings = {
             "run.precision": precision,
             "run.train_precision": train,
@@ -92,8 +99,7 @@ def base_way(
     def make(device: torch.device) -> Timed:
         return Timed(call=call(device, engine), flops=flops_of(call(device, "eager")) if count else None)
 
-    words = precision if precision == train else f"{precision}, {train} update"
-    return Way(make=make, precision=words, engine=engine, style="" if engine == "eager" else "compile")
+    return in_precisions(make, precision, train, engine)
 
 
 def guidance_share() -> Workload:
@@ -103,7 +109,7 @@ def guidance_share() -> Workload:
     bare = full.with_part("objective", Part("cd"), Part("energy-l2")).with_part("wrapper").with_part("energy", network)
     bare = replace(bare, optim={name: table for name, table in bare.optim.items() if name != "clel"})
 
-    def way(recipe: Any) -> Way:
+    def way(recipe: Recipe) -> Way:
         return Way(make=lambda device: Timed(call=steps(assembled(recipe, GREY, device, EAGER))),
                    precision="as run")  # fmt: skip
 
@@ -126,8 +132,10 @@ class Published:
 
     def __init__(self, device: torch.device, batch: int, moves: int) -> None:
         assembly = assembled("clel-cifar10", COLOUR, device, {"run.batch_size": batch, **EAGER})
-        self.energy, self.objective = assembly.parts.energy, assembly.parts.objectives["clel"]
-        self.encoder = self.objective.encoder.to(memory_format=torch.contiguous_format)
+        objective = assembly.parts.objectives["clel"]
+        assert isinstance(assembly.dataset, NoiseImages) and isinstance(objective, Clel)
+        self.energy, self.objective = assembly.parts.energy, objective
+        self.encoder = self.objective.encoder.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         self.data, self.batch, self.moves, self.device = assembly.dataset, batch, moves, device
         self.rng = Generator(device).manual_seed(0)
         self.rows = torch.rand((ROWS, *COLOUR), generator=self.rng, device=device)
@@ -141,7 +149,7 @@ class Published:
         x = self.data.x[torch.randint(len(self.data), (self.batch,))].to(self.device)
         place = torch.randperm(ROWS, generator=self.rng, device=self.device)[: self.batch]
         negative = self.rows[place] = self.moved(self.drawn(place))
-        (self.energy_loss(x, negative) + self.encoder_loss(x, negative)).backward()
+        (self.energy_loss(x, negative) + self.encoder_loss(x, negative)).backward()  # type: ignore[no-untyped-call]
         for optimiser in (self.fit, self.learn):
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
@@ -165,8 +173,8 @@ class Published:
 
     def energy_loss(self, x: Tensor, negative: Tensor) -> Tensor:
         """Returns mean(E⁺ − E⁻) + mean(E⁺² + E⁻²) − β mean cos(g(f(x⁺)), h(t(x⁺))), with its keys for the encoder."""
-        values = self.energy.evaluate(Point(x=x), "energy", "latent")
-        others = self.energy.evaluate(Point(x=negative), "energy", "latent")
+        values: Mapping[str, Tensor] = self.energy.evaluate(Point(x=x), "energy", "latent")
+        others: Mapping[str, Tensor] = self.energy.evaluate(Point(x=negative), "energy", "latent")
         self.keys = others["latent"].detach()
         with torch.no_grad():
             target = self.encoded(x)

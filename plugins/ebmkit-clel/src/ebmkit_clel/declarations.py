@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Gt, Interval, MinLen
 
-from ebmkit.plugins.component import Component, Include, Need, Selection
+from ebmkit import Component, Include, Need, Selection
 
 CITE = (
     "Lee, Jeong, Park, Shin, Guiding energy-based models via contrastive latent variables, ICLR 2023, arXiv:2303.03023"

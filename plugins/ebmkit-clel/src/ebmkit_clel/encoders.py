@@ -9,7 +9,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ebmkit.errors import CapabilityError
+from ebmkit import CapabilityError
 from ebmkit_clel.declarations import ClelConfig
 
 LARGEST_UNSTRIDED = 32

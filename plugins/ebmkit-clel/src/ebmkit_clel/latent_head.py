@@ -9,14 +9,10 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ebmkit import BuildContext, CapabilityError, Energy, Point, abilities_of, evaluate, level_coordinate_of, seeded
 from ebmkit.energies.initialise import init_linear
 from ebmkit.energies.probe import length_of
 from ebmkit.energies.sweep import sweep
-from ebmkit.errors import CapabilityError
-from ebmkit.plugins.context import BuildContext
-from ebmkit.point import Point
-from ebmkit.protocols.energy import Energy, abilities_of, evaluate, level_coordinate_of
-from ebmkit.rng import seeded
 from ebmkit_clel.declarations import LatentHeadConfig
 
 LATENT = "latent"

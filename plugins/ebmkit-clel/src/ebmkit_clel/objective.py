@@ -7,17 +7,21 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from ebmkit import (
+    BuildContext,
+    CapabilityError,
+    Coordinate,
+    Energy,
+    Phases,
+    Point,
+    Requires,
+    Selection,
+    abilities_of,
+    guidance_strength,
+    seeded,
+)
 from ebmkit.energies.probe import length_of
-from ebmkit.errors import CapabilityError
 from ebmkit.ops.augmentation import PRESETS, augment
-from ebmkit.plugins.component import Selection
-from ebmkit.plugins.context import BuildContext
-from ebmkit.point import Point
-from ebmkit.protocols.coordinate import Coordinate
-from ebmkit.protocols.energy import Energy, abilities_of
-from ebmkit.protocols.guided import guidance_strength
-from ebmkit.protocols.objective import Phases, Requires
-from ebmkit.rng import seeded
 from ebmkit_clel.declarations import ClelConfig, not_images
 from ebmkit_clel.encoders import Encoder, make_encoder
 from ebmkit_clel.losses import guidance, nt_xent

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ebmkit_diffusion.stability import LongRun, long_run
@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 __all__ = ["LongRun", "long_run"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Imports the long-run test when it is asked for: declaring the parts of this package imports no torch."""
     if name in __all__:
         from ebmkit_diffusion import stability

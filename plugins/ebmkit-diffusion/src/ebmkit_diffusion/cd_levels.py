@@ -7,11 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ebmkit.errors import CapabilityError
-from ebmkit.plugins.component import NoConfig
-from ebmkit.plugins.context import BuildContext
-from ebmkit.protocols.energy import Energy, abilities_of, evaluate
-from ebmkit.protocols.objective import Phases, Requires
+from ebmkit import BuildContext, CapabilityError, Energy, NoConfig, Phases, Requires, abilities_of, evaluate
 from ebmkit_diffusion.level_conditioned import LEVELS
 from ebmkit_diffusion.level_head import LevelHead
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Interval
 
-from ebmkit.plugins.component import Component, Need, Selection
+from ebmkit import Component, Need, Selection
 from ebmkit_diffusion.schedules import SCHEDULES, Betas, usual_ends, wrong_with
 
 CITE = "Zhang, Tan, Ou, Persistently trained, diffusion-assisted energy-based models, Stat 2023, arXiv:2304.10707"
@@ -116,7 +116,7 @@ class MgmsConfig:
     """MALA at a fixed level, then a Gibbs draw of the level, each level with a step size of its own.
 
     Attributes:
-        moves: K, Langevin moves a transition; it costs moves + 1 gradients and the energies of all levels.
+        moves: K, Langevin moves per transition; it costs moves + 1 gradients and the energies of all levels.
         step_size: s, data units, where adaptation starts.
         first_steps: "equal" starts every level at step_size; "noise" at step_size·√β_t, level 0 as level 1.
         window: 0 draws the level among all; w ≥ 2 among the w levels of a block with a random offset.

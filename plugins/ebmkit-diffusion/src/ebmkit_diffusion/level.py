@@ -7,10 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.errors import CapabilityError
+from ebmkit import Batch, BuildContext, CapabilityError, Point
 from ebmkit.ops.rows import rows_as
-from ebmkit.plugins.context import BuildContext
-from ebmkit.point import Batch, Point
 from ebmkit_diffusion.declarations import LevelConfig
 from ebmkit_diffusion.schedules import signals, wrong_with
 

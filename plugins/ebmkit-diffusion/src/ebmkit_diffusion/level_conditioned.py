@@ -9,24 +9,24 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ebmkit.energies.heads import CONDITION
-from ebmkit.energies.probe import length_of
-from ebmkit.energies.sweep import sweep
-from ebmkit.errors import CapabilityError
-from ebmkit.ops.rows import rows_as
-from ebmkit.plugins.context import BuildContext
-from ebmkit.point import Point
-from ebmkit.protocols.energy import (
+from ebmkit import (
+    BuildContext,
+    CapabilityError,
     Energy,
+    Point,
     abilities_of,
     at_least_fp32,
     evaluate,
+    guidance_strength,
     lacks_ability,
     level_coordinate_of,
     levels_of,
+    seeded,
 )
-from ebmkit.protocols.guided import guidance_strength
-from ebmkit.rng import seeded
+from ebmkit.energies.heads import CONDITION
+from ebmkit.energies.probe import length_of
+from ebmkit.energies.sweep import sweep
+from ebmkit.ops.rows import rows_as
 from ebmkit_diffusion.declarations import LevelConditionedConfig
 from ebmkit_diffusion.level import LEVEL, Level
 from ebmkit_diffusion.level_embedding import LevelBase, LevelTable, embedding_layers, level_coordinate, level_of

@@ -8,10 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from ebmkit.errors import CapabilityError
-from ebmkit.plugins.context import BuildContext
-from ebmkit.point import Point
-from ebmkit.protocols.energy import at_least_fp32
+from ebmkit import BuildContext, CapabilityError, Point, at_least_fp32
 from ebmkit_diffusion.declarations import LevelConditionedConfig, LevelHeadConfig
 from ebmkit_diffusion.level import LEVEL, Level
 

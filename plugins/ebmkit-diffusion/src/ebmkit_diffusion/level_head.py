@@ -7,15 +7,22 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from ebmkit import (
+    BuildContext,
+    CapabilityError,
+    Energy,
+    Point,
+    abilities_of,
+    at_least_fp32,
+    evaluate,
+    guidance_strength,
+    lacks_ability,
+    level_coordinate_of,
+    seeded,
+)
 from ebmkit.energies.heads import half_squared_norm
 from ebmkit.energies.initialise import init_linear
 from ebmkit.energies.probe import length_of
-from ebmkit.errors import CapabilityError
-from ebmkit.plugins.context import BuildContext
-from ebmkit.point import Point
-from ebmkit.protocols.energy import Energy, abilities_of, at_least_fp32, evaluate, lacks_ability, level_coordinate_of
-from ebmkit.protocols.guided import guidance_strength
-from ebmkit.rng import seeded
 from ebmkit_diffusion.declarations import LevelHeadConfig
 from ebmkit_diffusion.level import LEVEL, Level
 from ebmkit_diffusion.level_conditioned import LEVELS

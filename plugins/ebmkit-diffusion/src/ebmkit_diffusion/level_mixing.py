@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ebmkit.protocols.sampler import SamplerInfo, Tuning
+from ebmkit import SamplerInfo, Tuning
 from ebmkit_diffusion.level import LEVEL
 
 JUMPS, ACCEPTED, TRIED = "jumps", "accepted", "tried"

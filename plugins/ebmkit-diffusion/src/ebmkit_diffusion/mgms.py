@@ -9,11 +9,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.errors import CapabilityError
-from ebmkit.plugins.context import BuildContext
-from ebmkit.point import Point
-from ebmkit.protocols.energy import EnergyView
-from ebmkit.protocols.sampler import SamplerInfo, SamplerState, Tail, Tuning
+from ebmkit import BuildContext, CapabilityError, EnergyView, Point, SamplerInfo, SamplerState, Tail, Tuning
 from ebmkit.samplers.declarations.gibbs import GibbsConfig
 from ebmkit.samplers.declarations.metropolis import MalaConfig
 from ebmkit.samplers.gibbs import build_gibbs

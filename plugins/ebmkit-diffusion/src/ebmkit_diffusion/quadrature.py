@@ -9,8 +9,7 @@ from math import log
 import torch
 from torch import Tensor
 
-from ebmkit import Point
-from ebmkit.errors import DataError, DivergenceError, RecipeError
+from ebmkit import DataError, DivergenceError, Point, RecipeError
 
 THIRD = 3
 """The coarse grid, which tells the error, takes every third cell: its centre is that of three cells together."""
@@ -145,7 +144,8 @@ def divergence(
         DataError: mass of the model or of the data lies outside the square, or its cells are too wide.
     """
     model = density(energy, plane, temperature=temperature)
-    log_p = torch.cat([log_density(x) for x in plane.points().double().split(plane.rows)]).view_as(model.log_density)
+    rows = torch.split(plane.points().double(), plane.rows)
+    log_p = torch.cat([log_density(x) for x in rows]).view_as(model.log_density)
     total, error = _log_sum(log_p, plane)
     _check_resolved(max(abs(total), error), plane, "the log of the data's total mass")
     weights = (log_p - total).exp() * plane.cell**2
@@ -162,7 +162,7 @@ def divergence(
 @torch.no_grad()
 def _reduced(energy: Callable[[Point], Tensor], plane: Plane, temperature: float) -> Tensor:
     """Returns E/T [N, N] in float64, row by row from below."""
-    values = torch.cat([energy(Point(x=x)).double() for x in plane.points().split(plane.rows)]) / temperature
+    values = torch.cat([energy(Point(x=x)).double() for x in torch.split(plane.points(), plane.rows)]) / temperature
     if not bool(torch.isfinite(values).all()):
         raise DivergenceError("An energy in the plane is not finite: there is no density to be had from it.")
     return values.view(plane.n_cells, plane.n_cells)

@@ -9,13 +9,8 @@ from math import ceil
 import torch
 from torch import Tensor
 
-from ebmkit.assembly.build import build
-from ebmkit.assembly.model import Model
+from ebmkit import CapabilityError, DivergenceError, Model, Point, RecipeError, Tuning, build, stream
 from ebmkit.coordinates.momentum import Momentum
-from ebmkit.errors import CapabilityError, DivergenceError, RecipeError
-from ebmkit.point import Point
-from ebmkit.protocols.sampler import Tuning
-from ebmkit.rng import stream
 from ebmkit_diffusion.level import Level
 
 Statistic = Callable[[Tensor], Tensor]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ebmkit.protocols.energy import at_least_fp32
+from ebmkit import at_least_fp32
 
 
 def log_nearest_distance(x: Tensor, reference: Tensor, epsilon: float) -> Tensor:

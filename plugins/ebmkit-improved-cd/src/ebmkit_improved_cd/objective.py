@@ -6,11 +6,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from ebmkit.errors import CapabilityError
+from ebmkit import BuildContext, CapabilityError, Energy, Phases, Requires
 from ebmkit.ops.augmentation import PRESETS, augment
-from ebmkit.plugins.context import BuildContext
-from ebmkit.protocols.energy import Energy
-from ebmkit.protocols.objective import Phases, Requires
 from ebmkit_improved_cd.declarations import ImprovedCdConfig, not_images
 from ebmkit_improved_cd.entropy import log_nearest_distance
 

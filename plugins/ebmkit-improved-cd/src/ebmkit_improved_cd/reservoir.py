@@ -8,11 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from ebmkit import BuildContext, CheckpointError, Point
 from ebmkit.buffers.declarations import ReplayConfig
 from ebmkit.buffers.replay import Replay, build_replay
-from ebmkit.errors import CheckpointError
-from ebmkit.plugins.context import BuildContext
-from ebmkit.point import Point
 
 
 class Ticket(NamedTuple):
