@@ -217,8 +217,10 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
 
 def tell(long: LongRun, run: ebmkit.Run) -> None:
     """Prints whether the long run drifted."""
-    drift = ", ".join(f"{name} {z:+.1f}" for name, z in long.drift.items())
-    print(f"long run, {int(long.moves[-1]):,} moves: last against first quarter, standard errors: {drift}")
+    for against, found in (("the first", long.drift), ("the data it started from", long.from_data)):
+        told = ", ".join(f"{name} {z:+.1f}" for name, z in found.items())
+        print(f"long run, {int(long.moves[-1]):,} moves: last quarter against {against}, standard errors: {told}")
+    print("no drift" if long.stays else "the chains drift: some figure is beyond 4 standard errors")
     shares = " ".join(f"{share:.3f}" for share in ring_shares(long.final, run).tolist())
     print(f"ring by ring at its end: {shares}; accepted {long.accept_rate:.2f} at step size {long.step_size:.3f}")
 

@@ -2,31 +2,63 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from ebmkit.cli.output import remark, say
+from ebmkit.cli.sample_files import Frames, check_out, check_shape, write_samples
 from ebmkit.cli.training import PluginFiles, load_files
 from ebmkit.cli.training import option as _option
 from ebmkit.errors import RecipeError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ebmkit.assembly.model import Model
     from ebmkit.sampling.compose import Composed
     from ebmkit.sampling.generate import Generated
-    from ebmkit.sampling.transitions import Moment
-
-SUFFIXES = (".png", ".npz", ".gif")
+    from ebmkit.sampling.transitions import Moment, Watch
 
 HARDLY = 0.1
 """Acceptance below which chains are said hardly to move."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """What was asked for; None is for the recipe to say.
+
+    Attributes:
+        n: chains.
+        given: coordinate, or "latent" → what it is held at.
+        strength: of a given latent, nats.
+        transitions: of each chain.
+        visits: to data, before a chain is taken.
+        plain_transitions: after the transitions, without augmentation.
+        seed: of the chains.
+        others: further runs, to compose with.
+        op: how they are composed.
+        weights: of the others, in order.
+    """
+
+    n: int
+    given: Mapping[str, str]
+    strength: float | None
+    transitions: int | None
+    visits: int | None
+    plain_transitions: int | None
+    seed: int | None
+    others: Sequence[Path]
+    op: str | None
+    weights: Sequence[float]
+
+    def __post_init__(self) -> None:
+        """Raises RecipeError for flags of a composition without one."""
+        if not self.others and (self.op is not None or self.weights):
+            flag = f"--op {self.op}" if self.op is not None else f"--weight {self.weights[0]:g}"
+            raise RecipeError(f"{flag} composes this run with another: add --with RUN.")
 
 
 def sample(
@@ -57,41 +89,25 @@ def sample(
 
     Averaged weights are used.
     """
-    _check_out(out)
-    held = given_values(given or [])
-    _check_alone(others or [], op, weights or [])
+    check_out(out)
+    request = Request(
+        n=n, given=given_values(given or []), strength=given_strength, transitions=transitions, visits=visits,
+        plain_transitions=plain_transitions, seed=seed, others=others or [], op=op, weights=weights or [],
+    )  # fmt: skip
     load_files(plugin)
-    from ebmkit.assembly.device import choose_device
-    from ebmkit.runs.run import load
-
-    if device is not None:
-        choose_device(device)
-    trained = load(directory, device=device).model
-    check_shape(out, trained.data.event_shape)
-    composed = _composed(trained, others, op, weights or [], held, given_strength) if others else None
-    settings: dict[str, Any] = {
-        "transitions": transitions,
-        "visits": visits,
-        "plain_transitions": plain_transitions,
-        "seed": seed,
-    }
+    model = _loaded(directory, device)
+    check_shape(out, model.data.event_shape)
+    composed = _composed(model, request) if request.others else None
     if composed is not None:
-        trained = composed.model
-        held, given_strength = {name: value for name, value in held.items() if name != "latent"}, None
+        model, request = composed.model, _without_latent(request)
         for note in composed.notes():
             say(note)
     frames = Frames() if out.suffix == ".gif" else None
-    made = _generate(trained, n, {"given": held, "strength": given_strength, **settings}, frames)
-    write_whole(out, lambda path: _write(path, made, trained, composed, frames.kept if frames else []))
-    say(f"{out}: {summary(made, [r.step for r in composed.models] if composed else [trained.step])}")
-    if made.accept_rate is not None and made.accept_rate < HARDLY:
-        remark(_hardly(composed is not None))
-    if made.n_late:
-        remark(
-            f"{made.n_late} of {n} chains had not come to data {made.plan.often()} within {made.plan.transitions:,} "
-            "transitions and are left out. Those that had are the faster ones: raise --transitions, or ask for fewer "
-            "--visits."
-        )
+    made = _generated(model, request, frames)
+    write_samples(out, made, model, composed, frames.kept if frames else [])
+    say(f"{out}: {summary(made, [m.step for m in composed.models] if composed else [model.step])}")
+    for note in (*_slow(made, composed is not None), *made.notes):
+        remark(note)
 
 
 COMMANDS: dict[str, Callable[..., None]] = {"sample": sample}
@@ -125,121 +141,76 @@ def summary(made: Generated, steps: list[int]) -> str:
     return f"{len(made.x)} chains after {trained}{how}{rate}, {made.seconds:.1f} s"
 
 
-def _hardly(composed: bool) -> str:
-    """Returns what an acceptance below `HARDLY` means, and what helps."""
+def _slow(made: Generated, is_composed: bool) -> Iterator[str]:
+    """Yields what an acceptance below `HARDLY` means, and what helps."""
+    if made.accept_rate is None or made.accept_rate >= HARDLY:
+        return
     why = (
         "The steps are those of the first run, and too long for the composed energy: name the run with the shortest "
         "steps first, or weigh the others less."
-        if composed
+        if is_composed
         else "The steps are too long for this energy: raise --transitions, or train with a smaller step_size."
     )
-    return f"Acceptance is below {HARDLY:g}: the chains hardly move, and are still near their start. {why}"
+    yield f"Acceptance is below {HARDLY:g}: the chains hardly move, and are still near their start. {why}"
 
 
-class Frames:
-    """Pictures of moving chains: every round's at first, every second's when there are too many, and so on."""
-
-    def __init__(self, most: int = 200) -> None:
-        self._most, self._every, self._seen = most, 1, 0
-        self.kept: list[Tensor] = []
-
-    def __call__(self, x: Tensor) -> None:
-        """Keeps a picture, or does not."""
-        if self._seen % self._every == 0:
-            self.kept.append(x)
-        self._seen += 1
-        if len(self.kept) > self._most:
-            self.kept, self._every = self.kept[::2], 2 * self._every
-
-
-def check_shape(out: Path, event_shape: tuple[int, ...]) -> None:
-    """Raises RecipeError where points of a shape cannot be drawn to such a file."""
-    is_image = len(event_shape) == 3 and event_shape[0] in (1, 3)
-    fits = {".npz": True, ".gif": is_image, ".png": is_image or event_shape == (2,)}
-    if not fits[out.suffix]:
-        raise RecipeError(f"{out}: points of shape {event_shape} cannot be drawn to a {out.suffix} file. Use .npz.")
-
-
-def write_whole(out: Path, write: Callable[[Path], None]) -> None:
-    """Lets `write` fill a file beside `out` and renames it, so that `out` is never half there."""
-    fresh = out.with_name(f".{out.stem}.writing{out.suffix}")
-    try:
-        write(fresh)
-        fresh.replace(out)
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
-def _check_out(out: Path) -> None:
-    if out.suffix not in SUFFIXES:
-        raise RecipeError(f"--out {out}: the file must end in {', '.join(SUFFIXES)}, found '{out.suffix}'.")
-    if not out.parent.is_dir():
-        raise RecipeError(f"--out {out}: there is no folder {out.parent}. Make it first.")
-    if out.is_dir():
-        raise RecipeError(f"--out {out} is a folder: name a file.")
-
-
-def _check_alone(others: list[Path], op: str | None, weights: list[float]) -> None:
-    """Raises RecipeError for flags of a composition without one."""
-    if not others and (op is not None or weights):
-        flag = f"--op {op}" if op is not None else f"--weight {weights[0]:g}"
-        raise RecipeError(f"{flag} composes this run with another: add --with RUN.")
-
-
-def _composed(
-    trained: Model, others: list[Path], op: str | None, weights: list[float], given: Mapping[str, str],
-    strength: float | None,
-) -> Composed:  # fmt: skip
+def _loaded(directory: Path, device: str | None) -> Model:
+    from ebmkit.assembly.device import choose_device
     from ebmkit.runs.run import load
-    from ebmkit.sampling.compose import compose
 
-    runs = [trained, *(load(other, device=str(trained.device)).model for other in others)]
-    asked: Any = "and" if op is None else op
-    return compose(runs, asked, weights, latent=given.get("latent"), strength=strength)
+    if device is not None:
+        choose_device(device)
+    return load(directory, device=device).model
 
 
-def _generate(trained: Model, n: int, settings: Mapping[str, Any], frames: Frames | None) -> Generated:
+def _composed(model: Model, request: Request) -> Composed:
+    from ebmkit.sampling.compose import Op, compose
+
+    models = [model, *(_loaded(other, str(model.device)) for other in request.others)]
+    op = cast(Op, "and" if request.op is None else request.op)  # another word is refused by `compose`
+    return compose(models, op, request.weights, latent=request.given.get("latent"), strength=request.strength)
+
+
+def _without_latent(request: Request) -> Request:
+    """Returns the request without what a composed energy holds itself."""
+    given = {name: value for name, value in request.given.items() if name != "latent"}
+    return replace(request, given=given, strength=None)
+
+
+def _generated(model: Model, request: Request, frames: Frames | None) -> Generated:
     from ebmkit.cli.progress import counting
     from ebmkit.sampling.generate import generate
 
-    size = trained.recipe.table("sample").batch_size
-    first, before, last = min(n, size), 0, 0
     with counting() as tell:
-
-        def watch(moment: Moment) -> None:
-            nonlocal before, last
-            if moment.transition <= last:  # a new batch
-                before += 1
-            last = moment.transition
-            if frames is not None and before == 0:  # of the first chains, where there are many
-                frames(moment.x)
-            if moment.n_taken is None:
-                tell(before * moment.transitions + last, ceil(n / size) * moment.transitions, "transitions")
-            else:
-                where = f"round {last:,} of at most {moment.transitions:,}"
-                tell(before * first + moment.n_taken, n, "chains", where)
-
-        return generate(trained, n, watch=watch, **settings)
+        return generate(
+            model,
+            request.n,
+            given=request.given,
+            strength=request.strength,
+            transitions=request.transitions,
+            visits=request.visits,
+            plain_transitions=request.plain_transitions,
+            seed=request.seed,
+            watch=_watching(request.n, model.recipe.table("sample").batch_size, tell, frames),
+        )
 
 
-def _write(path: Path, made: Generated, trained: Model, composed: Composed | None, frames: list[Tensor]) -> None:
-    from ebmkit.evaluation.pictures import save_gif, save_picture
+def _watching(n: int, batch_size: int, tell: Callable[..., None], frames: Frames | None) -> Watch:
+    """Returns what tells how far n chains are, which are moved in batches, and keeps frames of the first batch."""
+    batches_before, last = 0, 0
 
-    if path.suffix == ".png":
-        save_picture(made.x, trained.data.value_range, path)
-    elif path.suffix == ".gif":
-        save_gif(frames, trained.data.value_range, path)
-    else:
-        _write_arrays(path, made, trained, composed)
+    def watch(moment: Moment) -> None:
+        nonlocal batches_before, last
+        if moment.transition <= last:  # a new batch
+            batches_before += 1
+        last = moment.transition
+        if frames is not None and batches_before == 0:
+            frames(moment.x)
+        if moment.n_taken is None:
+            done, total = batches_before * moment.transitions + last, ceil(n / batch_size) * moment.transitions
+            tell(done, total, "transitions")
+        else:
+            where = f"transition {last:,} of at most {moment.transitions:,}"
+            tell(batches_before * min(n, batch_size) + moment.n_taken, n, "chains", where)
 
-
-def _write_arrays(path: Path, made: Generated, trained: Model, composed: Composed | None) -> None:
-    """Writes x, the coordinates, the recipe as TOML text, the number of training steps, and what was composed."""
-    import numpy as np
-
-    from ebmkit.recipes.recipe import to_toml
-
-    arrays: dict[str, Any] = {name: values.numpy() for name, values in made.aux.items()}
-    if composed is not None:
-        arrays["composed"] = np.array(json.dumps(composed.as_json()))
-    np.savez(path, **arrays, x=made.x.numpy(), recipe=np.array(to_toml(trained.recipe)), step=np.array(trained.step))
+    return watch

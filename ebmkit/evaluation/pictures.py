@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil, sqrt
 from pathlib import Path
 
 import torch
+from einops import rearrange
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ebmkit.errors import DataError
 
@@ -31,11 +34,11 @@ def grid(images: Tensor, columns: int | None = None, scale: int = 1, gap: int = 
     n, channels, height, width = images.shape
     columns = columns or ceil(sqrt(n))
     rows = ceil(n / columns)
-    sheet = torch.full((channels, rows * (height + gap) + gap, columns * (width + gap) + gap), 255, dtype=torch.uint8)
-    for i in range(n):
-        top, left = gap + (i // columns) * (height + gap), gap + (i % columns) * (width + gap)
-        sheet[:, top : top + height, left : left + width] = images[i]
-    array = sheet[0].numpy() if channels == 1 else sheet.permute(1, 2, 0).numpy()
+    tiles = torch.full((rows * columns, channels, height + gap, width + gap), 255, dtype=torch.uint8)
+    tiles[:n, :, gap:, gap:] = images
+    sheet = rearrange(tiles, "(rows columns) c h w -> (rows h) (columns w) c", rows=rows)
+    sheet = pad(sheet, (0, 0, 0, gap, 0, gap), value=255)
+    array = sheet.squeeze(2).numpy()
     picture = Image.fromarray(array)
     return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
 
@@ -51,7 +54,7 @@ def save_picture(x: Tensor, value_range: tuple[float, float] | None, path: Path,
     return True
 
 
-def save_gif(frames: list[Tensor], value_range: tuple[float, float] | None, path: Path) -> None:
+def save_gif(frames: Sequence[Tensor], value_range: tuple[float, float] | None, path: Path) -> None:
     """Draws the frames of moving chains to a GIF; raises DataError where they are not images."""
     if not frames or frames[0].ndim != 4:
         raise DataError(f"{path}: a GIF needs images; these points have shape {tuple(frames[0].shape[1:])}. Use .npz.")

@@ -109,13 +109,13 @@ class SampleConfig:
             visit.
         plain_transitions: transitions after these, without parts that only augment. Not by visits.
         visits: by visits, the transitions that a chain has ended at data when it is taken: the M-th such state is the
-            sample (Zhang et al., 2023, take M = 50).
+            sample (Zhang et al., 2023, take M = 50). Below 10, samples are biased, and that is said.
         batch_size: chains at a time.
     """
 
     transitions: Positive | None = None
     plain_transitions: Annotated[int, Ge(0)] = 0
-    visits: Positive = 2
+    visits: Positive = 10
     batch_size: Positive = 250
 
 

@@ -13,35 +13,12 @@ from ebmkit.assembly.model import Model
 from ebmkit.errors import RecipeError, RunError
 from ebmkit.point import Point
 from ebmkit.prior import Fresh
+from ebmkit.protocols.energy import EnergyView
 from ebmkit.rng import stream
 from ebmkit.sampling.given import condition
-from ebmkit.sampling.transitions import Taken, Watch, after_transitions, at_visits, leaves_data, leaving
+from ebmkit.sampling.plan import Plan, plan_of
+from ebmkit.sampling.transitions import Taken, Watch, after_transitions, at_visits
 from ebmkit.sampling.variants import holding, without_augmentation
-
-TRANSITIONS = 10
-"""Transitions of a chain, where neither the recipe nor the caller says."""
-
-TRANSITIONS_A_VISIT, TRANSITIONS_TO_DATA = 200, 1000
-"""The same where chains are taken at a visit to data: at most so many for each visit, and so many to get there."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """How chains are made.
-
-    Attributes:
-        visits: visits to data after which a chain is taken; 0: it is taken after its transitions.
-        transitions: transitions of a chain; by visits, the most that it may make.
-        plain_transitions: transitions after these, without parts that only augment; 0 by visits.
-    """
-
-    visits: int
-    transitions: int
-    plain_transitions: int
-
-    def often(self) -> str:
-        """Returns how often a chain is to be at data, in words."""
-        return {1: "once", 2: "twice"}.get(self.visits, f"{self.visits} times")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +47,16 @@ class Generated:
     def transitions(self) -> int:
         """Transitions of each chain, plain ones included; by visits, the most that one may have made."""
         return self.plan.transitions + self.plan.plain_transitions
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What makes these samples differ from the model's law, and what to do; a sentence or two each."""
+        late = (
+            f"{self.n_late} of {len(self.x) + self.n_late} chains had not come to data {self.plan.often()} within "
+            f"{self.plan.transitions:,} transitions and are left out. Those that had are the faster ones: raise "
+            "--transitions."
+        )
+        return tuple(note for note in (self.plan.bias(), late if self.n_late else "") if note)
 
 
 def generate(
@@ -100,7 +87,7 @@ def generate(
         visits: visits to data after which a chain is taken; unset: `[sample] visits`.
         plain_transitions: after these, without parts that only augment; unset: `[sample] plain_transitions`.
         seed: of the chains; unset: that of the recipe.
-        watch: called after each round with how far the chains are.
+        watch: called after each transition with how far the chains are.
 
     Raises:
         RecipeError: a count is not positive, a given value makes no sense, or visits or plain transitions do not apply.
@@ -112,69 +99,21 @@ def generate(
     Source: by visits, Zhang, Tan, Ou, Stat 2023, with 50 visits. A chain emits its state at the M-th transition that
     ends at data; transitions that stay there count as visits.
     """
-    config = model.recipe.table("sample")
     if n < 1:
         raise RecipeError(f"Sampling needs at least one chain, found n = {n}.")
     if strength is not None and "latent" not in (given or {}):
         raise RecipeError("--given-strength weighs a given latent: add --given latent=….")
     fixed = condition(model, given or {}, strength)
     model = holding(model, frozenset(fixed))
-    plan = plan_of(model, frozenset(fixed), transitions, visits, plain_transitions)
+    plan = plan_of(model, fixed, transitions, visits, plain_transitions)
     seed = model.recipe.table("run").seed if seed is None else seed
-    seen, begun, done = model.view(), time.monotonic(), list[Taken]()
-    for start in range(0, n, config.batch_size):
-        size = min(config.batch_size, n - start)
-        rng = stream(seed, 0, f"generate {seed} {start}", model.device)
-        begin = model.sampler.init(_start(model, size, fixed, rng), rng, model.tuning)
-        if plan.visits:
-            done.append(at_visits(model, seen, begin, plan.visits, plan.transitions, watch))
-        else:
-            rest = without_augmentation(model) if plan.plain_transitions else model
-            done.append(
-                after_transitions([(model, plan.transitions), (rest, plan.plain_transitions)], seen, begin, watch)
-            )
+    size = model.recipe.table("sample").batch_size
+    view, begun, done = model.view(), time.monotonic(), list[Taken]()
+    for first in range(0, n, size):
+        rng = stream(seed, 0, f"generate {seed} {first}", model.device)
+        start = _start(model, min(size, n - first), fixed, rng)
+        done.append(_taken(model, view, plan, start, rng, watch))
     return _joined(model, done, plan, time.monotonic() - begun)
-
-
-def plan_of(
-    model: Model,
-    held: frozenset[str],
-    transitions: int | None = None,
-    visits: int | None = None,
-    plain_transitions: int | None = None,
-) -> Plan:
-    """Returns how chains of a run are made that hold some coordinates: as asked, else as its recipe says.
-
-    Raises:
-        RecipeError: a count is not positive, or what was asked does not apply to such chains.
-        CapabilityError: nothing brings its chains to data.
-    """
-    config = model.recipe.table("sample")
-    for name, asked, least in (
-        ("transitions", transitions, 1),
-        ("visits", visits, 1),
-        ("plain_transitions", plain_transitions, 0),
-    ):
-        if asked is not None and asked < least:
-            raise RecipeError(f"Sampling needs {name} of at least {least}, found {asked}.")
-    names = leaves_data(model, held, fresh_chains(model, 1, stream(0, 0, "plan", model.device)))
-    n_visits = config.visits if visits is None else visits
-    n_plain = config.plain_transitions if plain_transitions is None else plain_transitions
-    if not names:
-        if visits is not None:
-            away = leaving(model, fresh_chains(model, 1, stream(0, 0, "plan", model.device)))
-            why = f"{' and '.join(away)} is held at what was given" if away else "they are at data all the time"
-            raise RecipeError(
-                f"visits = {visits} has no effect: chains are taken after their transitions, as {why}. Leave it out."
-            )
-        return Plan(visits=0, transitions=transitions or config.transitions or TRANSITIONS, plain_transitions=n_plain)
-    if n_plain:
-        raise RecipeError(
-            f"plain_transitions = {n_plain} has no effect: chains of this run are taken at a visit to data, which "
-            f"{' and '.join(names)} decides, and make no more transitions. Set it to 0."
-        )
-    bound = transitions or config.transitions or TRANSITIONS_TO_DATA + TRANSITIONS_A_VISIT * n_visits
-    return Plan(visits=n_visits, transitions=bound, plain_transitions=0)
 
 
 def fresh_chains(model: Model, n: int, rng: Generator) -> Point:
@@ -184,12 +123,21 @@ def fresh_chains(model: Model, n: int, rng: Generator) -> Point:
 
 def _start(model: Model, n: int, fixed: Mapping[str, Tensor], rng: Generator) -> Point:
     """Returns fresh chains that hold what was given."""
-    held = {key: value.to(model.device).expand(n, *value.shape).contiguous() for key, value in fixed.items()}
-    return fresh_chains(model, n, rng).with_aux(**held)
+    rows = {key: value.to(model.device).expand(n, *value.shape).contiguous() for key, value in fixed.items()}
+    return fresh_chains(model, n, rng).with_aux(**rows)
+
+
+def _taken(model: Model, view: EnergyView, plan: Plan, start: Point, rng: Generator, watch: Watch | None) -> Taken:
+    """Moves the chains of one batch as planned."""
+    state = model.sampler.init(start, rng, model.tuning)
+    if plan.visits:
+        return at_visits(model, view, state, plan.visits, plan.transitions, watch)
+    rest = without_augmentation(model) if plan.plain_transitions else model
+    return after_transitions([(model, plan.transitions), (rest, plan.plain_transitions)], view, state, watch)
 
 
 def _joined(model: Model, done: list[Taken], plan: Plan, seconds: float) -> Generated:
-    """Returns the samples of all batches."""
+    """Returns the samples of all batches; raises RunError where there are none."""
     n_samples, n_chains = sum(len(chains.point) for chains in done), sum(chains.n_chains for chains in done)
     spent = sum(chains.n_gradients for chains in done)
     if not n_samples:
@@ -199,11 +147,15 @@ def _joined(model: Model, done: list[Taken], plan: Plan, seconds: float) -> Gene
             "Give them more transitions or ask for fewer visits (--transitions, --visits); a model that was trained "
             "for too few steps may never let them through."
         )
-    x = torch.cat([model.in_data_range(c.point.without("latent")) for c in done]).cpu()
-    aux = {name: torch.cat([c.point.aux[name] for c in done]).cpu() for name in done[0].point.aux}
-    late, each = n_chains - n_samples, round(spent / n_samples)
-    rate = _accept_rate(done)
-    return Generated(x=x, aux=aux, n_gradients=each, plan=plan, n_late=late, seconds=seconds, accept_rate=rate)
+    return Generated(
+        x=torch.cat([model.in_data_range(chains.point.without("latent")) for chains in done]).cpu(),
+        aux={name: torch.cat([chains.point.aux[name] for chains in done]).cpu() for name in done[0].point.aux},
+        n_gradients=round(spent / n_samples),
+        plan=plan,
+        n_late=n_chains - n_samples,
+        seconds=seconds,
+        accept_rate=_accept_rate(done),
+    )
 
 
 def _accept_rate(done: list[Taken]) -> float | None:

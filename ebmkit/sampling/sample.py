@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
 
 from ebmkit.assembly.build import build
-from ebmkit.errors import DivergenceError, RecipeError
+from ebmkit.errors import RecipeError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import Energy, EnergyView
-from ebmkit.protocols.sampler import Sampler, SamplerInfo, Tuning
+from ebmkit.protocols.sampler import Sampler, SamplerInfo, SamplerState, Tuning
 from ebmkit.rng import stream
 from ebmkit.samplers.adaptation import adapted, for_evaluation
-from ebmkit.samplers.nonfinite import explain, finite_rows
 from ebmkit.samplers.warmup import unwarmed
+from ebmkit.sampling.keep import ENERGY, Emit, Keep, record
+from ebmkit.sampling.moved import moved
 from ebmkit.sampling.preflight import check_energy, check_sampler, check_start
 from ebmkit.sampling.summary import Diagnostics, diagnose
 from ebmkit.views.view import view
 
-Emit = Callable[[Point], Tensor]
 Progress = Callable[[int, int, SamplerInfo], None]
-ENERGY = "ebmkit.energy"  # how a draw's energies are kept beside its coordinates; no coordinate can be called that
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -118,29 +117,24 @@ def sample(
     _check_counts(transitions, burn_in, thin)
     point = (start if isinstance(start, Point) else Point(x=start)).map(torch.detach)
     check_start(point)
-    built = _built(sampler, point)
-    state = built.init(point, stream(seed, 0, "sample", point.x.device), unwarmed(tuning))
+    built, rng = _built(sampler, point), stream(seed, 0, "sample", point.x.device)
+    state = built.init(point, rng, unwarmed(tuning))
     check_sampler(built, state)
     seen = _seen(energy, chunk)
-    first = _record(state.point, check_energy(energy, seen, state.point))
-    kept = _Emitted(emit, keep_on, max_bytes) if emit else _Every(first, transitions // thin, keep_on, max_bytes)
-    accepted, gradients, total = torch.zeros(len(point), device=point.x.device), 0, burn_in + transitions
-    for i in range(1, total + 1):
-        before = replace(state, rng=state.rng.clone_state())
-        state, info = built.step(seen, state)
-        if not bool(finite_rows(state.point).all()):
-            why = explain(built, seen, before, info)
-            raise DivergenceError(f"A chain is not finite after transition {i}; {why} Use a smaller step.")
+    first = record(state.point, check_energy(energy, seen, state.point))
+    kept = Keep(emit=emit, on=keep_on, max_bytes=max_bytes, thin=thin).room(first, transitions)
+    accepted, gradients = torch.zeros(len(point), device=point.x.device), 0
+    for i in range(1, burn_in + transitions + 1):
+        state, info = moved(built, seen, state, i)
         gradients += info.n_gradients
         if i > burn_in:
             accepted = accepted + info.accept_rate
+            if (i - burn_in) % thin == 0:
+                kept.put(record(state.point, seen.energy(state.point)))
         elif adapt:
-            learnt = adapted(built, state.tuning, info)
-            state = replace(state, tuning=for_evaluation(learnt) if i == burn_in else learnt)
-        if i > burn_in and (i - burn_in) % thin == 0:
-            kept.put(_record(state.point, seen.energy(state.point)))
+            state = _learnt(built, state, info, is_last=i == burn_in)
         if progress is not None:
-            progress(i, total, info)
+            progress(i, burn_in + transitions, info)
     draws = kept.all()
     return Samples(
         x=draws.x,
@@ -154,67 +148,10 @@ def sample(
     )
 
 
-class _Every:
-    """All draws of all chains, in memory that is taken at once."""
-
-    def __init__(self, first: Point, n_draws: int, device: torch.device | str, max_bytes: int) -> None:
-        needed = n_draws * _n_bytes(first)
-        if needed > max_bytes:
-            raise RecipeError(
-                f"{n_draws:,} draws of {len(first):,} chains take {needed:,} bytes, but max_bytes is {max_bytes:,}: "
-                f"keep every {-(-needed // max_bytes)}th of them by a larger thin, or raise max_bytes."
-            )
-        self._room = first.map(lambda tensor: torch.empty((n_draws, *tensor.shape), dtype=tensor.dtype, device=device))
-        self._n = 0
-
-    def put(self, draw: Point) -> None:
-        """Keeps one draw of each chain."""
-        self._room.x[self._n].copy_(draw.x)
-        for name, room in self._room.aux.items():
-            room[self._n].copy_(draw.aux[name])
-        self._n += 1
-
-    def all(self) -> Point:
-        """Returns x [draws, B, *event] and each coordinate [draws, B, ...]."""
-        return self._room
-
-
-class _Emitted:
-    """The rows that `emit` chose, as they come."""
-
-    def __init__(self, emit: Emit, device: torch.device | str, max_bytes: int) -> None:
-        self._emit, self._device, self._max_bytes = emit, device, max_bytes
-        self._rows: list[Point] = []
-
-    def put(self, draw: Point) -> None:
-        """Keeps the rows of one draw that are chosen."""
-        chosen = self._emit(draw.without(ENERGY))
-        if chosen.dtype != torch.bool or chosen.shape != (len(draw),):
-            raise RecipeError(
-                f"emit says which of {len(draw)} chains to keep, as bool [B]; it returned {chosen.dtype} of shape "
-                f"{tuple(chosen.shape)}."
-            )
-        self._rows.append(draw.map(lambda tensor: tensor[chosen].to(self._device)))
-        held = sum(map(_n_bytes, self._rows))
-        if held > self._max_bytes:
-            raise RecipeError(
-                f"The rows emitted so far take {held:,} bytes, but max_bytes is {self._max_bytes:,}: "
-                "sample fewer transitions, or raise max_bytes."
-            )
-
-    def all(self) -> Point:
-        """Returns x [n, *event] and each coordinate [n, ...]."""
-        first = self._rows[0]
-        aux = {name: torch.cat([rows.aux[name] for rows in self._rows]) for name in first.aux}
-        return Point(x=torch.cat([rows.x for rows in self._rows]), aux=aux)
-
-
-def _record(point: Point, energies: Tensor) -> Point:
-    return point.with_aux(**{ENERGY: energies})
-
-
-def _n_bytes(point: Point) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in (point.x, *point.aux.values()))
+def _learnt(sampler: Sampler, state: SamplerState, info: SamplerInfo, *, is_last: bool) -> SamplerState:
+    """Returns the state with step sizes that learnt from a transition of burn-in, after the last one to stay."""
+    tuning = adapted(sampler, state.tuning, info)
+    return replace(state, tuning=for_evaluation(tuning) if is_last else tuning)
 
 
 def _seen(energy: Energy | EnergyView, chunk: int | Literal["auto"]) -> EnergyView:
@@ -231,10 +168,11 @@ def _chunk(seen: EnergyView) -> int:
     return chunk if isinstance(chunk, int) else 0
 
 
-def _built(sampler: Sampler | str, point: Point) -> Any:
+def _built(sampler: Sampler | str, point: Point) -> Sampler:
     if not isinstance(sampler, str):
         return sampler
-    return build("sampler", sampler, context=BuildContext(event_shape=tuple(point.x.shape[1:]), device=point.x.device))
+    context = BuildContext(event_shape=tuple(point.x.shape[1:]), device=point.x.device)
+    return cast(Sampler, build("sampler", sampler, context=context))
 
 
 def _check_counts(transitions: int, burn_in: int, thin: int) -> None:

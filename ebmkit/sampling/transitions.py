@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ebmkit.assembly.model import Model
-from ebmkit.errors import CapabilityError, DivergenceError
 from ebmkit.point import Point
 from ebmkit.protocols.energy import EnergyView
 from ebmkit.protocols.sampler import SamplerInfo, SamplerState
 from ebmkit.samplers.acceptance import acceptance
-from ebmkit.samplers.nonfinite import explain, finite_rows
-from ebmkit.sampling.given import n_values
+from ebmkit.sampling.moved import moved
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -58,32 +55,6 @@ class Taken:
     accept_rate: float | None = None
 
 
-def leaves_data(model: Model, held: frozenset[str], start: Point) -> list[str]:
-    """Returns the coordinates that take chains away from data and back; none of those that are held does.
-
-    Args:
-        model: with its sampler.
-        held: coordinates that stay at what was given.
-        start: fresh chains.
-
-    Raises:
-        CapabilityError: such a coordinate is neither held nor moved, so that chains would never come to data.
-    """
-    names = [name for name in leaving(model, start) if name not in held]
-    stuck = [name for name in names if name not in model.sampler.moves_coordinates]
-    if stuck:
-        raise CapabilityError(
-            f"Fresh chains do not start at data, and no part of the sampler moves {', '.join(stuck)}: they never get "
-            f"there. Hold it (--given {stuck[0]}=…), or train with a sampler that moves it, as gibbs does."
-        )
-    return names
-
-
-def leaving(model: Model, start: Point) -> list[str]:
-    """Returns the coordinates of which some value is away from data."""
-    return [c.name for c in model.coordinates if not _always_data(c, start)]
-
-
 def after_transitions(
     stages: Sequence[tuple[Model, int]], view: EnergyView, state: SamplerState, watch: Watch | None = None
 ) -> Taken:
@@ -93,18 +64,19 @@ def after_transitions(
         stages: runs whose samplers move them one after the other, with the transitions of each.
         view: of the energy.
         state: where they start, of the first sampler.
-        watch: is told of each round.
+        watch: is told of each transition.
 
     Raises:
         DivergenceError: a chain is not finite.
     """
-    total, made, gradients, rates = sum(transitions for _, transitions in stages), 0, 0, list[Tensor]()
+    total, made = sum(transitions for _, transitions in stages), 0
+    gradients, rates = 0, list[Tensor]()
     for stage, (model, transitions) in enumerate(stages):
         if stage:
             state = model.sampler.init(state.point, state.rng, model.tuning)
         for _ in range(transitions):
             made += 1
-            state, info = _moved(model, view, state, made)
+            state, info = moved(model.sampler, view, state, made)
             gradients += info.n_gradients
             rates += _accepted(model, info)
             if watch:
@@ -127,7 +99,7 @@ def at_visits(
         state: where they start.
         visits: transitions that end at data, M.
         transitions: the most that a chain may make.
-        watch: is told of each round.
+        watch: is told of each transition.
 
     Raises:
         DivergenceError: a chain is not finite.
@@ -137,12 +109,12 @@ def at_visits(
     gradients, rates = 0, list[Tensor]()
     for i in range(1, transitions + 1):
         under_way = counts[rows] < visits
-        state, info = _moved(model, view, state, i)
+        state, info = moved(model.sampler, view, state, i)
         gradients += info.n_gradients * int(under_way.sum())
         rates += [rate[under_way] for rate in _accepted(model, info)]
-        moved = rows[under_way]
-        kept = _with_rows(kept, moved, _rows(state.point, under_way))
-        counts[moved] += at_data(model, state.point)[under_way]
+        active = rows[under_way]
+        kept = _with_rows(kept, active, _rows(state.point, under_way))
+        counts[active] += at_data(model, state.point)[under_way]
         left = counts[rows] < visits
         n_left = int(left.sum())
         if watch:
@@ -167,16 +139,6 @@ def at_data(model: Model, point: Point) -> Tensor:
     return here
 
 
-def _moved(model: Model, view: EnergyView, state: SamplerState, i: int) -> tuple[SamplerState, SamplerInfo]:
-    """Makes the i-th transition; raises DivergenceError where a chain is not finite after it."""
-    before = replace(state, rng=state.rng.clone_state())
-    state, info = model.sampler.step(view, state)
-    if not bool(finite_rows(state.point).all()):
-        why = explain(model.sampler, view, before, info)
-        raise DivergenceError(f"A chain is not finite after round {i}; {why} Sample with a smaller step.")
-    return state, info
-
-
 def _accepted(model: Model, info: SamplerInfo) -> list[Tensor]:
     """Returns the share of accepted proposals [B], in a list that is empty where the sampler rejects nothing."""
     rate = acceptance(model.sampler, info)
@@ -197,14 +159,6 @@ def _with_rows(point: Point, rows: Tensor, values: Point) -> Point:
         x=point.x.index_copy(0, rows, values.x),
         aux={name: value.index_copy(0, rows, values.aux[name]) for name, value in point.aux.items()},
     )
-
-
-def _always_data(coordinate: Any, start: Point) -> bool:
-    """Returns whether every fresh chain is at data, and would be at every value of a coordinate that is discrete."""
-    n = n_values(coordinate)
-    values = torch.arange(n, device=start.x.device)
-    swept = start.map(lambda tensor: tensor[:1].expand(n, *tensor.shape[1:])).with_aux(**{coordinate.name: values})
-    return all(bool(coordinate.is_data(point).all()) for point in ([start, swept] if n else [start]))
 
 
 def _shown(model: Model, point: Point) -> Tensor:

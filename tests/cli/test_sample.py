@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ebmkit.cli.sampling import Frames, given_values, write_whole
+from ebmkit.cli.sample_files import Frames, write_whole
+from ebmkit.cli.sampling import given_values
 from ebmkit.plugins.host import host
 from tests.cli.noisy import COMPONENTS
 
@@ -80,9 +81,11 @@ def noisy(cli, small) -> Path:
 
 
 def test_chains_with_a_noise_level_are_taken_at_a_visit_to_data(cli, noisy) -> None:
-    answer = cli("sample", noisy, "-n", 5, "--visits", 3, "--out", "x.npz")
+    answer = cli("sample", noisy, "-n", 5, "--out", "x.npz")
     assert answer.status == 0 and not answer.err
-    assert answer.out.startswith("x.npz: 5 chains after 1 training steps, taken at visit 3 to data, ")
+    assert answer.out.startswith("x.npz: 5 chains after 1 training steps, taken at visit 10 to data, ")
+    early = cli("sample", noisy, "-n", 5, "--visits", 3, "--out", "x.npz")
+    assert "taken at visit 3 to data" in early.out and "which is early" in early.err and "--visits 10" in early.err
     assert np.load("x.npz")["noise"].tolist() == [0] * 5
     held = cli("sample", noisy, "-n", 5, "--given", "noise=0", "--transitions", 2, "--out", "x.npz")
     assert "8 gradients each (2 transitions)" in held.out

@@ -21,7 +21,7 @@ def test_labels_are_lifted_row_by_row(labels: list[int]) -> None:
     point = LABEL.lift(batch, Point(x=batch.x), stream(0, 0, "lift"))
     assert point.aux["label"].tolist() == labels and point.x is batch.x
     assert LABEL.is_data(point).all() and torch.equal(LABEL.signal(point), torch.ones(len(labels)))
-    assert LABEL.clean(point) is point and LABEL.to_data(point) is point.x
+    assert LABEL.clean(point) is point and LABEL.to_data(point) is point.x and not LABEL.leaves_data
 
 
 def test_fresh_labels_are_uniform() -> None:

@@ -22,7 +22,8 @@ from ebmkit.point import Point
 from ebmkit.protocols.sampler import SamplerInfo, SamplerState
 from ebmkit.recipes.recipe import Recipe
 from ebmkit.samplers.sequence import Sequence
-from ebmkit.sampling.generate import Plan, generate, plan_of
+from ebmkit.sampling.generate import generate
+from ebmkit.sampling.plan import Plan, plan_of
 from ebmkit.sampling.transitions import Moment
 from ebmkit.sampling.variants import holding, only_augments
 
@@ -87,10 +88,13 @@ class Scripted:
 
 
 class Diffused:
-    """The exact joint of ¾N(−2, 0.1²) + ¼N(2, 0.1²) and its diffusions at noise variances 0 … 1, all equally likely."""
+    """The exact joint of w·N(−2, s₁²) + (1 − w)·N(2, s₂²) and its diffusions, every level equally likely."""
 
     abilities = frozenset({"levels.noise"})
-    kept = torch.tensor([1.0, 0.98, 0.9, 0.5, 0.05])
+
+    def __init__(self, weight: float, sds: tuple[float, float], kept: tuple[float, ...]) -> None:
+        self.log_weights, self.sds = torch.tensor([weight, 1 - weight]).log(), torch.tensor(sds)
+        self.kept = torch.tensor(kept)
 
     def __call__(self, point: Point) -> Tensor:
         return self._energy(point.x, self.kept[point.aux["noise"]][:, None])[:, 0]
@@ -99,9 +103,14 @@ class Diffused:
         return {a: self._energy(point.x, self.kept[None]) if a == "levels.noise" else self(point) for a in abilities}
 
     def _energy(self, x: Tensor, kept: Tensor) -> Tensor:
-        variance, modes = 1 - 0.99 * kept, torch.tensor([-2.0, 2.0])
-        squares = (x[..., None] - kept.sqrt()[..., None] * modes).square() / (2 * variance[..., None])
-        return variance.log() / 2 - (torch.tensor([0.75, 0.25]).log() - squares).logsumexp(dim=-1)
+        kept, means = kept[..., None], torch.tensor([-2.0, 2.0])
+        variance = kept * self.sds**2 + 1 - kept
+        squares = (x[..., None] - kept.sqrt() * means).square() / (2 * variance)
+        return -(self.log_weights - variance.log() / 2 - squares).logsumexp(dim=-1)
+
+
+ALIKE = Diffused(0.75, (0.1, 0.1), (1.0, 0.98, 0.9, 0.5, 0.05))
+UNLIKE = Diffused(0.5, (0.03, 0.6), (1.0, 0.995, 0.98, 0.9, 0.5, 0.05))
 
 
 def mala(step_size: float = 0.3) -> Any:
@@ -216,26 +225,50 @@ def test_who_watches_sees_how_many_were_taken_and_those_stand_still() -> None:
     ]  # fmt: skip
 
 
-def test_visits_draw_from_the_density_of_data() -> None:
-    steps = {"step_size": torch.tensor([0.15, 0.2, 0.5, 1.0, 1.5])}
-    coordinate = SimpleNamespace(name="noise", n_values=5, noises_x=True, leaves_data=True)
+def diffused_run(energy: Diffused, steps: list[float], batch_size: int) -> Model:
+    """A model that is moved by MALA with its own step at each level, and by Gibbs draws of the level."""
+    coordinate = SimpleNamespace(name="noise", n_values=len(steps), noises_x=True, leaves_data=True)
     context = BuildContext(event_shape=(1,), coordinates=(coordinate,))
     moves = build("sampler", "mala", context=context, moves=10, step_size_per="noise", adapt="off")
     parts = Sequence([moves, build("sampler", "gibbs", coordinate="noise")])
-    run = noisy_run(parts, sample={"batch_size": 1500}, energy=Diffused(), n_values=5)
-    run = replace(run, tuning={"0": steps, "1": {}})
+    run = noisy_run(parts, sample={"batch_size": batch_size}, energy=energy, n_values=len(steps))
+    return replace(run, tuning={"0": {"step_size": torch.tensor(steps)}, "1": {}})
+
+
+def test_visits_draw_from_the_density_of_data() -> None:
+    run = diffused_run(ALIKE, [0.15, 0.2, 0.5, 1.0, 1.5], 1500)
     made = generate(run, 1500, visits=4, seed=1)
     x = 2 * made.x[:, 0]
     left = (x < 0).double().mean()
     assert abs(left - 0.75) < 4 * (0.75 * 0.25 / 1500) ** 0.5
     assert abs(x[x < 0].std() - 0.1) < 4 * 0.1 / (2 * 1100) ** 0.5
     later = generate(run, 1500, visits=8, seed=1)
-    assert later.n_gradients - made.n_gradients == pytest.approx(11 * 5 * 4, rel=0.1)  # one round in five ends at data
+    assert later.n_gradients - made.n_gradients == pytest.approx(11 * 5 * 4, rel=0.1)  # one in five ends at data
+
+
+def test_the_share_of_a_narrow_mode_is_right_at_the_default_visits_and_wrong_at_the_first() -> None:
+    """Half of the data have s.d. .03, half .6: from noise, the wide half is found first."""
+    run, n = diffused_run(UNLIKE, [0.05, 0.1, 0.2, 0.5, 1.0, 1.5], 800), 800
+    error = 0.5 / n**0.5
+    usual, first = generate(run, n, seed=1), generate(run, n, visits=1, seed=1)
+    narrow, early = (float((made.x < 0).double().mean()) for made in (usual, first))
+    assert abs(narrow - 0.5) < 4 * error and early < 0.5 - 6 * error
+    assert not usual.notes
+    (note,) = first.notes
+    assert "visit 1 to data, which is early" in note and "--visits 10" in note
+
+
+def test_early_visits_and_late_chains_are_noted() -> None:
+    early, usual = (generate(noisy_run(Scripted()), 8, visits=m, transitions=4 * m - 2).notes for m in (3, 10))
+    assert "visit 3 to data, which is early" in early[0] and len(early) == 2
+    assert early[1].startswith("4 of 8 chains had not come to data 3 times within 10 transitions and are left out")
+    assert len(usual) == 1 and usual[0].startswith("4 of 8 chains had not come to data 10 times")
+    assert generate(run_of(mala()), 2, transitions=1).notes == ()
 
 
 @pytest.mark.parametrize("value", [0, 2])
 def test_a_given_noise_is_held_and_counts_rounds(value: int) -> None:
-    run = noisy_run(Sequence([mala(), build("sampler", "gibbs", coordinate="noise")]), energy=Diffused(), n_values=5)
+    run = noisy_run(Sequence([mala(), build("sampler", "gibbs", coordinate="noise")]), energy=ALIKE, n_values=5)
     made = generate(run, 4, given={"noise": str(value)}, transitions=3)
     assert made.plan == Plan(visits=0, transitions=3, plain_transitions=0) and made.n_gradients == 9
     assert made.aux["noise"].tolist() == [value] * 4
@@ -257,7 +290,7 @@ def test_plans() -> None:
     still, noisy = run_of(mala()), noisy_run(Scripted())
     free: frozenset[str] = frozenset()
     assert plan_of(still, free) == Plan(visits=0, transitions=10, plain_transitions=0)
-    assert plan_of(noisy, free) == Plan(visits=2, transitions=1400, plain_transitions=0)
+    assert plan_of(noisy, free) == Plan(visits=10, transitions=3000, plain_transitions=0)
     assert plan_of(noisy_run(Scripted(), sample={"transitions": 7, "visits": 3}), free).transitions == 7
     assert plan_of(still, free, plain_transitions=4) == Plan(visits=0, transitions=10, plain_transitions=4)
     wrong = {"transitions": 0, "visits": 0, "plain_transitions": -1}

@@ -22,7 +22,8 @@ def level(shape=(2,), value_range=None, **config):
 
 def test_it_is_a_discrete_coordinate_that_noises_x():
     coordinate = level()
-    assert isinstance(coordinate, Coordinate) and coordinate.noises_x and coordinate.n_values == 7
+    assert isinstance(coordinate, Coordinate) and coordinate.n_values == 7
+    assert coordinate.noises_x and coordinate.leaves_data
     assert level((1, 28, 28)).n_values == 51, "images have the published 50 levels"
 
 

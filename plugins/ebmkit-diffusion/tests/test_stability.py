@@ -3,7 +3,7 @@
 import ebmkit_diffusion
 import pytest
 import torch
-from ebmkit_diffusion.stability import drift_z, tuned_step
+from ebmkit_diffusion.stability import drift_z, from_data_z, tuned_step
 
 from ebmkit import BuildContext, DivergenceError
 from ebmkit.assembly.build import build
@@ -42,7 +42,7 @@ def test_chains_of_the_right_model_do_not_drift():
         run_of(clean_gaussian), start(), moves=400, records=20, step_size=0.7, watch=lambda *told: seen.append(told)
     )
     assert result.moves.tolist() == list(range(0, 401, 20)) and result.values["energy"].shape == (21, N)
-    assert all(abs(z) < 4 for z in result.drift.values()) and "distance" not in result.drift
+    assert result.stays and result.drift.keys() == result.from_data.keys() == {"energy", "mean", "square"}
     assert (result.values["distance"][0] == 0).all() and result.values["distance"][-1].mean() > 0.9
     assert abs(float(result.final.std()) - 1) < 0.1 and 0.5 < result.accept_rate < 1 and len(seen) == 21
 
@@ -51,6 +51,15 @@ def test_chains_of_another_model_drift():
     """Data ten times as wide as the model's law, moved slowly."""
     result = ebmkit_diffusion.long_run(run_of(clean_gaussian), start(10.0), moves=80, records=20, step_size=0.2)
     assert result.drift["energy"] < -6 and result.drift["square"] < -6 and abs(result.drift["mean"]) < 4
+    assert not result.stays
+
+
+def test_a_drift_that_ends_early_is_seen():
+    """Data N(0, .1²), model N(6, 1): chains are at 6 before the first record."""
+    run = run_of(lambda point: (point.x - 6).square().sum(dim=1) / 2)
+    result = ebmkit_diffusion.long_run(run, start(0.1), moves=1000, records=20, step_size=0.7)
+    assert all(abs(z) < 4 for z in result.drift.values()) and result.from_data.keys() == result.drift.keys()
+    assert all(abs(z) > 20 for z in result.from_data.values()) and not result.stays
 
 
 def test_data_are_scaled_for_the_energy_and_scaled_back_for_the_statistics():
@@ -116,6 +125,15 @@ def test_the_drift_is_counted_in_standard_errors_of_independent_chains():
     moved = series + torch.linspace(0, 0.2, 41)[:, None]
     quarter = (series[-10:].mean(dim=0) - series[1:11].mean(dim=0)).std() / 2000**0.5
     assert drift_z(moved) - drift_z(series) == pytest.approx(0.2 * 30 / 40 / float(quarter), rel=1e-3)
+
+
+def test_the_end_is_compared_with_the_data_chain_by_chain():
+    series = torch.randn(41, 2000, generator=torch.Generator().manual_seed(0)).double()
+    assert abs(from_data_z(series)) < 4
+    moved = series + 0.2 * (torch.arange(41) > 0)[:, None]  # before the first quarter
+    error = (series[-10:].mean(dim=0) - series[0]).std() / 2000**0.5
+    assert from_data_z(moved) - from_data_z(series) == pytest.approx(0.2 / float(error), rel=1e-6)
+    assert drift_z(moved) == pytest.approx(drift_z(series))
 
 
 def test_the_package_gives_it_when_asked():

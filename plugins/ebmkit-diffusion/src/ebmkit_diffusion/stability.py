@@ -22,15 +22,22 @@ STATISTICS: Mapping[str, Statistic] = {
 """What is followed of x [B, *event], in the data's range, where nothing else is asked: [B]."""
 
 
+BEYOND = 4.0
+"""Standard errors beyond which a difference is a drift."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LongRun:
     """Chains followed through many moves, B of them, R records after the start.
 
+    "distance" is in neither comparison: it grows until a chain has forgotten its start.
+
     Attributes:
         moves: [R + 1] moves made at each record, 0 at the start.
         values: statistic → [R + 1, B]; "energy" in nats, "distance" from the start: root mean square over entries.
-        drift: statistic → z of the last quarter of the records against the first, over independent chains; beyond ±4
-            the chains drift. "distance" is left out: it grows until a chain has forgotten its start.
+        drift: statistic → z of the last quarter of the records against the first, over independent chains.
+        from_data: statistic → z of the last quarter of the records against the data that the chains started from; a
+            drift that ends within the first quarter shows only here.
         accept_rate: of all moves.
         step_size: of the moves, data units.
         final: [B, *event], in the value range of the data.
@@ -39,9 +46,15 @@ class LongRun:
     moves: Tensor
     values: Mapping[str, Tensor]
     drift: Mapping[str, float]
+    from_data: Mapping[str, float]
     accept_rate: float
     step_size: float
     final: Tensor
+
+    @property
+    def stays(self) -> bool:
+        """Whether chains stay where the data are: no statistic is beyond ±4 standard errors in either comparison."""
+        return all(abs(z) <= BEYOND for z in (*self.drift.values(), *self.from_data.values()))
 
 
 def long_run(
@@ -97,11 +110,16 @@ def long_run(
         if watch is not None:
             watch(i * each, values)
     series = {name: torch.stack([values[name] for values in kept]) for name in kept[0]}
-    drift = {name: drift_z(value) for name, value in series.items() if name != "distance"}
+    compared = {name: value for name, value in series.items() if name != "distance"}
     return LongRun(
-        moves=torch.arange(records + 1) * each, values=series, drift=drift, accept_rate=accepted, step_size=size,
+        moves=torch.arange(records + 1) * each,
+        values=series,
+        drift={name: drift_z(value) for name, value in compared.items()},
+        from_data={name: from_data_z(value) for name, value in compared.items()},
+        accept_rate=accepted,
+        step_size=size,
         final=model.in_data_range(state.point).cpu(),
-    )  # fmt: skip
+    )
 
 
 def drift_z(series: Tensor) -> float:
@@ -110,10 +128,28 @@ def drift_z(series: Tensor) -> float:
     The chains are independent and each has one difference, so it does not matter how slowly a chain moves. The start
     itself is left out.
     """
-    quarter = max(1, (len(series) - 1) // 4)
-    difference = (series[-quarter:].mean(dim=0) - series[1 : 1 + quarter].mean(dim=0)).double()
-    error = difference.std() / len(difference) ** 0.5
-    return float(difference.mean() / error.clamp(min=1e-12))
+    quarter = _quarter(series)
+    return _z(series[-quarter:].mean(dim=0) - series[1 : 1 + quarter].mean(dim=0))
+
+
+def from_data_z(series: Tensor) -> float:
+    """Returns by how many standard errors the last quarter of a series [R + 1, B] differs from its start, the data.
+
+    One difference of each chain, as in `drift_z`. Chains that have forgotten their start, and data drawn from the law
+    of the model, differ by noise alone.
+    """
+    return _z(series[-_quarter(series) :].mean(dim=0) - series[0])
+
+
+def _quarter(series: Tensor) -> int:
+    return max(1, (len(series) - 1) // 4)
+
+
+def _z(differences: Tensor) -> float:
+    """Returns the mean of independent differences [B] in standard errors of it."""
+    differences = differences.double()
+    error = differences.std() / len(differences) ** 0.5
+    return float(differences.mean() / error.clamp(min=1e-12))
 
 
 def tuned_step(tuning: Tuning) -> float:
