@@ -11,9 +11,9 @@ import ebmkit
 
 HEAVY = ("torch", "kornia", "numpy", "torchvision", "matplotlib", "tensorboard", "datasets")
 LISTING = """
-from ebmkit.plugins.host import host, warnings
+from ebmkit.plugins.host import host
 found = host()
-list(found.all()), list(found.recipes()), warnings(found.broken()), found.find("mlp"), found.names("energy")
+list(found.all()), list(found.recipes()), found.not_loaded(), found.find("mlp"), found.names("energy")
 """
 ASKING = """
 from ebmkit.plugins.host import host

@@ -22,6 +22,7 @@ from ebmkit.views.frozen import FrozenCopy
 from ebmkit.views.passes import Engine
 from ebmkit.views.view import CallableView, FrozenView, Precision, view
 
+MakeEnergy = Callable[[BuildContext], nn.Module]
 LOOPS: Mapping[str, Callable[..., Tensor]] = {"sgld": loops.langevin, "mala": loops.mala, "hmc": loops.hmc}
 LONG_RUN = 1_000_000
 """Training steps for which an engine is chosen: enough that a compilation could be won back."""
@@ -41,7 +42,7 @@ class Chains:
         chunk: rows that go through the network together, 0 for all, "auto" as a short measurement finds.
     """
 
-    energy: Callable[[BuildContext], Any]
+    energy: MakeEnergy
     sampler: str
     settings: tuple[tuple[str, float], ...]
     n: int
@@ -55,9 +56,9 @@ class Chains:
             event_shape=self.event_shape, value_range=self.value_range, batch_size=self.n, device=device, seed=0
         )
 
-    def setting(self, name: str) -> Any:
-        """Returns one setting of the sampler."""
-        return dict(self.settings)[name]
+    def count(self, name: str) -> int:
+        """Returns one setting of the sampler that is a whole number."""
+        return int(dict(self.settings)[name])
 
     def start(self, device: torch.device) -> Tensor:
         """Returns where every way starts, [n, *event]."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+
+from torch import nn
 
 from ebmkit.assembly.build import build
 from ebmkit.benchmarks.chains import Chains, by_hand, chosen, on_the_live_module, on_torchebm, ours
@@ -16,14 +17,16 @@ BASE = {"widths": (128, 128, 256, 256), "blocks": 2, "hidden": 2048, "features":
 USUAL_MOVES = (("step_size", 100.0), ("noise", 0.001))
 
 
-def small_network(context: BuildContext) -> Any:
+def small_network(context: BuildContext) -> nn.Module:
     """Returns the residual network of widths 32, 64, 64, 128 with spectral norm."""
-    return build("energy", "resnet", context=context, head="half-squared-norm")
+    network: nn.Module = build("energy", "resnet", context=context, head="half-squared-norm")
+    return network
 
 
-def base_network(context: BuildContext) -> Any:
+def base_network(context: BuildContext) -> nn.Module:
     """Returns the network of CLEL Base, without its latent head: the energy of x does not see it."""
-    return build("energy", "resnet", context=context, **BASE)
+    network: nn.Module = build("energy", "resnet", context=context, **BASE)
+    return network
 
 
 def workloads() -> tuple[Workload, ...]:
@@ -41,7 +44,7 @@ def workloads() -> tuple[Workload, ...]:
 
 def resnet_langevin(chains: Chains) -> Workload:
     """Returns Langevin moves in both precisions, eager and compiled, beside the loop over the live network."""
-    moves = chains.setting("moves")
+    moves = chains.count("moves")
     return Workload(
         name="resnet-langevin", title="ResNet 1×28×28, 64 chains, Langevin", chains=chains.n, moves=moves,
         gradients=moves, ways=_langevin_ways(chains), seconds=12.0,
@@ -56,7 +59,7 @@ def resnet_langevin(chains: Chains) -> Workload:
 
 def resnet_mala(chains: Chains) -> Workload:
     """Returns adjusted moves: both keep the gradient of where they stand, one proposes by a bf16 gradient."""
-    moves = chains.setting("moves")
+    moves = chains.count("moves")
     ways = {
         "ebmkit bf16 gradient": replace(ours(chains, "bf16"), precision="mixed"),
         "ebmkit fp32": ours(chains, "fp32", bare="bare fp32"),
@@ -71,7 +74,7 @@ def resnet_mala(chains: Chains) -> Workload:
 
 def resnet_hmc(chains: Chains) -> Workload:
     """Returns Hamiltonian moves on images."""
-    moves, steps = chains.setting("moves"), chains.setting("n_leapfrog")
+    moves, steps = chains.count("moves"), chains.count("n_leapfrog")
     return Workload(
         name="resnet-hmc", title=f"ResNet 1×28×28, 64 chains, HMC L = {steps}", chains=chains.n, moves=moves,
         gradients=moves * steps + 1, seconds=4.0,
@@ -86,7 +89,7 @@ def resnet_hmc(chains: Chains) -> Workload:
 
 def base_langevin(chains: Chains) -> Workload:
     """Returns Langevin moves on the network of CLEL Base."""
-    moves, ways = chains.setting("moves"), _langevin_ways(chains)
+    moves, ways = chains.count("moves"), _langevin_ways(chains)
     del ways["ebmkit fp32 compiled"]  # half a minute of compiling, for a few per cent
     return Workload(
         name="clel-base-langevin", title="CLEL Base network 3×32×32, 16 chains, Langevin", chains=chains.n,
@@ -105,5 +108,5 @@ def _langevin_ways(chains: Chains) -> dict[str, Way]:
         "bare bf16": by_hand(chains, "bf16"),
         "bare fp32": by_hand(chains, "fp32"),
         "live fp32": on_the_live_module(chains),
-        "torchebm": on_torchebm(chains, chains.setting("moves")),
+        "torchebm": on_torchebm(chains, chains.count("moves")),
     }

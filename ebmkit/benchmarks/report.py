@@ -1,4 +1,4 @@
-"""What was measured, as tables for a person and as plain values for a machine."""
+"""What was measured, as tables for a person and as JSON values for a machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from math import isinf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ebmkit.benchmarks.results import Result, Row, Verdict
 from ebmkit.benchmarks.timing import Spread
@@ -26,7 +26,7 @@ LEGEND = (
 )
 
 
-def as_json(results: Iterable[Result], conditions: Conditions) -> dict[str, Any]:
+def as_json(results: Iterable[Result], conditions: Conditions) -> dict[str, object]:
     """Returns everything measured, with what the figures depend on."""
     facts = environment(conditions.device, seed=0)
     facts["versions"]["torchebm"] = _version("torchebm")
@@ -37,7 +37,7 @@ def as_json(results: Iterable[Result], conditions: Conditions) -> dict[str, Any]
             "keep_memory": conditions.keep_memory,
             "styles": sorted(conditions.styles),
         },
-        "workloads": [_plain(result) for result in results],
+        "workloads": [_as_json(result) for result in results],
     }
 
 
@@ -119,7 +119,7 @@ def _number(value: float | None) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _plain(result: Result) -> dict[str, Any]:
+def _as_json(result: Result) -> dict[str, object]:
     work = result.workload
     return {
         "name": work.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,6 +13,9 @@ from ebmkit.benchmarks.workload import Call, Unavailable
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
 from ebmkit.protocols.energy import Energy
+
+if TYPE_CHECKING:
+    from torchebm.core import BaseModel
 
 COMPARED = "0.8.9"
 
@@ -33,14 +36,15 @@ def check_installed() -> str:
     return found
 
 
-def model_of(energy: Energy, device: torch.device) -> Any:
+def model_of(energy: Energy, device: torch.device) -> BaseModel:
     """Returns an energy as a torchebm model, which hands it x alone; its weights go on wanting gradients."""
     from torchebm.core import BaseModel
 
-    def forward(self: Any, x: Tensor) -> Tensor:
+    def forward(self: BaseModel, x: Tensor) -> Tensor:
         return energy(Point(x=x))
 
-    return type("Model", (BaseModel,), {"forward": forward})(device=device)
+    model: BaseModel = type("Model", (BaseModel,), {"forward": forward})(device=device)
+    return model
 
 
 def langevin(

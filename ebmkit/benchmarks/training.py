@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ebmkit.assembly.assemble import Assembly, assemble
 from ebmkit.assembly.complete import as_recipe
-from ebmkit.benchmarks.workload import Call, Timed
+from ebmkit.benchmarks.workload import Call, Make, Timed, Way
 from ebmkit.plugins.host import host
 from ebmkit.point import Batch
 from ebmkit.protocols.dataset import XValues
@@ -53,7 +53,7 @@ class NoiseImages:
 
 
 def assembled(
-    recipe: Recipe | str, event_shape: tuple[int, ...], device: torch.device, settings: Mapping[str, Any]
+    recipe: Recipe | str, event_shape: tuple[int, ...], device: torch.device, settings: Mapping[str, object]
 ) -> Assembly:
     """Returns the built parts of a recipe, on noise.
 
@@ -91,6 +91,12 @@ def steps(assembly: Assembly) -> Call:
         averages.update(number)
 
     return step
+
+
+def in_precisions(make: Make, precision: str, train: str, engine: str) -> Way:
+    """Returns a way of making training steps: moves in one precision, training passes in another."""
+    words = precision if precision == train else f"{precision}, {train} update"
+    return Way(make=make, precision=words, engine=engine, style="" if engine == "eager" else "compile")
 
 
 def flops_of(call: Call) -> float:

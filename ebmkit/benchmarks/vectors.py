@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ebmkit.assembly.build import build
-from ebmkit.benchmarks.chains import Chains, by_hand, chosen, on_torchebm, ours
+from ebmkit.benchmarks.chains import Chains, MakeEnergy, by_hand, chosen, on_torchebm, ours
 from ebmkit.benchmarks.workload import OVERHEAD, Bar, Way, Workload
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
@@ -42,9 +41,10 @@ def mixture(context: BuildContext) -> nn.Module:
     return GaussianMixture().to(context.device)
 
 
-def network(context: BuildContext) -> Any:
+def network(context: BuildContext) -> nn.Module:
     """Returns the network 2-128-128-1."""
-    return build("energy", "mlp", context=context, widths=(128, 128))
+    found: nn.Module = build("energy", "mlp", context=context, widths=(128, 128))
+    return found
 
 
 def workloads() -> tuple[Workload, ...]:
@@ -60,7 +60,7 @@ def workloads() -> tuple[Workload, ...]:
 
 
 def langevin(
-    name: str, title: str, energy: Any, n: int, *, moves: int, bars: tuple[float, float], seconds: float = 5.0
+    name: str, title: str, energy: MakeEnergy, n: int, *, moves: int, bars: tuple[float, float], seconds: float = 5.0
 ) -> Workload:
     """Returns Langevin moves, η = .005, at temperature 1."""
     settings = (("moves", moves), ("step_size", 0.005), ("noise", 0.1))
@@ -70,7 +70,7 @@ def langevin(
 
 
 def hmc(
-    name: str, title: str, energy: Any, n: int, *, moves: int, bars: tuple[float, float], seconds: float = 5.0
+    name: str, title: str, energy: MakeEnergy, n: int, *, moves: int, bars: tuple[float, float], seconds: float = 5.0
 ) -> Workload:
     """Returns Hamiltonian moves of L steps; torchebm spends two gradients a step, and two energies a move."""
     settings = (("moves", moves), ("step_size", 0.05), ("n_leapfrog", N_LEAPFROG))
@@ -94,7 +94,7 @@ def _workload(
     if _is_cut(chains):
         ways["ebmkit fp32 whole"] = ours(replace(chains, chunk=0), "fp32", bare="bare fp32")
     return Workload(
-        name=name, title=title, ways=ways, chains=chains.n, moves=chains.setting("moves"), gradients=gradients,
+        name=name, title=title, ways=ways, chains=chains.n, moves=chains.count("moves"), gradients=gradients,
         bars=tuple(_bars(chains, bars)), seconds=seconds,
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import get_type_hints
 
 from ebmkit.cli.output import remark
 from ebmkit.errors import RecipeError
@@ -89,7 +89,7 @@ def data_part(text: str, host: Host) -> Part:
     return Part(name, {first: _read(argument, config, first)})
 
 
-def _read(argument: str, config: type, field: str) -> Any:
+def _read(argument: str, config: type, field: str) -> object:
     """Returns the argument as text where the setting is text, else as the TOML value that it spells."""
     if get_type_hints(config)[field] in (int, float, bool):
         return parse_override(f"data.{field}={argument}")[1]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ebmkit.cli.output import remark, say
+from ebmkit.cli.allocator import keep_freed_memory
+from ebmkit.cli.output import remark, say, table
 from ebmkit.cli.training import option
 from ebmkit.errors import RecipeError, did_you_mean
 from ebmkit.plugins.host import host
@@ -69,7 +71,6 @@ def _conditions(
 ) -> Conditions:
     from ebmkit.assembly.device import choose_device
     from ebmkit.benchmarks.workload import Conditions
-    from ebmkit.cli.allocator import keep_freed_memory
 
     keep_memory = keep_memory and keep_freed_memory()
     return Conditions(
@@ -79,14 +80,10 @@ def _conditions(
 
 def _telling() -> Callable[[str], None]:
     """Returns what shows the way that is being prepared, on a terminal alone."""
-    import sys
-
     return remark if sys.stderr.isatty() else lambda line: None
 
 
 def _list(found: list[Workload]) -> None:
-    from ebmkit.cli.output import table
-
     table(("name", "what"), [(work.name, work.title) for work in found], wide="what")
 
 
@@ -107,11 +104,10 @@ def _print(result: Result) -> None:
 
 
 def _end(results: list[Result], conditions: Conditions, as_json: bool) -> None:
-    from ebmkit.benchmarks.report import LEGEND, summary
-    from ebmkit.benchmarks.report import as_json as plain
+    from ebmkit.benchmarks import report
 
     if as_json:
-        say(json.dumps(plain(results, conditions), indent=2))
+        say(json.dumps(report.as_json(results, conditions), indent=2))
         return
-    say(LEGEND)
-    say(summary(results))
+    say(report.LEGEND)
+    say(report.summary(results))

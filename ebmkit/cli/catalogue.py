@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ebmkit.cli.declaration import relations, settings_of
 from ebmkit.cli.output import paragraph, say, table
 from ebmkit.errors import EbmkitError, RecipeError, did_you_mean
 from ebmkit.plugins.component import KINDS, Component
@@ -34,7 +35,7 @@ def show(name: Annotated[str, typer.Argument(help="A part, as `ebmkit list` show
     """Shows a part and its settings, or the text of a recipe."""
     found = host()
     parts = found.find(name)
-    if not parts and name in recipe_names(found):
+    if not parts and name in found.recipe_names():
         say(found.recipe(name).rstrip())
         return
     if not parts:
@@ -80,7 +81,7 @@ def cite(name: Annotated[str, typer.Argument(help="A part, a recipe, or a recipe
             say(f"{name}: nothing to cite.")
         _cite([component for component in parts if component.cite])
         return
-    if name not in recipe_names(found) and not Path(name).is_file():
+    if name not in found.recipe_names() and not Path(name).is_file():
         raise _unknown(name, found)
     from ebmkit.recipes.recipe import named_recipe
     from ebmkit.recipes.resolver.resolve import resolve
@@ -97,30 +98,26 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 
-def recipe_names(found: Host) -> list[str]:
-    """Returns the names of the shipped recipes."""
-    return [name for name, _ in found.recipes()]
-
-
 def _components(recipe: Recipe, found: Host) -> list[Component]:
-    from ebmkit.recipes.recipe import KIND_OF
-
-    named = [found.get(KIND_OF.get(table, table), part.use) for table, parts in recipe.parts.items() for part in parts]
-    return list({(c.kind, c.name): c for c in named if c.cite}.values())
+    named = [found.get(kind, name) for kind, name in dict.fromkeys(recipe.named())]
+    return [component for component in named if component.cite]
 
 
 def _cite(components: list[Component]) -> None:
     for component in components:
         say(f"{component.kind} {component.name}")
-        for work in component.cite.split("; "):
-            paragraph(work, indent=2)
+        _works(component, indent=2)
+
+
+def _works(component: Component, indent: int) -> None:
+    for work in component.cite.split("; "):
+        paragraph(work, indent)
 
 
 def _unknown(name: str, found: Host) -> RecipeError:
-    known = sorted({c.name for c, _ in found.all()} | set(recipe_names(found)))
-    broken = "".join(f"\nPlugin '{p.name}' ({p.distribution}) is not loaded: {p.error}" for p in found.broken())
+    known = sorted({c.name for c, _ in found.all()} | set(found.recipe_names()))
     hint = did_you_mean(name, known) or " See `ebmkit list` and `ebmkit recipes`."
-    return RecipeError(f"There is no part and no recipe '{name}'.{hint}{broken}")
+    return RecipeError(f"There is no part and no recipe '{name}'.{hint}{found.not_loaded()}")
 
 
 def _about(name: str) -> str:
@@ -134,16 +131,13 @@ def _about(name: str) -> str:
 
 
 def _show(component: Component, plugin: Plugin) -> None:
-    from ebmkit.cli.declaration import relations, settings_of
-
     say(f"{component.name}: {component.kind} of {plugin.distribution}")
     paragraph(component.summary, indent=2)
     for heading, text in relations(component):
         paragraph(f"{heading}: {text}", indent=2)
     if component.cite:
         say("  cite:")
-        for work in component.cite.split("; "):
-            paragraph(work, indent=4)
+        _works(component, indent=4)
     settings = settings_of(component.config)
     say("  settings:" if settings else "  settings: none")
     for setting in settings:

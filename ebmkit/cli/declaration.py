@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -54,7 +54,7 @@ def attributes(config: type) -> dict[str, str]:
     return found
 
 
-def in_words(hint: Any) -> str:
+def in_words(hint: object) -> str:
     """Returns a type annotation in words.
 
     >>> from annotated_types import Gt
@@ -73,7 +73,7 @@ def in_words(hint: Any) -> str:
     if origin in (tuple, list):
         members = [argument for argument in arguments if argument is not Ellipsis]
         return "list of " + " and ".join(dict.fromkeys(in_words(member) for member in members))
-    return getattr(hint, "__name__", str(hint))
+    return str(getattr(hint, "__name__", hint))
 
 
 def relations(component: Component) -> Iterator[tuple[str, str]]:
@@ -90,12 +90,11 @@ def relations(component: Component) -> Iterator[tuple[str, str]]:
 
 
 def _asked(component: Component, question: str) -> tuple[Any, ...] | None:
-    ask: Callable[..., tuple[Any, ...]] = component.ask
     if not callable(getattr(component, question)):
-        return ask(question, None, Selection())
+        return component.ask(question, None, Selection())
     if any(_default(f) == "required" for f in fields(component.config)):
         return None
-    return ask(question, component.config(), Selection())
+    return component.ask(question, component.config(), Selection())
 
 
 def _need(need: Need) -> str:
@@ -139,7 +138,7 @@ def _hints(config: type) -> dict[str, Any]:
         return {f.name: f.type for f in fields(config)}
 
 
-def _bound(mark: Any) -> str:
+def _bound(mark: object) -> str:
     bounds = [f" {sign} {value:g}" for key, sign in BOUNDS if (value := getattr(mark, key, None)) is not None]
     least = getattr(mark, "min_length", None)
     return ",".join(bounds) + (f", at least {least}" if least else "")
@@ -153,7 +152,7 @@ def _default(setting: Field[Any]) -> str:
     return "required"
 
 
-def _written(value: Any) -> str:
+def _written(value: object) -> str:
     if value is None:
         return "unset"
     try:

@@ -13,7 +13,7 @@ from ebmkit.cli import bench, catalogue, sampling, training
 from ebmkit.cli.output import remark
 from ebmkit.cli.plugin_commands import add_plugin_commands
 from ebmkit.errors import EbmkitError
-from ebmkit.plugins.host import host, warnings
+from ebmkit.plugins.host import host
 
 INTERRUPTED = 130  # what newer versions of typer exit with after Ctrl-C, in silence
 
@@ -65,9 +65,8 @@ def make_app() -> typer.Typer:
 def _invoke(arguments: list[str]) -> None:
     app, found = make_app(), host()
     add_plugin_commands(app, found)
-    if arguments[:1] != ["plugins"]:  # which lists them anyway
-        for line in warnings(found.broken()):
-            remark(line)
+    if arguments[:1] != ["plugins"] and (missing := found.not_loaded()):  # which lists them anyway
+        remark(missing.lstrip())
     typer.main.get_command(app)(args=arguments, prog_name="ebmkit")
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ebmkit.cli.allocator import keep_freed_memory
 from ebmkit.cli.output import remark, say
+from ebmkit.cli.progress import watching
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.host import host
 
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from ebmkit.assembly.complete import Complete
     from ebmkit.cli.asked import Asked
     from ebmkit.recipes.recipe import Recipe
+    from ebmkit.runs.loop import Watcher
+    from ebmkit.runs.run import Run
 
 
 def option(metavar: str, text: str, *names: str, min: int | None = None) -> typer.models.OptionInfo:
@@ -55,7 +60,7 @@ def run(
 ) -> None:
     """Trains a model. Parts that are not named are added, with the reason."""
     files = load_files(plugin)
-    from ebmkit.cli.asked import Asked, asked_recipe
+    from ebmkit.cli.asked import Asked, asked_recipe  # with the recipes comes pydantic, a third of a second
 
     asked = Asked(
         energy=energy, sampler=sampler, objective=objective, buffer=buffer, coordinate=coordinate, wrapper=wrapper,
@@ -79,8 +84,7 @@ def resume(
 
     The result is that of a run that had not stopped.
     """
-    files = load_files(plugin)
-    _resume(directory, steps, files)
+    _resume(directory, steps, load_files(plugin))
 
 
 COMMANDS: dict[str, Callable[..., None]] = {"run": run, "resume": resume}
@@ -114,14 +118,17 @@ def _train(asked: Asked, wanted: Recipe, out: Path | None, files: tuple[Path, ..
 
 
 def _start(made: Complete, directory: Path, files: tuple[Path, ...]) -> None:
-    from ebmkit.cli.allocator import keep_freed_memory
-    from ebmkit.cli.progress import watching
     from ebmkit.runs.run import train
 
-    keep_freed_memory()
-    with watching(f"Run: {directory}") as watch:
-        train(made, directory, watch=watch, note=remark)
+    _watched(directory, lambda watch: train(made, directory, watch=watch, note=remark))
     _end(directory, made.recipe.table("run").steps, files)
+
+
+def _resume(directory: Path, steps: int | None, files: tuple[Path, ...]) -> None:
+    from ebmkit.runs.run import resume as go_on
+
+    finished = _watched(directory, lambda watch: go_on(directory, steps=steps, watch=watch))
+    _end(directory, finished.recipe.table("run").steps, files)
 
 
 def _resume_unfinished(directory: Path, steps: int, files: tuple[Path, ...]) -> None:
@@ -135,22 +142,24 @@ def _resume_unfinished(directory: Path, steps: int, files: tuple[Path, ...]) -> 
     _end(directory, steps, files)
 
 
-def _resume(directory: Path, steps: int | None, files: tuple[Path, ...]) -> None:
-    from ebmkit.cli.allocator import keep_freed_memory
-    from ebmkit.cli.progress import watching
-    from ebmkit.runs.run import resume as go_on
-
+def _watched(directory: Path, train: Callable[[Watcher], Run]) -> Run:
+    """Trains while a person watches."""
     keep_freed_memory()
     with watching(f"Run: {directory}") as watch:
-        finished = go_on(directory, steps=steps, watch=watch)
-    _end(directory, finished.recipe.table("run").steps, files)
+        return train(watch)
 
 
 def _end(directory: Path, steps: int, files: tuple[Path, ...]) -> None:
-    from ebmkit.cli.runs import next_lines
+    """Says where the newest picture of a run is, and how to go on and to sample."""
+    from ebmkit.runs.directory import newest_picture
 
-    for line in next_lines(directory, steps, files):
-        say(line)
+    picture, where = newest_picture(directory), shlex.quote(str(directory))
+    loaded = "".join(f" --plugin {shlex.quote(str(path))}" for path in files)
+    say(f"Train on:  ebmkit resume {where} --steps {2 * steps}{loaded}")
+    say(f"Sample:    ebmkit sample {where} -n 64 --out samples.{'npz' if picture is None else 'png'}{loaded}")
+    if picture is not None:
+        say(f"Picture:   {picture}")
+    say(f"Run:       {directory}")
 
 
 def _dry_run(wanted: Recipe) -> None:

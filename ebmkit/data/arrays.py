@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Generator, Tensor
 
+from ebmkit.data.declarations import Split
 from ebmkit.errors import DataError
 from ebmkit.point import Batch
 from ebmkit.protocols.dataset import Dataset, XValues
 
-SPLITS = ("train", "test")
+SPLITS: tuple[Split, ...] = ("train", "test")
 NOISE_STEPS = 2.0**16
 
 
@@ -68,7 +69,7 @@ class ArrayData:
     n_classes: int
     class_names: tuple[str, ...]
     split_name: str
-    open_split: Callable[[str], Dataset]
+    open_split: Callable[[Split], Dataset]
     x_values: XValues = "real"
     event_shape: tuple[int, ...] = field(init=False)
 
@@ -89,11 +90,13 @@ class ArrayData:
 
     def split(self, name: str) -> Dataset:
         """Returns the "train" or "test" part; raises DataError where there is none."""
-        return self if known_split(name) == self.split_name else self.open_split(name)
+        known = known_split(name)
+        return self if known == self.split_name else self.open_split(known)
 
 
-def known_split(name: str) -> str:
+def known_split(name: str) -> Split:
     """Returns the name of a part; raises DataError where no data set has such a part."""
-    if name not in SPLITS:
-        raise DataError(f"Split '{name}' was asked for; a data set has: {', '.join(SPLITS)}.")
-    return name
+    for known in SPLITS:
+        if name == known:
+            return known
+    raise DataError(f"Split '{name}' was asked for; a data set has: {', '.join(SPLITS)}.")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from einops import rearrange
 
 from ebmkit.data.arrays import ArrayData, known_split
 from ebmkit.data.declarations import FilesConfig
@@ -51,7 +52,7 @@ def _read(paths: tuple[Path, ...], names: tuple[str, ...]) -> tuple[Array, Array
     if paths[0].suffix == ".npz":
         x, y = read_arrays(paths[0])
         return channels_first(x), y
-    contents = _archived(paths[0], names) if paths[0].name == ARCHIVE else _plain(paths)
+    contents = _archived(paths[0], names) if paths[0].name == ARCHIVE else _files(paths)
     return joined(contents)
 
 
@@ -63,12 +64,12 @@ def joined(contents: Iterator[tuple[str, bytes]]) -> tuple[Array, Array]:
         if batch.data.shape != (len(batch.labels), 3072):
             found = f"data {batch.data.shape} and {len(batch.labels)} labels"
             raise DataError(f"{origin}: one row of 3072 values a label was expected, found {found}. Fetch it again.")
-        images.append(batch.data.reshape(-1, *EVENT_SHAPE))
+        images.append(rearrange(batch.data, "n (c h w) -> n c h w", c=3, h=32))
         labels.append(batch.labels)
     return np.concatenate(images), np.concatenate(labels)
 
 
-def _plain(paths: tuple[Path, ...]) -> Iterator[tuple[str, bytes]]:
+def _files(paths: tuple[Path, ...]) -> Iterator[tuple[str, bytes]]:
     for path in paths:
         try:
             yield str(path), path.read_bytes()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -15,6 +15,21 @@ from ebmkit.data.images import stack_images
 from ebmkit.data.raw import Array, Raw, array_data
 from ebmkit.errors import DataError
 from ebmkit.plugins.context import BuildContext
+
+
+class Rows(Protocol):
+    """What is used of a `datasets.Dataset`."""
+
+    column_names: Sequence[str]
+    features: Mapping[str, object]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, column: str, /) -> Iterable[object]: ...
+
+    def select(self, indices: Iterable[int], /) -> Rows:
+        """Returns some of the rows."""
+        ...
 
 
 def build_hf(config: HfConfig, context: BuildContext) -> ArrayData:
@@ -31,7 +46,7 @@ def build_hf(config: HfConfig, context: BuildContext) -> ArrayData:
     return array_data(raw, config, context, build_hf)
 
 
-def load_rows(config: HfConfig) -> Any:
+def load_rows(config: HfConfig) -> Rows:
     """Returns the first `config.limit` rows as a `datasets.Dataset`.
 
     Raises:
@@ -47,7 +62,7 @@ def load_rows(config: HfConfig) -> Any:
             "Install ebmkit-core[hf], or datasets itself."
         ) from error
     try:
-        rows = library.load_dataset(config.name, config.subset or None, split=known_split(config.split))
+        rows: Rows = library.load_dataset(config.name, config.subset or None, split=known_split(config.split))
     except (OSError, ValueError, RuntimeError, library.exceptions.DatasetsError) as error:
         raise DataError(
             f"Split '{config.split}' of '{config.name}' cannot be loaded: {error}. Check name, subset and split."
@@ -61,7 +76,7 @@ def load_rows(config: HfConfig) -> Any:
     return rows.select(range(min(config.limit, len(rows)))) if config.limit else rows
 
 
-def _pictures(rows: Any, config: HfConfig, origin: str) -> Iterator[tuple[str, Image.Image]]:
+def _pictures(rows: Rows, config: HfConfig, origin: str) -> Iterator[tuple[str, Image.Image]]:
     for index, image in enumerate(_decoded(rows[config.image_column], origin)):
         if not isinstance(image, Image.Image):
             raise DataError(
@@ -71,7 +86,7 @@ def _pictures(rows: Any, config: HfConfig, origin: str) -> Iterator[tuple[str, I
         yield f"{origin}, row {index}", image
 
 
-def _decoded(column: Iterable[Any], origin: str) -> Iterator[Any]:
+def _decoded(column: Iterable[object], origin: str) -> Iterator[object]:
     # A column decodes its pictures while one walks along it.
     try:
         yield from column
@@ -79,10 +94,10 @@ def _decoded(column: Iterable[Any], origin: str) -> Iterator[Any]:
         raise DataError(f"{origin} holds a picture that cannot be read: {error}. Leave the row out.") from error
 
 
-def _labels(rows: Any, config: HfConfig) -> Array | None:
+def _labels(rows: Rows, config: HfConfig) -> Array | None:
     return np.asarray(list(rows[config.label_column])) if config.label_column else None
 
 
-def _class_names(rows: Any, config: HfConfig) -> tuple[str, ...]:
-    feature = rows.features.get(config.label_column) if config.label_column else None
+def _class_names(rows: Rows, config: HfConfig) -> tuple[str, ...]:
+    feature = rows.features.get(config.label_column)
     return tuple(getattr(feature, "names", None) or ())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from einops import rearrange
 from PIL import Image
 
 from ebmkit.data.raw import Array
@@ -47,7 +48,7 @@ def stack_images(
 def channels_of(image: Image.Image) -> Array:
     """Returns a picture of mode L or RGB as uint8 [C, H, W]."""
     values = np.asarray(image, dtype=np.uint8)
-    return values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
+    return rearrange(values, "h w -> 1 h w" if values.ndim == 2 else "h w c -> c h w")
 
 
 def _in_known_mode(origin: str, image: Image.Image) -> Image.Image:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
+from einops import rearrange
 from torch import Generator, Tensor
 
 from ebmkit.data.arrays import known_split
@@ -39,7 +40,7 @@ def potts_energy(x: Tensor, coupling: float, field: float) -> Tensor:
         field: h, nats.
     """
     side = round(x.shape[1] ** 0.5)
-    sites = x.view(len(x), side, side, -1)
+    sites = rearrange(x, "b (row column) k -> b row column k", row=side)
     alike = sites * (sites.roll(1, dims=1) + sites.roll(1, dims=2))
     return -coupling * alike.flatten(1).sum(dim=1) - field * sites[..., 0].flatten(1).sum(dim=1)
 
@@ -112,10 +113,12 @@ def build_lattice(config: ToyDiscreteConfig, context: BuildContext) -> LatticeDa
     values: XValues = "binary" if config.law == "ising" else "one-hot"
     n_values = 2 if config.law == "ising" else 3
     states = decoded(listed(n_values, side * side), values, None, n_values, torch.float32)
+    if config.law == "ising":
+        states = rearrange(states, "s (row column) -> s 1 row column", row=side)
     energy = ising_energy if config.law == "ising" else potts_energy
     return LatticeData(
         n=config.n,
-        states=states.view(-1, 1, side, side) if config.law == "ising" else states,
+        states=states,
         energy=lambda x: energy(x, coupling, strength),
         device=context.device,
         x_values=values,

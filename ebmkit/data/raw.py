@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from einops import rearrange
 from numpy.typing import NDArray
 
 from ebmkit.data.arrays import ArrayData
+from ebmkit.data.declarations import FashionMiniConfig, FilesConfig, FolderConfig, HfConfig, NpzConfig
 from ebmkit.errors import DataError
 from ebmkit.plugins.context import BuildContext
 
 Array = NDArray[Any]
+Read = TypeVar("Read", FashionMiniConfig, FilesConfig, NpzConfig, FolderConfig, HfConfig)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +40,7 @@ class Raw:
 
 
 def array_data(
-    raw: Raw, config: Any, context: BuildContext, build: Callable[[Any, BuildContext], ArrayData]
+    raw: Raw, config: Read, context: BuildContext, build: Callable[[Read, BuildContext], ArrayData]
 ) -> ArrayData:
     """Returns the first `config.limit` rows (0: all) of checked arrays as a data set on the device of the context.
 
@@ -115,5 +118,5 @@ def channels_first(x: Array) -> Array:
     if x.ndim == 3:
         return x[:, None]
     if x.ndim == 4 and x.shape[-1] in (1, 3) and x.shape[1] not in (1, 3):
-        return np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+        return np.ascontiguousarray(rearrange(x, "n h w c -> n c h w"))
     return x

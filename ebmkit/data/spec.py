@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -46,7 +45,7 @@ class DataSpec:
         )
 
     @classmethod
-    def from_json(cls, saved: Mapping[str, Any]) -> DataSpec:
+    def from_json(cls, saved: Mapping[str, object]) -> DataSpec:
         """Returns what was saved; raises CheckpointError where they are not those of a data set."""
         try:
             return TypeAdapter(cls).validate_json(json.dumps(saved), strict=True)
@@ -56,6 +55,6 @@ class DataSpec:
                 f"What the checkpoint says of the data is damaged: {wrong}. Remove it to use the one before."
             ) from error
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Returns it as JSON values."""
         return {name: list(v) if isinstance(v, tuple) else v for name in self.__slots__ for v in [getattr(self, name)]}

@@ -1,6 +1,6 @@
 """Random image augmentation, batched on the device, every draw from the generator that is passed in.
 
-One law for chains before Langevin moves and for contrastive views: random resized crop, mirror, colour jitter, grey
+One change for chains before Langevin moves and for contrastive views: random resized crop, mirror, colour jitter, grey
 (Chen, Kornblith, Norouzi, Hinton, A simple framework for contrastive learning, ICML 2020, appendix A). The jitters run
 in a fixed order, brightness, contrast, saturation, hue; there it is shuffled.
 """
@@ -12,8 +12,11 @@ from math import log, pi
 
 import kornia
 import torch
+from einops import rearrange
 from torch import Generator, Tensor
 from torch.nn import functional
+
+from ebmkit.ops.rows import rows_as
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +42,7 @@ class Augmentation:
     p_grey: float = 0.2
 
     def jittered(self, strength: float) -> Augmentation:
-        """Returns the law with its colour jitter multiplied."""
+        """Returns it with its colour jitter multiplied."""
         brightness, contrast, saturation, hue = (strength * width for width in self.jitter)
         return replace(self, jitter=(brightness, contrast, saturation, hue))
 
@@ -52,14 +55,14 @@ PRESETS = {
 
 
 def augment(
-    images: Tensor, rng: Generator, law: Augmentation, value_range: tuple[float, float] | None = None
+    images: Tensor, rng: Generator, change: Augmentation, value_range: tuple[float, float] | None = None
 ) -> Tensor:
     """Returns every image changed by its own draw.
 
     Args:
         images: [B, 1 or 3, height, width] in `value_range`.
-        rng: on the device of the images; the same number of draws for every law.
-        law: how strongly.
+        rng: on the device of the images; the same number of draws however strongly.
+        change: how strongly.
         value_range: of the images; None for [0, 1].
 
     Returns:
@@ -67,43 +70,43 @@ def augment(
     """
     low, high = value_range or (0.0, 1.0)
     x = (images - low) / (high - low)
-    x = crop_and_flip(x, rng, law)
-    x = colour(x, rng, law)
+    x = crop_and_flip(x, rng, change)
+    x = colour(x, rng, change)
     return (x * (high - low) + low).clamp(low, high)
 
 
-def crop_and_flip(x: Tensor, rng: Generator, law: Augmentation) -> Tensor:
+def crop_and_flip(x: Tensor, rng: Generator, change: Augmentation) -> Tensor:
     """Returns a random crop of each image [B, C, H, W], resized to the whole, perhaps mirrored."""
-    area = _uniform(x, rng, law.crop, 1.0)
+    area = _uniform(x, rng, change.crop, 1.0)
     widest = (-area.log()).clamp(max=log(4 / 3))  # a wider crop of this area would not lie inside the image
     ratio = (_uniform(x, rng, -1.0, 1.0) * widest).exp()
     width, height = (area * ratio).sqrt().clamp(max=1.0), (area / ratio).sqrt().clamp(max=1.0)
-    left = _uniform(x, rng, -1.0, 1.0) * (1 - width) + 2 * _uniform(x, rng, -law.shift, law.shift)
-    top = _uniform(x, rng, -1.0, 1.0) * (1 - height) + 2 * _uniform(x, rng, -law.shift, law.shift)
-    width = width * _uniform(x, rng, 1 - law.zoom, 1 + law.zoom)
-    height = height * _uniform(x, rng, 1 - law.zoom, 1 + law.zoom)
-    mirror = torch.where(_uniform(x, rng, 0.0, 1.0) < (0.5 if law.flip else 0.0), -1.0, 1.0)
+    left = _uniform(x, rng, -1.0, 1.0) * (1 - width) + 2 * _uniform(x, rng, -change.shift, change.shift)
+    top = _uniform(x, rng, -1.0, 1.0) * (1 - height) + 2 * _uniform(x, rng, -change.shift, change.shift)
+    width = width * _uniform(x, rng, 1 - change.zoom, 1 + change.zoom)
+    height = height * _uniform(x, rng, 1 - change.zoom, 1 + change.zoom)
+    mirror = torch.where(_uniform(x, rng, 0.0, 1.0) < (0.5 if change.flip else 0.0), -1.0, 1.0)
     zero = torch.zeros_like(width)
-    rows = [torch.stack([width * mirror, zero, left], dim=1), torch.stack([zero, height, top], dim=1)]
-    grid = functional.affine_grid(torch.stack(rows, dim=1), list(x.shape), align_corners=False)
-    outside = "zeros" if law.shift or law.zoom else "border"
+    window = rearrange([width * mirror, zero, left, zero, height, top], "(row column) b -> b row column", row=2)
+    grid = functional.affine_grid(window, list(x.shape), align_corners=False)
+    outside = "zeros" if change.shift or change.zoom else "border"
     return functional.grid_sample(x, grid, mode="bilinear", padding_mode=outside, align_corners=False)
 
 
-def colour(x: Tensor, rng: Generator, law: Augmentation) -> Tensor:
+def colour(x: Tensor, rng: Generator, change: Augmentation) -> Tensor:
     """Returns each image [B, C, H, W] in [0, 1] with its own brightness, contrast and, in colour, saturation, hue."""
-    brightness, contrast, saturation, hue = (_uniform(x, rng, -w, w) for w in law.jitter)
-    chosen = _uniform(x, rng, 0.0, 1.0) < law.p_jitter
-    grey = _uniform(x, rng, 0.0, 1.0) < law.p_grey
-    if any(law.jitter):
+    brightness, contrast, saturation, hue = (_uniform(x, rng, -w, w) for w in change.jitter)
+    chosen = _uniform(x, rng, 0.0, 1.0) < change.p_jitter
+    grey = _uniform(x, rng, 0.0, 1.0) < change.p_grey
+    if any(change.jitter):
         y = kornia.enhance.adjust_brightness_accumulative(x, 1 + brightness)
         y = kornia.enhance.adjust_contrast_with_mean_subtraction(y, 1 + contrast)
         if x.shape[1] == 3:
             y = kornia.enhance.adjust_saturation_with_gray_subtraction(y, 1 + saturation)
             y = kornia.enhance.adjust_hue(y, 2 * pi * hue)
-        x = torch.where(chosen[:, None, None, None], y, x)
-    if x.shape[1] == 3 and law.p_grey:
-        x = torch.where(grey[:, None, None, None], kornia.color.rgb_to_grayscale(x).expand_as(x), x)
+        x = torch.where(rows_as(chosen, x), y, x)
+    if x.shape[1] == 3 and change.p_grey:
+        x = torch.where(rows_as(grey, x), kornia.color.rgb_to_grayscale(x).expand_as(x), x)
     return x
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, is_dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal, overload
 
 from ebmkit.errors import EbmkitError, PluginError
+from ebmkit.plugins.wellformed import wrong_answer, wrong_config, wrong_name, wrong_place
 
 KINDS = ("energy", "wrapper", "coordinate", "sampler", "buffer", "objective", "dataset", "metric")
-NAME = re.compile(r"(?!\d+$)[\w-]+", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,7 +107,7 @@ class Component:
     name: str
     build: str
     summary: str
-    config: type = NoConfig
+    config: type[Any] = NoConfig
     cite: str = ""
     needs: tuple[Need, ...] | Callable[[Any, Selection], tuple[Need, ...]] = ()
     gives: tuple[str, ...] | Callable[[Any, Selection], tuple[str, ...]] = ()
@@ -120,11 +119,26 @@ class Component:
     benchmarks: str = ""
 
     def __post_init__(self) -> None:
-        for wrong in (self._misnamed(), self._misbuilt(), *(self._misdeclared(q, getattr(self, q)) for q in ANSWERS)):
-            if wrong:
-                raise PluginError(f"Component '{self.name}': {wrong}.")
+        wrongs = (
+            wrong_name(self.kind, self.name, KINDS),
+            wrong_config(self.config),
+            wrong_place("build", self.build),
+            wrong_place("benchmarks", self.benchmarks or "none:none"),
+            *(wrong_answer(question, getattr(self, question), kind) for question, kind in ANSWERS.items()),
+        )
+        for wrong in filter(None, wrongs):
+            raise PluginError(f"Component '{self.name}': {wrong}.")
 
-    def ask(self, question: str, config: Any, selection: Selection) -> tuple[Any, ...]:
+    @overload
+    def ask(self, question: Literal["needs"], config: object, selection: Selection) -> tuple[Need, ...]: ...
+    @overload
+    def ask(self, question: Literal["includes"], config: object, selection: Selection) -> tuple[Include, ...]: ...
+    @overload
+    def ask(self, question: Literal["gives", "hides"], config: object, selection: Selection) -> tuple[str, ...]: ...
+    @overload
+    def ask(self, question: str, config: object, selection: Selection) -> tuple[object, ...]: ...
+
+    def ask(self, question: str, config: object, selection: Selection) -> tuple[object, ...]:
         """Returns its `needs`, `gives`, `includes` or `hides` for a config and selection.
 
         Raises:
@@ -134,16 +148,16 @@ class Component:
         if not callable(declared):
             return tuple(declared)
         answer = self._called(question, config, selection)
-        wrong = self._misdeclared(question, answer)
+        wrong = wrong_answer(question, answer, ANSWERS[question])
         if wrong:
             raise PluginError(f"{self.kind} '{self.name}': {wrong}.")
         return tuple(answer)
 
-    def objection(self, rule: str, config: Any, selection: Selection) -> str:
+    def objection(self, rule: str, config: object, selection: Selection) -> str:
         """Returns the reason that its `skip` or `refuse` gives, "" where there is none."""
         return str(self._called(rule, config, selection) or "") if getattr(self, rule) is not None else ""
 
-    def _called(self, name: str, config: Any, selection: Selection) -> Any:
+    def _called(self, name: str, config: object, selection: Selection) -> Any:
         try:
             return getattr(self, name)(config, selection)
         except EbmkitError:
@@ -153,37 +167,5 @@ class Component:
                 f"{self.kind} '{self.name}': its {name}(config, selection) failed, {type(error).__name__}: {error}"
             ) from error
 
-    def _misnamed(self) -> str:
-        if self.kind not in KINDS:
-            return f"its kind is '{self.kind}'; a kind is one of {', '.join(KINDS)}"
-        if not isinstance(self.name, str) or not NAME.fullmatch(self.name):
-            return f"a name is letters, digits, - and _, and not a number; found {self.name!r}"
-        if self.kind == "objective" and self.name in ("energy", "buffer", "tuning"):
-            return f"no objective can be called '{self.name}': a checkpoint keeps something else under that name"
-        return ""
-
-    def _misbuilt(self) -> str:
-        if not isinstance(self.config, type) or not is_dataclass(self.config) or not _is_frozen(self.config):
-            return f"config must be a frozen dataclass, found {self.config!r}"
-        if "use" in self.config.__dataclass_fields__:
-            return "no setting can be called 'use': in a recipe it names the part"
-        if not isinstance(self.build, str) or not all(self.build.partition(":")):
-            return f"build is 'package.module:callable', found {self.build!r}"
-        if not isinstance(self.benchmarks, str) or not all((self.benchmarks or "x:y").partition(":")):
-            return f"benchmarks is 'package.module:callable', found {self.benchmarks!r}"
-        return ""
-
-    def _misdeclared(self, question: str, answer: Any) -> str:
-        if callable(answer):
-            return ""
-        kind = ANSWERS[question]
-        if isinstance(answer, (tuple, list)) and all(isinstance(item, kind) for item in answer):
-            return ""
-        return f"{question} must be a tuple of {kind.__name__}, or a function that returns one; found {answer!r}"
-
 
 ANSWERS: Mapping[str, type] = {"needs": Need, "gives": str, "includes": Include, "hides": str}
-
-
-def _is_frozen(config: type) -> bool:
-    return bool(config.__dataclass_params__.frozen)  # type: ignore[attr-defined]

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 import pluggy
 
 if TYPE_CHECKING:
     import typer
+    from torch import Tensor
 
     from ebmkit.plugins.component import Component
+    from ebmkit.protocols.objective import Phases
 
 hookspec = pluggy.HookspecMarker("ebmkit")
 hookimpl = pluggy.HookimplMarker("ebmkit")
+
+
+class Report(Protocol):
+    """What a hook sees of a training step; `training.step.StepReport` is one. Numbers are tensors on the device."""
+
+    @property
+    def step(self) -> int: ...  # noqa: D102
+    @property
+    def losses(self) -> Mapping[str, Tensor]: ...  # noqa: D102
+    @property
+    def metrics(self) -> Mapping[str, Tensor]: ...  # noqa: D102
+    @property
+    def phases(self) -> Phases: ...  # noqa: D102
 
 
 @hookspec
@@ -34,5 +49,5 @@ def ebmkit_commands(app: typer.Typer) -> None:
 
 
 @hookspec
-def ebmkit_on_step(report: Any) -> None:
+def ebmkit_on_step(report: Report) -> None:
     """Sees the report of each logged training step: `step`, `losses`, `metrics` and, read-only, the phases."""

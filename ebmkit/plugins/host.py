@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,11 @@ import pluggy
 from ebmkit.errors import PluginError, RecipeError, did_you_mean
 from ebmkit.plugins import hookspecs
 from ebmkit.plugins.component import KINDS, Component
-from ebmkit.plugins.context import BuildContext
-from ebmkit.plugins.hookspecs import hookimpl
-from ebmkit.plugins.loading import describe, distribution_of, import_file, load_build
+from ebmkit.plugins.loading import describe, distribution_of, import_file
 from ebmkit.plugins.manifest import ClashError, Key, Plugin, clash, declared, recipes_of
 
 GROUP = "ebmkit"
 HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("ebmkit_"))
-
-__all__ = ["BuildContext", "Component", "Host", "Plugin", "hookimpl", "host", "load_build", "register"]
 
 
 class Host:
@@ -40,7 +36,7 @@ class Host:
         self._manager.add_hookspecs(hookspecs)
 
     @property
-    def hook(self) -> Any:
+    def hook(self) -> pluggy.HookRelay:
         """The hook caller, for `ebmkit_commands` and `ebmkit_on_step`."""
         return self._manager.hook
 
@@ -62,7 +58,7 @@ class Host:
             error = "EBMKIT_PLUGINS names it, but no such entry point is installed"
             self.plugins.append(Plugin(name=name, distribution="not installed", error=error))
 
-    def add_plugin(self, name: str, distribution: str, load: Callable[[], Any]) -> Plugin:
+    def add_plugin(self, name: str, distribution: str, load: Callable[[], object]) -> Plugin:
         """Loads one plugin, all of its parts or none; a failure is kept in `Plugin.error`."""
         plugin = Plugin(name=name, distribution=distribution)
         try:
@@ -117,7 +113,7 @@ class Host:
         known = self.names(kind)
         elsewhere = [k for k, n in self._parts if n == name]
         hint = f" '{name}' is a part of kind {elsewhere[0]}." if elsewhere else did_you_mean(name, known)
-        raise RecipeError(f"There is no {kind} '{name}'.{hint} Known: {', '.join(known) or 'none'}.{self._broken()}")
+        raise RecipeError(f"There is no {kind} '{name}'.{hint} Known: {', '.join(known) or 'none'}.{self.not_loaded()}")
 
     def names(self, kind: str) -> list[str]:
         """Returns the sorted names of the parts of a kind."""
@@ -141,12 +137,16 @@ class Host:
         """
         self._refuse_clash(("recipe", name))
         if ("recipe", name) not in self._owners:
-            known = [name for name, _ in self.recipes()]
+            known = self.recipe_names()
             raise RecipeError(
                 f"There is no recipe '{name}' and no such file.{did_you_mean(name, known)} "
-                f"Known: {', '.join(known) or 'none'}.{self._broken()}"
+                f"Known: {', '.join(known) or 'none'}.{self.not_loaded()}"
             )
         return self._owners["recipe", name].recipe(name)
+
+    def recipe_names(self) -> list[str]:
+        """Returns the sorted names of the recipes."""
+        return [name for name, _ in self.recipes()]
 
     def recipes(self) -> Iterator[tuple[str, Plugin]]:
         """Yields every recipe name with the plugin it comes from."""
@@ -158,8 +158,11 @@ class Host:
         """Returns the plugins that could not be loaded."""
         return [plugin for plugin in self.plugins if plugin.error]
 
-    def _broken(self) -> str:
-        return "".join(f"\nPlugin '{p.name}' ({p.distribution}) is not loaded: {p.error}" for p in self.broken())
+    def not_loaded(self) -> str:
+        """Returns one line, with the line break before it, for each plugin that could not be loaded."""
+        return "".join(
+            f"\nPlugin '{p.name}' ({p.distribution}) is not loaded: {' '.join(p.error.split())}" for p in self.broken()
+        )
 
     def _refuse_clash(self, key: Key) -> None:
         if key in self._claimants:
@@ -176,7 +179,7 @@ class Host:
             self.plugins.append(Plugin(name="?", distribution="some distribution", error=unread))
             return []
 
-    def _load(self, plugin: Plugin, load: Callable[[], Any]) -> None:
+    def _load(self, plugin: Plugin, load: Callable[[], object]) -> None:
         module = load()
         if module is None:
             raise PluginError("it names nothing: an entry point names a module or object with hooks")
@@ -186,8 +189,8 @@ class Host:
         try:
             self._manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
             self._check_hooks(module)
-            plugin.components = tuple(self._offered(module, "ebmkit_components", getattr(module, "COMPONENTS", ())))
-            plugin.recipes = recipes_of(self._offered(module, "ebmkit_recipes", getattr(module, "RECIPES", {})))
+            plugin.components = tuple(self._offered(module, "ebmkit_components", "COMPONENTS"))
+            plugin.recipes = recipes_of(self._offered(module, "ebmkit_recipes", "RECIPES"))
             self._take(plugin)
         except BaseException:
             plugin.components, plugin.recipes = (), {}
@@ -195,7 +198,7 @@ class Host:
                 self._manager.unregister(module)
             raise
 
-    def _check_hooks(self, module: Any) -> None:
+    def _check_hooks(self, module: object) -> None:
         marked = {caller.name for caller in self._manager.get_hookcallers(module) or ()}
         named = {n for n in dir(module) if n.startswith("ebmkit_") and callable(getattr(module, n))}
         for name in sorted((marked | named) - set(HOOKS)):
@@ -203,11 +206,11 @@ class Host:
         for name in sorted(named - marked):
             raise PluginError(f"its function {name} is not marked as a hook: put @ebmkit.hookimpl above it")
 
-    def _offered(self, module: Any, hook: str, otherwise: Any) -> Any:
+    def _offered(self, module: object, hook: str, otherwise: str) -> Any:  # a stranger's: checked when it is taken
         for implementation in getattr(self.hook, hook).get_hookimpls():
             if implementation.plugin is module:
                 return implementation.function() or ()
-        return otherwise
+        return getattr(module, otherwise, ())
 
     def _take(self, plugin: Plugin) -> None:
         """Adds all that a plugin declares, or raises and adds nothing."""
@@ -240,8 +243,3 @@ def register(component: Component) -> None:
         PluginError: the name is taken.
     """
     host().register(component)
-
-
-def warnings(plugins: Iterable[Plugin]) -> list[str]:
-    """Returns one line for each broken plugin."""
-    return [f"plugin '{p.name}' ({p.distribution}) is not loaded: {' '.join(p.error.split())}" for p in plugins]

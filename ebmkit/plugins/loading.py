@@ -5,15 +5,16 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 from ebmkit.errors import EbmkitError, PluginError
 from ebmkit.plugins.component import Component
 
 
-def load_build(component: Component) -> Any:
+def load_build(component: Component) -> Callable[..., object]:
     """Returns the callable that builds a part.
 
     Raises:
@@ -21,7 +22,7 @@ def load_build(component: Component) -> Any:
     """
     module_name, _, attribute = component.build.partition(":")
     try:
-        found = getattr(importlib.import_module(module_name), attribute)
+        found: object = getattr(importlib.import_module(module_name), attribute)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a stranger's import may raise anything, SystemExit(0) too
@@ -33,7 +34,7 @@ def load_build(component: Component) -> Any:
     return found
 
 
-def import_file(path: Path) -> Any:
+def import_file(path: Path) -> ModuleType:
     """Imports a Python file under a name of its own; nothing of it stays where it fails.
 
     Raises:

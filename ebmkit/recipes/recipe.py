@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 import tomli_w
 
 from ebmkit.errors import RecipeError, did_you_mean
 from ebmkit.plugins.host import Host
-from ebmkit.recipes.settings import plain, settings_of, validated
+from ebmkit.recipes.settings import as_toml, validated
 from ebmkit.recipes.tables import (
     TABLES,
     CheckpointConfig,
@@ -21,33 +21,21 @@ from ebmkit.recipes.tables import (
     PicturesConfig,
     RunConfig,
     SampleConfig,
+    TableConfig,
 )
-
-__all__ = [
-    "KIND_OF",
-    "LISTS",
-    "SINGLES",
-    "TABLES",
-    "CheckpointConfig",
-    "LogConfig",
-    "OptimConfig",
-    "Part",
-    "PicturesConfig",
-    "Recipe",
-    "RunConfig",
-    "SampleConfig",
-    "from_mapping",
-    "from_toml",
-    "parse_override",
-    "read_recipe",
-    "settings_of",
-    "to_toml",
-    "validated",
-]
 
 LISTS = ("coordinate", "wrapper", "sampler", "objective")
 SINGLES = ("data", "energy", "buffer")
-KIND_OF = {"data": "dataset"}
+
+
+def kind_of(table: str) -> str:
+    """Returns the kind of the parts in a table of a recipe."""
+    return "dataset" if table == "data" else table
+
+
+def table_of(kind: str) -> str:
+    """Returns the table of a recipe that holds parts of a kind."""
+    return "data" if kind == "dataset" else kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +46,7 @@ class Part:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "settings", plain(self.settings))
+        object.__setattr__(self, "settings", as_toml(self.settings))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,36 +66,52 @@ class Recipe:
     parts: Mapping[str, tuple[Part, ...]] = field(default_factory=dict)
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     optim: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    overrides: tuple[tuple[str, Any], ...] = ()
+    overrides: tuple[tuple[str, object], ...] = ()
     resolved: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parts", {table: tuple(parts) for table, parts in self.parts.items() if parts})
         for name in ("tables", "optim"):
-            object.__setattr__(self, name, {key: plain(table) for key, table in getattr(self, name).items()})
+            object.__setattr__(self, name, {key: as_toml(table) for key, table in getattr(self, name).items()})
+
+    def named(self) -> Iterator[tuple[str, str]]:
+        """Yields kind and name of every part."""
+        return ((kind_of(table), part.use) for table, parts in self.parts.items() for part in parts)
 
     def part(self, table: str) -> Part:
         """Returns the one part of a table that holds one."""
         return self.parts[table][0]
 
-    def table(self, name: str) -> Any:
+    @overload
+    def table(self, name: Literal["run"]) -> RunConfig: ...
+    @overload
+    def table(self, name: Literal["checkpoint"]) -> CheckpointConfig: ...
+    @overload
+    def table(self, name: Literal["log"]) -> LogConfig: ...
+    @overload
+    def table(self, name: Literal["pictures"]) -> PicturesConfig: ...
+    @overload
+    def table(self, name: Literal["sample"]) -> SampleConfig: ...
+    @overload
+    def table(self, name: str) -> TableConfig: ...
+
+    def table(self, name: str) -> TableConfig:
         """Returns a table as its validated dataclass."""
         return validated(TABLES[name], self.tables.get(name, {}), f"[{name}]")
 
     def owner(self, name: str) -> OptimConfig:
         """Returns the validated optimiser settings of an owner of parameters."""
-        config: OptimConfig = validated(OptimConfig, self.optim.get(name, {}), f"[optim.{name}]")
-        return config
+        return validated(OptimConfig, self.optim.get(name, {}), f"[optim.{name}]")
 
     def with_part(self, table: str, *parts: Part) -> Recipe:
         """Returns the recipe with the parts of one table replaced."""
         return replace(self, parts={**self.parts, table: parts})
 
-    def with_table(self, name: str, **settings: Any) -> Recipe:
+    def with_table(self, name: str, **settings: object) -> Recipe:
         """Returns the recipe with some settings of one table changed."""
         return replace(self, tables={**self.tables, name: {**self.tables.get(name, {}), **settings}})
 
-    def with_overrides(self, overrides: Iterable[tuple[str, Any]]) -> Recipe:
+    def with_overrides(self, overrides: Iterable[tuple[str, object]]) -> Recipe:
         """Returns the recipe with more `--set`s."""
         return replace(self, overrides=(*self.overrides, *overrides))
 
@@ -128,7 +132,7 @@ def from_toml(text: str, origin: str = "recipe") -> Recipe:
         raise RecipeError(f"{origin} is not valid TOML: {error}") from error
 
 
-def from_mapping(raw: Mapping[str, Any], origin: str = "recipe") -> Recipe:
+def from_mapping(raw: Mapping[str, object], origin: str = "recipe") -> Recipe:
     """Returns the recipe that a mapping holds, in the shape of its TOML.
 
     Raises:
@@ -172,7 +176,7 @@ def to_toml(recipe: Recipe) -> str:
     return "\n".join(filter(None, [tomli_w.dumps(raw), *lists]))
 
 
-def parse_override(text: str) -> tuple[str, Any]:
+def parse_override(text: str) -> tuple[str, object]:
     """Returns (path, value) of `--set path=value`; the value is read as TOML, else taken as text.
 
     >>> parse_override("sampler.moves=60"), parse_override("data.root=/tmp")
@@ -209,13 +213,13 @@ def _is_flat(entry: Mapping[str, Any]) -> bool:
     return len(written) == len(entry) and not any("{" in text or text.startswith("[[") for text in written)
 
 
-def _entries(value: Any, table: str, origin: str) -> list[Any]:
+def _entries(value: object, table: str, origin: str) -> list[object]:
     if isinstance(value, (list, tuple)) and table in SINGLES:
         raise RecipeError(f"{origin}: [[{table}]] is a list, but a run has one {table}: write [{table}].")
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def _part(entry: Any, table: str, origin: str) -> Part:
+def _part(entry: object, table: str, origin: str) -> Part:
     settings = dict(_table(entry, f"[{table}]", origin))
     use = settings.pop("use", None)
     if not isinstance(use, str):
@@ -223,7 +227,7 @@ def _part(entry: Any, table: str, origin: str) -> Part:
     return Part(use, settings)
 
 
-def _table(value: Any, where: str, origin: str) -> Mapping[str, Any]:
+def _table(value: object, where: str, origin: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise RecipeError(f"{origin}: {where} must be a table, found {value!r}.")
     return value

@@ -1,4 +1,4 @@
-"""Settings: from the plain values of a recipe to a validated config dataclass, and back."""
+"""Settings: from the TOML values of a recipe to a validated config dataclass, and back."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from datetime import date, datetime, time
 from functools import cache
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from ebmkit.errors import RecipeError, did_you_mean
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-def validated(config: type, settings: Mapping[str, Any], where: str) -> Any:
+C = TypeVar("C", bound="DataclassInstance")
+
+
+def validated(config: type[C], settings: Mapping[str, object], where: str) -> C:
     """Returns an instance of a config dataclass.
 
     Types are taken strictly, as in "60" is no number and true is not 1; only 1e3 passes for an integer.
@@ -29,38 +34,38 @@ def validated(config: type, settings: Mapping[str, Any], where: str) -> Any:
         if isinstance(value, float) and not isfinite(value):
             raise RecipeError(f"{where}: {key} must be a finite number, found {value}.")
     try:
-        found = _adapter(config).validate_json(json.dumps(_whole(plain(settings)), default=str), strict=True)
+        found: C = _adapter(config).validate_json(json.dumps(_whole(as_toml(settings)), default=str), strict=True)
     except ValidationError as error:
         raise RecipeError(f"{where}: {'; '.join(_problems(error))}.") from error
     for key, value in settings.items():
-        if isinstance(value, Mapping) and is_dataclass(inner := getattr(found, key)):
+        if isinstance(value, Mapping) and is_dataclass(inner := getattr(found, key)) and not isinstance(inner, type):
             _check_names(type(inner), value, f"{where} {key}")
     return found
 
 
-def settings_of(config: Any) -> dict[str, Any]:
-    """Returns a config's fields as plain TOML values; unset (None) fields are left out."""
-    return plain({f.name: getattr(config, f.name) for f in fields(config)})
+def settings_of(config: DataclassInstance) -> dict[str, object]:
+    """Returns a config's fields as TOML values; unset (None) fields are left out."""
+    return as_toml({f.name: getattr(config, f.name) for f in fields(config)})
 
 
-def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+def as_toml(settings: Mapping[str, object]) -> dict[str, object]:
     """Returns settings as TOML holds them: without None, with lists for tuples, tables for dataclasses, text for paths.
 
     Raises:
         RecipeError: a value that TOML cannot hold.
 
-    >>> plain({"widths": (32, 64), "root": Path("data"), "crop": None})
+    >>> as_toml({"widths": (32, 64), "root": Path("data"), "crop": None})
     {'widths': [32, 64], 'root': 'data'}
     """
-    return {str(key): _plain_value(value, str(key)) for key, value in settings.items() if value is not None}
+    return {str(key): _toml_value(value, str(key)) for key, value in settings.items() if value is not None}
 
 
-def written(settings: Mapping[str, Any]) -> str:
+def written(settings: Mapping[str, object]) -> str:
     """Returns settings in one line, as in `head = 'linear', moves = 20`."""
-    return ", ".join(f"{key} = {value!r}" for key, value in plain(settings).items())
+    return ", ".join(f"{key} = {value!r}" for key, value in as_toml(settings).items())
 
 
-def _check_names(config: type, settings: Mapping[str, Any], where: str) -> None:
+def _check_names(config: type[DataclassInstance], settings: Mapping[str, object], where: str) -> None:
     names = [f.name for f in fields(config)]
     for key in settings:
         if key not in names:
@@ -70,15 +75,15 @@ def _check_names(config: type, settings: Mapping[str, Any], where: str) -> None:
 
 
 @cache
-def _adapter(config: type) -> TypeAdapter[Any]:
+def _adapter(config: type[Any]) -> TypeAdapter[Any]:
     return TypeAdapter(config)
 
 
-def _plain_value(value: Any, key: str) -> Any:
+def _toml_value(value: object, key: str) -> Any:
     if isinstance(value, (list, tuple)):
-        return [_plain_value(v, key) for v in value]
+        return [_toml_value(v, key) for v in value]
     if isinstance(value, Mapping):
-        return plain(value)
+        return as_toml(value)
     if is_dataclass(value) and not isinstance(value, type):
         return settings_of(value)
     if isinstance(value, Path):
@@ -91,7 +96,7 @@ def _plain_value(value: Any, key: str) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    """Returns a plain value with integers for floats like 1e3: a float setting takes them, an integer setting too."""
+    """Returns a TOML value with integers for floats like 1e3: a float setting takes them, an integer setting too."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
     if isinstance(value, list):

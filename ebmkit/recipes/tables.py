@@ -119,7 +119,8 @@ class SampleConfig:
     batch_size: Positive = 250
 
 
-TABLES: Mapping[str, type] = {
+TableConfig = RunConfig | CheckpointConfig | LogConfig | PicturesConfig | SampleConfig
+TABLES: Mapping[str, type[TableConfig]] = {
     "run": RunConfig,
     "checkpoint": CheckpointConfig,
     "log": LogConfig,

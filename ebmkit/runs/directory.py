@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ebmkit.errors import CheckpointError, RecipeError, RunError
 from ebmkit.plugins.host import host
-from ebmkit.recipes.recipe import KIND_OF, Recipe, read_recipe
+from ebmkit.recipes.recipe import Recipe, read_recipe
 from ebmkit.recipes.resolver.resolve import resolve
 from ebmkit.runs import checkpoint
 from ebmkit.runs.checkpoint import Saved
@@ -43,13 +43,12 @@ def recipe_of(directory: Path) -> Recipe:
 
 def _check_installed(directory: Path, recipe: Recipe) -> None:
     """Raises RecipeError where a run was made with a part that no plugin gives here."""
-    parts = [(KIND_OF.get(table, table), part.use) for table, parts in recipe.parts.items() for part in parts]
-    missing = [f"{kind} {name}" for kind, name in parts if name not in host().names(kind)]
+    missing = [f"{kind} {name}" for kind, name in recipe.named() if name not in host().names(kind)]
     if missing:
-        broken = "".join(f" Plugin '{p.name}' ({p.distribution}) is not loaded: {p.error}" for p in host().broken())
         raise RecipeError(
             f"{directory} was made with {', '.join(missing)}, which no installed plugin gives. Install the plugin that "
-            f"it came from, or name it in EBMKIT_PLUGINS where that is set; or pass its file with --plugin.{broken}"
+            f"it came from, or name it in EBMKIT_PLUGINS where that is set; or pass its file with --plugin."
+            f"{host().not_loaded()}"
         )
 
 

@@ -85,7 +85,7 @@ def test_a_broken_plugin_is_a_line_elsewhere_and_the_matter_of_plugins(cli) -> N
     listed = cli("list")
     assert listed.status == 0
     assert len(listed.err.splitlines()) == 1
-    assert "plugin 'bad' (ebmkit-bad 0.1) is not loaded: ZeroDivisionError" in listed.err
+    assert "Plugin 'bad' (ebmkit-bad 0.1) is not loaded: ZeroDivisionError" in listed.err
     plugins = cli("plugins")
     assert plugins.status == 1
     assert "bad (ebmkit-bad 0.1): ZeroDivisionError" in plugins.out

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ebmkit.ops import double_backward as smooth
-from ebmkit.ops.double_backward import convolved, gradients_in_x_alone, normalised, silu
+from ebmkit.ops.double_backward import convolved, gradients_in_x_alone, normalisation, normalised, silu
 
 FORMATS = {"usual": torch.contiguous_format, "channels-last": torch.channels_last}
 
@@ -55,8 +54,8 @@ def test_two_derivatives_of_the_activation_are_those_of_finite_differences() -> 
 
 
 def test_a_wrong_second_derivative_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = smooth._combined
-    monkeypatch.setattr(smooth, "_combined", lambda offset, *terms: real(offset * (len(terms) < 3), *terms))
+    real = normalisation._combined
+    monkeypatch.setattr(normalisation, "_combined", lambda offset, *terms: real(offset * (len(terms) < 3), *terms))
     with pytest.raises(RuntimeError, match="Jacobian mismatch"):
         torch.autograd.gradgradcheck(lambda x: normalised(x, 2, drawn(6), drawn(6)), (drawn(2, 6, 3, 3),))
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ebmkit.errors import RecipeError
-from ebmkit.recipes.settings import plain, settings_of, validated, written
+from ebmkit.recipes.settings import as_toml, settings_of, validated, written
 from ebmkit.recipes.tables import RunConfig
 
 
@@ -115,10 +115,10 @@ def test_a_config_survives_its_settings(config: Config) -> None:
 
 
 def test_plain_values_are_those_of_toml() -> None:
-    assert plain({"a": None, "b": (1, (2,)), "c": {"d": None, "e": Path("x")}}) == {"b": [1, [2]], "c": {"e": "x"}}
+    assert as_toml({"a": None, "b": (1, (2,)), "c": {"d": None, "e": Path("x")}}) == {"b": [1, [2]], "c": {"e": "x"}}
     assert written({"head": "linear", "widths": (1, 2)}) == "head = 'linear', widths = [1, 2]"
     with pytest.raises(RecipeError, match="Setting 'f': a recipe cannot hold"):
-        plain({"f": print})
+        as_toml({"f": print})
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])

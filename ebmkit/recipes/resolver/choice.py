@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ebmkit.plugins.component import Component, Selection
 from ebmkit.recipes.recipe import SINGLES
-from ebmkit.recipes.settings import plain, validated
+from ebmkit.recipes.settings import as_toml, validated
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 BY_DEFAULT = "no other was chosen"
 
 Key = tuple[str, str]  # (table, name)
+
+
+@runtime_checkable
+class Settling(Protocol):
+    """A config that can decide what was left unset."""
+
+    def settled(self, selection: Selection) -> DataclassInstance:
+        """Returns the config with every unset value decided."""
+        ...
 
 
 @dataclass(eq=False, slots=True)
@@ -31,12 +43,12 @@ class Choice:
 
     table: str
     component: Component
-    given: dict[str, Any]
+    given: dict[str, object]
     index: int | None = None
     reason: str = ""
-    set_by_need: dict[str, Any] = field(default_factory=dict)
+    set_by_need: dict[str, object] = field(default_factory=dict)
     set_by_need_of: dict[str, str] = field(default_factory=dict)
-    _config: Any = None
+    _config: DataclassInstance | None = None
 
     @property
     def name(self) -> str:
@@ -54,27 +66,27 @@ class Choice:
         return frozenset(f.name for f in fields(self.component.config))
 
     @property
-    def held(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """What was set on it, by whomever."""
-        return plain({**self.set_by_need, **self.given})
+        return as_toml({**self.set_by_need, **self.given})
 
-    def grant(self, settings: Mapping[str, Any], why: str) -> None:
+    def grant(self, settings: Mapping[str, object], why: str) -> None:
         """Sets what another part asks for."""
         self.set_by_need.update(settings)
         self.set_by_need_of.update(dict.fromkeys(settings, why))
         self._config = None
 
-    def config(self, **more: Any) -> Any:
+    def config(self, **more: object) -> DataclassInstance:
         """Returns its config as validated, with some settings changed."""
         if more or self._config is None:
             where = f"[{self.table}] {self.name}" if self.table in SINGLES else f"[[{self.table}]] {self.name}"
-            config = validated(self.component.config, {**self.held, **more}, where)
+            config: DataclassInstance = validated(self.component.config, {**self.settings, **more}, where)
             if more:
                 return config
             self._config = config
         return self._config
 
-    def would_give(self, word: str, settings: Mapping[str, Any], selection: Selection) -> bool:
+    def would_give(self, word: str, settings: Mapping[str, object], selection: Selection) -> bool:
         """Whether it gives a word once some settings are changed."""
         if not settings or not set(settings) <= self.fields:
             return False
@@ -84,11 +96,6 @@ class Choice:
         return f"{self.component.kind} {self.name}"
 
 
-def table_of(kind: str) -> str:
-    """Returns the table of a recipe that holds parts of a kind."""
-    return "data" if kind == "dataset" else kind
-
-
-def settled(config: Any, selection: Selection) -> Any:
+def settled(config: DataclassInstance, selection: Selection) -> DataclassInstance:
     """Returns a config with every unset value decided, where it can decide them."""
-    return config.settled(selection) if hasattr(config, "settled") else config
+    return config.settled(selection) if isinstance(config, Settling) else config

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ebmkit.errors import CapabilityError, EbmkitError, RecipeError
 from ebmkit.plugins.component import Include, Need, Selection
 from ebmkit.plugins.host import Host
-from ebmkit.recipes.recipe import KIND_OF, LISTS, SINGLES, Part, Recipe
-from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice, Key, settled, table_of
+from ebmkit.recipes.recipe import LISTS, SINGLES, Part, Recipe, kind_of, table_of
+from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice, Key, settled
 from ebmkit.recipes.resolver.ordering import Capabilities, ordered
 from ebmkit.recipes.resolver.overrides import read_overrides, settings_for, settings_of_table
 from ebmkit.recipes.resolver.temperature import decided
-from ebmkit.recipes.settings import plain, settings_of
+from ebmkit.recipes.settings import as_toml, settings_of
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 DEFAULTS = {"data": "fashion-mini", "energy": "resnet", "buffer": "replay", "sampler": "sgld", "objective": "cd"}
 CHAINED = {"wrapper": "energy.", "coordinate": "point."}  # parts built on one another: these words come from before
@@ -78,9 +81,9 @@ class Draft:
             self.problem(str(error))
             return list(by_name.values())
 
-    def choice(self, table: str, name: str, reason: str, settings: Mapping[str, Any] | None = None) -> Choice:
+    def choice(self, table: str, name: str, reason: str, settings: Mapping[str, object] | None = None) -> Choice:
         """Returns a part that is not yet chosen, with what the user and the assumptions set on it."""
-        kind = KIND_OF.get(table, table)
+        kind = kind_of(table)
         try:
             found = Choice(table, self.host.get(kind, name), {}, reason=reason)
         except EbmkitError as error:
@@ -103,7 +106,7 @@ class Draft:
     def data(self) -> Part:
         """Returns the data set that was chosen, with every setting."""
         (choice,) = self.of("data")
-        return Part(choice.name, settings_of(settled(choice.config(), self.assumed.selection)))
+        return Part(choice.name, settings_of(self.settled(choice)))
 
     def problem(self, message: str) -> None:
         """Keeps what cannot be met; it counts only if the pass turns out to assume the truth."""
@@ -112,11 +115,11 @@ class Draft:
 
     # --- questions
 
-    def settled(self, choice: Choice) -> Any:
+    def settled(self, choice: Choice) -> DataclassInstance:
         """Returns the config of a part with every unset value decided."""
         return settled(choice.config(), self.assumed.selection)
 
-    def ask(self, question: str, choice: Choice) -> tuple[Any, ...]:
+    def ask(self, question: str, choice: Choice) -> tuple[Any, ...]:  # needs, includes or words: see Component.ask
         """Returns what a part needs, gives, includes or hides."""
         return choice.component.ask(question, self.settled(choice), self.assumed.selection)
 
@@ -196,7 +199,7 @@ class Draft:
         free = {(choice.key, name) for choice in self.choices for name in choice.fields - set(choice.given)}
         for include, by in self.includes():
             key = table_of(include.kind), include.name
-            for name, value in plain(include.config).items():
+            for name, value in as_toml(include.config).items():
                 first, who = grants.setdefault(key, {}).setdefault(name, (value, by.name))
                 if first != value and (key, name) in free:
                     self.problem(
@@ -212,7 +215,7 @@ class Draft:
         if table in SINGLES and len(parts) > 1:
             raise RecipeError(f"A recipe has one [{table}], found {', '.join(part.use for part in parts)}.")
         for index, part in enumerate(parts):
-            component = self.host.get(KIND_OF.get(table, table), part.use)
+            component = self.host.get(kind_of(table), part.use)
             if table != "sampler" and any(choice.name == part.use for choice in self.of(table)):
                 raise RecipeError(f"{table} '{part.use}' is named twice: one is enough.")
             choice = Choice(table, component, {}, index, reason)

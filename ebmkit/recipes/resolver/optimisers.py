@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ebmkit.errors import RecipeError, did_you_mean
 from ebmkit.recipes.resolver.draft import Draft
 from ebmkit.recipes.resolver.overrides import settings_of_table
@@ -11,7 +9,7 @@ from ebmkit.recipes.settings import settings_of, validated
 from ebmkit.recipes.tables import OptimConfig
 
 
-def optimisers(draft: Draft) -> dict[str, dict[str, Any]]:
+def optimisers(draft: Draft) -> dict[str, dict[str, object]]:
     """Returns owner → settings: those of the declarations, under those of the user.
 
     The energy owns what its wrappers have; an objective may own parameters.

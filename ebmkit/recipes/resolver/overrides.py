@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from ebmkit.errors import RecipeError, did_you_mean
 from ebmkit.recipes.recipe import LISTS, SINGLES
@@ -47,7 +47,7 @@ class Override:
     table: str
     part: str
     field: str
-    value: Any
+    value: object
 
     def reaches(self, target: Target) -> bool:
         """Whether it means this part: by name, by index, or as one that has the field."""
@@ -58,17 +58,17 @@ class Override:
         return self.table in SINGLES or self.field in target.fields
 
 
-def read_overrides(pairs: Iterable[tuple[str, Any]]) -> tuple[Override, ...]:
+def read_overrides(pairs: Iterable[tuple[str, object]]) -> tuple[Override, ...]:
     """Returns the overrides of (path, value) pairs; raises RecipeError where a path cannot mean anything."""
     return tuple(_read(path, value) for path, value in pairs)
 
 
-def settings_for(overrides: Iterable[Override], target: Target) -> dict[str, Any]:
+def settings_for(overrides: Iterable[Override], target: Target) -> dict[str, object]:
     """Returns what the overrides set on a part; the last one of a field counts."""
     return {o.field: o.value for o in overrides if o.reaches(target)}
 
 
-def settings_of_table(overrides: Iterable[Override], table: str, part: str = "") -> dict[str, Any]:
+def settings_of_table(overrides: Iterable[Override], table: str, part: str = "") -> dict[str, object]:
     """Returns what the overrides set in `[run]` and its like, or in `[optim.PART]`."""
     return {o.field: o.value for o in overrides if (o.table, o.part) == (table, part)}
 
@@ -94,7 +94,7 @@ def check_reached(
             raise RecipeError(f"--set {override.path}: {_nobody(override, chosen, left_out)}")
 
 
-def _read(path: str, value: Any) -> Override:
+def _read(path: str, value: object) -> Override:
     known = [*SINGLES, *LISTS, *TABLES, "optim"]
     table, *rest = path.split(".")
     if table not in known:

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from ebmkit.errors import CapabilityError
 from ebmkit.plugins.component import Include, Need
 from ebmkit.plugins.host import Host
-from ebmkit.recipes.recipe import LISTS, SINGLES, Part, Recipe
+from ebmkit.recipes.recipe import LISTS, SINGLES, Part, Recipe, table_of
 from ebmkit.recipes.resolver.checks import check
-from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice, table_of
+from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice
 from ebmkit.recipes.resolver.draft import DEFAULTS, Assumed, Draft
 from ebmkit.recipes.resolver.optimisers import optimisers
 from ebmkit.recipes.resolver.overrides import settings_of_table
-from ebmkit.recipes.settings import plain, settings_of, written
+from ebmkit.recipes.settings import as_toml, settings_of, written
 from ebmkit.recipes.tables import TABLES
 
 __all__ = ["DEFAULTS", "Resolution", "resolve"]
@@ -116,8 +116,8 @@ def _grant(draft: Draft) -> bool:
 
 
 def _free_to_give(draft: Draft, choice: Choice, need: Need) -> bool:
-    held, wanted = choice.held, plain(need.config)
-    if wanted.items() <= held.items() or any(held.get(name, value) != value for name, value in wanted.items()):
+    found, wanted = choice.settings, as_toml(need.config)
+    if wanted.items() <= found.items() or any(found.get(name, value) != value for name, value in wanted.items()):
         return False
     return choice.would_give(need.word, need.config, draft.assumed.selection)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 TOLERANCE = 1e-6  # settings are rounded to 12 digits
 
 
 def decided(
     asked: float | None,
-    samplers: Sequence[tuple[str, Any]],
+    samplers: Sequence[tuple[str, object]],
     exact: Sequence[str],
     noised: Sequence[str],
     event_shape: tuple[int, ...] | None = None,
@@ -41,7 +40,7 @@ def decided(
     return 1.0, "no sampler says otherwise"
 
 
-def disagreement(temperature: float, origin: str, samplers: Iterable[tuple[str, Any]]) -> str:
+def disagreement(temperature: float, origin: str, samplers: Iterable[tuple[str, object]]) -> str:
     """Returns what to say of the first sampler whose settings mean another temperature, "" where there is none."""
     for name, config in samplers:
         implied = getattr(config, "implied_temperature", None)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 import torch
+from ebmkit_improved_cd.declarations import halved
 from ebmkit_improved_cd.multiscale import Multiscale, pyramid
-from ebmkit_improved_cd.wrapper_parts import halved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn

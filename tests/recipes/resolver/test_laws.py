@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ebmkit.errors import CapabilityError
 from ebmkit.plugins.component import Component, Include, Need, NoConfig, Selection
 from ebmkit.plugins.host import Host
-from ebmkit.recipes.recipe import KIND_OF, Part, Recipe
+from ebmkit.recipes.recipe import Part, Recipe, kind_of
 from ebmkit.recipes.resolver.resolve import Resolution, resolve
 
 WORDS = ("energy.a", "energy.b", "energy.c", "energy.on", "point.level", "point.mark", "sampler.exact", "objective.fit")
@@ -152,7 +152,7 @@ def outcome(request: Recipe, host: Host) -> Resolution | str:
 
 
 def component_of(host: Host, table: str, chosen: Part) -> Component:
-    return host.get(KIND_OF.get(table, table), chosen.use)
+    return host.get(kind_of(table), chosen.use)
 
 
 def chosen(recipe: Recipe) -> Counter[tuple[str, str]]:
@@ -189,7 +189,7 @@ def test_what_comes_out_is_complete_and_explained(universe: tuple[Component, ...
     noted = [note for note in found.notes if note.startswith("added ")]
     assert len(noted) == added.total(), "every addition has one note"
     for table, name in added:
-        kind = KIND_OF.get(table, table)
+        kind = kind_of(table)
         assert sum(note.startswith((f"added {kind} {name} (", f"added {kind} {name} with ")) for note in noted) == 1
     check_words(found, host)
 

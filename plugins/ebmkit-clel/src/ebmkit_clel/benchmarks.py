@@ -10,9 +10,17 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from ebmkit import Part, Point, as_recipe
-from ebmkit.benchmarks.training import Averages, NoiseImages, assembled, flops_of, matrix_products, steps
-from ebmkit.benchmarks.workload import Bar, Timed, Way, Workload
+from ebmkit import Part, Point, Recipe, as_recipe
+from ebmkit.benchmarks.training import (
+    Averages,
+    NoiseImages,
+    assembled,
+    flops_of,
+    in_precisions,
+    matrix_products,
+    steps,
+)
+from ebmkit.benchmarks.workload import Bar, Call, Timed, Way, Workload
 from ebmkit.ops.augmentation import PRESETS, augment
 from ebmkit_clel.losses import guidance, nt_xent
 from ebmkit_clel.objective import Clel
@@ -78,7 +86,7 @@ def base_way(
 ) -> Way:
     """Returns our training step: moves in one precision, training passes in another; operations counted if asked."""
 
-    def call(device: torch.device, engine: str) -> Any:
+    def call(device: torch.device, engine: str) -> Call:
         settings = {
             "run.precision": precision,
             "run.train_precision": train,
@@ -91,8 +99,7 @@ def base_way(
     def make(device: torch.device) -> Timed:
         return Timed(call=call(device, engine), flops=flops_of(call(device, "eager")) if count else None)
 
-    words = precision if precision == train else f"{precision}, {train} update"
-    return Way(make=make, precision=words, engine=engine, style="" if engine == "eager" else "compile")
+    return in_precisions(make, precision, train, engine)
 
 
 def guidance_share() -> Workload:
@@ -102,7 +109,7 @@ def guidance_share() -> Workload:
     bare = full.with_part("objective", Part("cd"), Part("energy-l2")).with_part("wrapper").with_part("energy", network)
     bare = replace(bare, optim={name: table for name, table in bare.optim.items() if name != "clel"})
 
-    def way(recipe: Any) -> Way:
+    def way(recipe: Recipe) -> Way:
         return Way(make=lambda device: Timed(call=steps(assembled(recipe, GREY, device, EAGER))),
                    precision="as run")  # fmt: skip
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from ebmkit import Tuning
 from ebmkit_diffusion.level_mixing import JUMPS, rates, round_trip, shares
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def level_figure(record: Tuning, step_size: Tensor, accept: tuple[float, float]) -> Any:
-    """Returns a matplotlib figure: share of each level, jump matrix, acceptance and step of each level.
+
+def level_figure(record: Tuning, step_size: Tensor, accept: tuple[float, float]) -> Figure:
+    """Returns the picture: share of each level, jump matrix, acceptance and step of each level.
 
     Args:
-        record: counts, see `diagnostics`.
+        record: counts, see `level_mixing`.
         step_size: s of each level [L], data units.
         accept: the band of acceptance rates, shown behind them.
     """

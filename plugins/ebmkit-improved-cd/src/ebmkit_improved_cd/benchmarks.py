@@ -8,7 +8,7 @@ from torch.func import functional_call
 from torch.nn.utils import clip_grad_norm_
 
 from ebmkit import Part, as_recipe
-from ebmkit.benchmarks.training import Averages, NoiseImages, assembled, steps
+from ebmkit.benchmarks.training import Averages, NoiseImages, assembled, in_precisions, steps
 from ebmkit.benchmarks.workload import Bar, Timed, Way, Workload
 from ebmkit_improved_cd.published_network import PublishedNetwork
 
@@ -63,8 +63,7 @@ def ours(precision: str, train: str, engine: str = "eager", *, terms: bool = Tru
             recipe = recipe.with_part("objective", Part("cd"), Part("energy-l2"))
         return Timed(call=steps(assembled(recipe, GREY, device, settings)))
 
-    words = precision if precision == train else f"{precision}, {train} update"
-    return Way(make=make, precision=words, engine=engine, style="" if engine == "eager" else "compile")
+    return in_precisions(make, precision, train, engine)
 
 
 class Published:
@@ -93,7 +92,7 @@ class Published:
         end = self.moved(self.rows[place[:BATCH]])
         high, low = self.energy(x), self.energy(end.detach())
         loss = (high - low).mean() + (high.square() + low.square()).mean()
-        (loss + self.held(end).mean() - 0.3 * self.entropy(end, self.rows[place[BATCH:]])).backward()
+        (loss + self.constant_energy(end).mean() - 0.3 * self.entropy(end, self.rows[place[BATCH:]])).backward()
         clip_grad_norm_(self.energy.parameters(), 0.5)
         self.fit.step()
         self.fit.zero_grad(set_to_none=True)
@@ -111,7 +110,7 @@ class Published:
             x = (leaf - 100.0 * gradient).clamp(0.0, 1.0)
         return x
 
-    def held(self, x: Tensor) -> Tensor:
+    def constant_energy(self, x: Tensor) -> Tensor:
         """Returns the energies [B], nats, with the parameters held constant."""
         constant = {name: parameter.detach() for name, parameter in self.energy.named_parameters()}
         found: Tensor = functional_call(self.energy, constant, (x,))

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from ebmkit import BuildContext, CapabilityError, Point, abilities_of, at_least_fp32, evaluate, lacks_ability
 from ebmkit.energies.compose import is_combined
-from ebmkit_improved_cd.wrapper_parts import MultiscaleConfig, halved, not_scalable, too_many_networks
+from ebmkit_improved_cd.declarations import MultiscaleConfig, halved, not_scalable, too_many_networks
 
 
 def pyramid(x: Tensor, n_scales: int) -> list[Tensor]:

@@ -15,7 +15,7 @@ class PublishedNetwork(nn.Module):
     memory format; weights are standardised at every call.
     """
 
-    def __init__(self, energy: Any) -> None:
+    def __init__(self, energy: Any) -> None:  # core's resnet, whose inside has no public type
         super().__init__()
         (self.trunk,), self.head = energy.trunks, energy.head
 
@@ -26,16 +26,17 @@ class PublishedNetwork(nn.Module):
             if i:
                 h = functional.silu(functional.avg_pool2d(self.trunk.between[i - 1].convolution(h), 3, 2, padding=1))
             for block in stage:
-                h = self.block(block, h)
+                h = _block(block, h)
         energies: Tensor = self.head(functional.silu(h).mean(dim=(2, 3)))
         return energies
 
-    def block(self, block: Any, x: Tensor) -> Tensor:
-        """Returns the block's map [B, C, H, W] of one with as many channels."""
-        h = x
-        for layer, norm in zip((block.first, block.second), block.norms, strict=True):
-            h = functional.silu(_normalised(layer(h), norm.norm))
-        return x + h
+
+def _block(block: Any, x: Tensor) -> Tensor:
+    """Returns the block's map [B, C, H, W] of one with as many channels."""
+    h = x
+    for layer, norm in zip((block.first, block.second), block.norms, strict=True):
+        h = functional.silu(_normalised(layer(h), norm.norm))
+    return x + h
 
 
 def _normalised(h: Tensor, norm: nn.GroupNorm) -> Tensor:

@@ -1,0 +1,44 @@
+"""What is wrong with the fields of a declaration, in words; "" where nothing is. Imports no torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import is_dataclass
+
+NAME = re.compile(r"(?!\d+$)[\w-]+", re.ASCII)
+CHECKPOINTED = ("energy", "buffer", "tuning")
+
+
+def wrong_name(kind: object, name: object, kinds: Sequence[str]) -> str:
+    """Returns what is wrong with the kind or the name of a part."""
+    if kind not in kinds:
+        return f"its kind is '{kind}'; a kind is one of {', '.join(kinds)}"
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        return f"a name is letters, digits, - and _, and not a number; found {name!r}"
+    if kind == "objective" and name in CHECKPOINTED:
+        return f"no objective can be called '{name}': a checkpoint keeps something else under that name"
+    return ""
+
+
+def wrong_config(config: object) -> str:
+    """Returns what is wrong with a config class."""
+    if not isinstance(config, type) or not is_dataclass(config) or not config.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        return f"config must be a frozen dataclass, found {config!r}"
+    if "use" in config.__dataclass_fields__:
+        return "no setting can be called 'use': in a recipe it names the part"
+    return ""
+
+
+def wrong_place(field: str, place: object) -> str:
+    """Returns what is wrong with the "package.module:callable" in a field."""
+    if not isinstance(place, str) or not all(place.partition(":")):
+        return f"{field} is 'package.module:callable', found {place!r}"
+    return ""
+
+
+def wrong_answer(question: str, answer: object, kind: type) -> str:
+    """Returns what is wrong with a tuple of some kind; a function that will return one is fine."""
+    if callable(answer) or (isinstance(answer, (tuple, list)) and all(isinstance(item, kind) for item in answer)):
+        return ""
+    return f"{question} must be a tuple of {kind.__name__}, or a function that returns one; found {answer!r}"
