@@ -115,7 +115,7 @@ class Diffused:
 class Level:
     """The least that a sampler must know of a discrete coordinate."""
 
-    name, n_values = "level", 6
+    name, n_values, noises_x, leaves_data = "level", 6, False, True
 
 
 def ising(point: Point) -> Tensor:

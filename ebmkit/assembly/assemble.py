@@ -11,6 +11,7 @@ import torch
 from ebmkit.assembly.build import build, build_dataset
 from ebmkit.assembly.checks import check_moves, check_optimisers, check_references, check_trainable, check_values
 from ebmkit.assembly.device import choose_device, choose_precision
+from ebmkit.assembly.members import check_members
 from ebmkit.assembly.model import Model, context_of
 from ebmkit.data.spec import DataSpec
 from ebmkit.errors import DataError
@@ -150,6 +151,7 @@ def build_buffer(recipe: Recipe, context: BuildContext) -> Buffer:
     part = recipe.part("buffer")
     seeded = context.replace(seed=part_seed(context.seed, "buffer"))
     buffer: Buffer = build("buffer", part.use, context=seeded, **part.settings)
+    check_members("buffer", part.use, buffer)
     return buffer
 
 
@@ -157,9 +159,9 @@ def build_coordinates(recipe: Recipe, context: BuildContext) -> BuildContext:
     """Returns the context with the recipe's coordinates, each built knowing those before it."""
     for part in recipe.parts.get("coordinate", ()):
         seeded = context.replace(seed=part_seed(context.seed, part.use))
-        context = context.replace(
-            coordinates=(*context.coordinates, build("coordinate", part.use, context=seeded, **part.settings))
-        )
+        coordinate = build("coordinate", part.use, context=seeded, **part.settings)
+        check_members("coordinate", part.use, coordinate)
+        context = context.replace(coordinates=(*context.coordinates, coordinate))
     return context
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from ebmkit.assembly.members import check_members
 from ebmkit.plugins.context import BuildContext
 from ebmkit.plugins.host import host
 from ebmkit.plugins.loading import load_build
@@ -39,4 +40,5 @@ def build(kind: str, name: str, /, *, context: BuildContext | None = None, **con
 def build_dataset(part: Part, device: torch.device | str) -> Dataset:
     """Builds the data set of a recipe's `[data]`, for a device."""
     dataset: Dataset = build("dataset", part.use, context=BuildContext(device=device), **part.settings)
+    check_members("dataset", part.use, dataset)
     return dataset

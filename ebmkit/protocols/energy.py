@@ -55,6 +55,9 @@ def evaluate(energy: Energy, point: Point, *abilities: str) -> Mapping[str, Tens
     Raises:
         CapabilityError: the energy cannot give one of them.
     """
+    for name in abilities:
+        if name.startswith(LEVELS) and name not in abilities_of(energy):
+            raise lacks_ability(energy, name)
     method = getattr(energy, "evaluate", None)
     if method is not None:
         values: Mapping[str, Tensor] = method(point, *abilities)
@@ -71,8 +74,6 @@ def _ability(energy: Energy, name: str) -> Callable[[Point], Tensor]:
     if name == "energy":
         return energy
     coordinate = level_coordinate_of(name)
-    if coordinate and name not in abilities_of(energy):
-        raise lacks_ability(energy, name)
     method: Callable[..., Tensor] | None = getattr(energy, "levels" if coordinate else name, None)
     if method is None:
         raise lacks_ability(energy, name)

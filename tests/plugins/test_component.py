@@ -99,7 +99,7 @@ def test_objections(rule: str, answer: Callable[..., Any] | None, said: str) -> 
 
 
 def test_a_context_names_the_coordinates_that_it_has() -> None:
-    context = BuildContext(coordinates=(SimpleNamespace(name="label"),))
+    context = BuildContext(coordinates=(SimpleNamespace(name="label", noises_x=False, n_values=2, leaves_data=False),))
     assert context.coordinate("label").name == "label"
     with pytest.raises(CapabilityError, match=r"'level' is needed; the run has: label. Add --coordinate level"):
         context.coordinate("level")

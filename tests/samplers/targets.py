@@ -23,7 +23,9 @@ class Discrete:
     """The least that a sampler must know of a discrete coordinate."""
 
     name: str
-    n_values: int
+    n_values: int | None
+    noises_x: bool = False
+    leaves_data: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -298,3 +298,46 @@ def test_convolutions_say_channels_last_by_their_strides(channels: int, form: An
 def test_a_view_is_an_energy_view() -> None:
     seen = view(mlp())
     assert isinstance(seen, FrozenView) and isinstance(seen, EnergyView)
+
+
+class TwoLadders(nn.Module):
+    """x + level + 10·label of three levels and two labels; it gives all values of either."""
+
+    abilities = frozenset({"levels.level", "levels.label"})
+
+    def evaluate(self, point: Point, *abilities: str) -> dict[str, Tensor]:
+        asked: dict[str, Tensor] = {}
+        for name in abilities:
+            if name == "levels.level":
+                asked[name] = point.x[:, :1] + torch.arange(3) + 10 * point.aux["label"][:, None]
+            elif name == "levels.label":
+                asked[name] = point.x[:, :1] + point.aux["level"][:, None] + 10 * torch.arange(2)
+            else:
+                asked[name] = point.x[:, 0] + point.aux["level"] + 10 * point.aux["label"]
+        return asked
+
+    def forward(self, point: Point) -> Tensor:
+        return self.evaluate(point, "energy")["energy"]
+
+
+class PlainLadders:
+    """The same as a plain callable, asked by its method `levels`."""
+
+    abilities = TwoLadders.abilities
+
+    def __call__(self, point: Point) -> Tensor:
+        return TwoLadders().evaluate(point, "energy")["energy"]
+
+    def levels(self, point: Point, name: str) -> Tensor:
+        return TwoLadders().evaluate(point, f"levels.{name}")[f"levels.{name}"]
+
+
+@pytest.mark.parametrize("energy", [TwoLadders(), PlainLadders()])
+def test_the_levels_are_those_of_the_coordinate_that_is_asked_for(energy: Any) -> None:
+    at = Point(x=torch.randn(4, 2), aux={"level": torch.tensor([0, 2, 1, 2]), "label": torch.tensor([0, 1, 1, 0])})
+    seen = view(energy)
+    for name, n in (("level", 3), ("label", 2)):
+        each = [seen.energy(at.with_aux(**{name: torch.full((4,), value)})) for value in range(n)]
+        torch.testing.assert_close(seen.levels(at, name), torch.stack(each, dim=1))
+    with pytest.raises(CapabilityError, match=r"'levels\.colour' was asked"):
+        seen.levels(at, "colour")

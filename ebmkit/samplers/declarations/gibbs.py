@@ -48,7 +48,7 @@ def _gibbs_needs(config: GibbsConfig, selection: Selection) -> tuple[Need, ...]:
     point = Need(f"point.{config.coordinate}", default=config.coordinate)
     if config.window:
         return (point,)
-    otherwise = "set window on gibbs: by as many energies a draw, any energy will do (window = 10: of 10 values)"
+    otherwise = "give this gibbs a window (window = 10 for 10 values): any energy will do, asked once for each of them"
     return (point, Need(f"energy.levels.{config.coordinate}", otherwise=otherwise))
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from ebmkit import Batch, BuildContext, CapabilityError, Phases, Point, RecipeError
 from ebmkit.assembly.build import build
+from ebmkit.protocols.guided import Encodes
 from ebmkit.rng import stream
 
 SHAPE, N = (1, 8, 8), 6
@@ -206,3 +207,26 @@ def test_two_strengths_of_one_joint_energy_are_refused():
         build("objective", "clel", context=CONTEXT.replace(inner=energy), beta=0.02)
     with pytest.raises(RecipeError, match="beta"):
         build("objective", "clel", context=CONTEXT.replace(inner=energy), beta=-1.0)
+
+
+class Forwarding(nn.Module):
+    """A wrapper that forwards a latent, and says how strong it is."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.within, self.abilities = inner, inner.abilities
+
+    @property
+    def guidance_strength(self):
+        return self.within.guidance_strength
+
+    def evaluate(self, point, *abilities):
+        return self.within.evaluate(point, *abilities)
+
+
+def test_two_strengths_are_refused_through_a_wrapper_too():
+    energy, _ = made()
+    context = CONTEXT.replace(inner=Forwarding(energy))
+    assert isinstance(build("objective", "clel", context=context, encoder="small", beta=energy.beta), Encodes)
+    with pytest.raises(CapabilityError, match="one β"):
+        build("objective", "clel", context=context, beta=2 * energy.beta)

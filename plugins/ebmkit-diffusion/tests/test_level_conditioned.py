@@ -1,14 +1,20 @@
 """Laws of an energy whose blocks hear the level."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from ebmkit_diffusion.declarations import LevelConditionedConfig
+from ebmkit_diffusion.level_conditioned import LevelConditioned
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from ebmkit import BuildContext, CapabilityError, Point, view
 from ebmkit.assembly.build import build
 from ebmkit.energies.heads import CONDITION
 from ebmkit.protocols.energy import evaluate
+from ebmkit.protocols.guided import guidance_strength
 
 SHAPES = {"mlp": (2,), "resnet": (1, 8, 8)}
 
@@ -126,3 +132,52 @@ def test_the_gaussian_base_is_the_energy_of_diffused_gaussian_data():
     assert torch.allclose(energy(point) - energy(point)[0], exact - exact[0], rtol=1e-3, atol=1e-3)
     levels = evaluate(energy, point, "levels.level")["levels.level"]
     assert torch.allclose(levels.gather(1, point.aux["level"][:, None])[:, 0], energy(point), atol=1e-4)
+
+
+class Striped(nn.Module):
+    """½‖f‖² with f = Wx + colour + ½c, and the energies of three colours at once."""
+
+    abilities = frozenset({"energy", "features", "levels.colour"})
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 5)
+
+    def evaluate(self, point, *abilities):
+        def features(colour):
+            return self.layer(point.x) + colour[:, None] + point.aux[CONDITION] / 2
+
+        every = (
+            [features(torch.full((len(point),), float(i))) for i in range(3)] if "levels.colour" in abilities else []
+        )
+        given = {"levels.colour": lambda: torch.stack([f.square().sum(1) / 2 for f in every], dim=1)}
+        own = features(point.aux["colour"].float()) if {"energy", "features"} & set(abilities) else None
+        given |= {"features": lambda: own, "energy": lambda: own.square().sum(1) / 2}
+        return {name: given[name]() for name in abilities}
+
+    def forward(self, point):
+        return self.evaluate(point, "energy")["energy"]
+
+
+def test_all_values_of_another_coordinate_are_those_at_the_level_of_the_point():
+    context = BuildContext(event_shape=(2,))
+    context = context.replace(coordinates=(build("coordinate", "level", context=context, noise_levels=4),))
+    level = context.coordinate("level")
+    config = LevelConditionedConfig(conditioning=5, base="gaussian", rows=7)
+    energy = stirred(LevelConditioned(config, Striped(), level, n_features=5)).eval()
+    point = points(6).with_aux(colour=torch.tensor([0, 1, 2, 2, 1, 0]))
+    colours = energy.evaluate(point.without("colour"), "levels.colour")["levels.colour"]
+    each = [energy(point.with_aux(colour=torch.full((6,), i))) for i in range(3)]
+    torch.testing.assert_close(colours, torch.stack(each, dim=1))
+    both = energy.evaluate(point, "levels.level", "levels.colour")
+    torch.testing.assert_close(both["levels.colour"], colours)
+    torch.testing.assert_close(both["levels.level"], energy.levels(point))
+    bilinear = LevelConditioned(replace(config, head="bilinear"), Striped(), level, n_features=5)
+    assert bilinear.abilities == {"energy", "features", "levels.level"}
+
+
+def test_a_latent_says_its_strength_through_the_level():
+    energy = wrapped()
+    assert energy.guidance_strength is None
+    energy.inner.guidance_strength = 0.25
+    assert energy.guidance_strength == guidance_strength(energy) == 0.25

@@ -94,3 +94,17 @@ def test_it_needs_an_energy_with_features_and_a_level():
         build("wrapper", "level-head")
     with pytest.raises(CapabilityError, match="Add --coordinate level"):
         build("wrapper", "level-head", context=BuildContext(inner=build("energy", "mlp")))
+
+
+def test_all_values_of_another_coordinate_do_not_come_out():
+    """The head reads features, and those of the backbone are at the point's own value."""
+    inner = Backbone()
+    inner.abilities = inner.abilities | {"levels.colour"}
+    energy = LevelHead(LevelHeadConfig(embedding=8), inner, headed_level(), n_features=4)
+    assert energy.abilities == {"energy", "features", "levels.level"}
+    with pytest.raises(CapabilityError, match=r"levels\.colour"):
+        energy.evaluate(points(2), "levels.colour")
+
+
+def headed_level():
+    return build("coordinate", "level", context=BuildContext(event_shape=(3,)), noise_levels=5)

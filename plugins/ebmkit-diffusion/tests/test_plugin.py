@@ -183,7 +183,7 @@ use = "level"
 REFUSED = {
     '[[sampler]]\nuse = "sgld"\nclamp = "on"': "noises x",
     '[[sampler]]\nuse = "augment"\ninexact = true\n[[sampler]]\nuse = "mgms"': "noises x",
-    '[[wrapper]]\nuse = "level-head"\n[[wrapper]]\nuse = "level-conditioned"': "both give energy.levels",
+    '[[wrapper]]\nuse = "level-head"\n[[wrapper]]\nuse = "level-conditioned"': "both give energy.levels.level",
     '[[objective]]\nuse = "cd-levels"\n[[sampler]]\nuse = "mgms"\nwindow = 2': "needs draws.level",
     '[[objective]]\nuse = "energy-l2"\n[[sampler]]\nuse = "mgms"': "the variance of the model diverges",
 }
@@ -198,3 +198,44 @@ def test_what_makes_no_sense_beside_a_level_is_refused_before_anything_is_built(
 def test_a_run_whose_sampler_moves_no_x_is_refused(tmp_path):
     with pytest.raises(CapabilityError, match="moves no x"):
         run(LEVELLED + '[[sampler]]\nuse = "gibbs"\n[run]\nsteps = 1\nbatch_size = 4', out=tmp_path / "run")
+
+
+LABEL_AND_LEVEL = """
+[run]
+steps = 1
+batch_size = 8
+[data]
+use = "toy"
+[energy]
+use = "mlp"
+widths = [8]
+[buffer]
+use = "replay"
+capacity = 16
+[[coordinate]]
+use = "label"
+[[coordinate]]
+use = "level"
+[[sampler]]
+use = "mala"
+moves = 1
+[[sampler]]
+use = "gibbs"
+coordinate = "label"
+WINDOW
+[[sampler]]
+use = "gibbs"
+coordinate = "level"
+"""
+
+
+def test_all_labels_are_not_all_levels():
+    """An energy that gives all levels need not give all labels: said before anything is built, with the way out."""
+    with pytest.raises(CapabilityError, match=r"needs energy\.levels\.label; found.*energy\.levels\.level.*window"):
+        resolution(LABEL_AND_LEVEL.replace("WINDOW", ""))
+
+
+@pytest.mark.parametrize("wrapper", ["level-conditioned", "level-head"])
+def test_a_window_draws_labels_beside_levels(tmp_path, wrapper):
+    asked = LABEL_AND_LEVEL.replace("WINDOW", "window = 8") + table("wrapper", wrapper)
+    assert run(asked, out=tmp_path / "run").step == 1

@@ -128,7 +128,7 @@ def build_level_conditioned(config: LevelConditionedConfig, context: BuildContex
     if context.inner is None:
         raise CapabilityError("level-conditioned wraps an energy, found none: set inner in the BuildContext.")
     level = level_coordinate(context, "level-conditioned")
-    found = length_of(context.inner, "features", context, conditioning=config.conditioning)
+    found = length_of(context.inner, "features", context, hidden=(LEVEL,), conditioning=config.conditioning)
     with seeded(context.seed):
         return LevelConditioned(config, context.inner, level, n_features=found, temperature=context.temperature).to(
             context.device

@@ -117,7 +117,7 @@ def build_level_head(config: LevelHeadConfig, context: BuildContext) -> LevelHea
     if context.inner is None:
         raise CapabilityError("level-head wraps an energy, found none: set inner in the BuildContext.")
     level = level_coordinate(context, "level-head")
-    found = length_of(context.inner, "features", context)
+    found = length_of(context.inner, "features", context, hidden=(LEVEL,))
     with seeded(context.seed):
         return LevelHead(config, context.inner, level, n_features=found, temperature=context.temperature).to(
             context.device
