@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import ebmkit
-from ebmkit.protocols.dataset import Dataset
-from ebmkit.protocols.energy import Energy
+from ebmkit import Dataset, Energy
 
 
 def train_classifier(data: Dataset, steps: int) -> nn.Module:

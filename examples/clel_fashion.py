@@ -12,11 +12,10 @@ from pathlib import Path
 import torch
 
 import ebmkit
-from ebmkit.assembly.complete import as_recipe
+from ebmkit import as_recipe, generate
 from ebmkit.evaluation.pictures import save_picture
 from ebmkit.recipes.recipe import parse_override
 from ebmkit.runs.loop import Progress
-from ebmkit.sampling.generate import generate
 
 CONDITIONS = {
     "class": "class:Bag",

@@ -14,8 +14,8 @@ import torch
 from fashion_classes import classifier, report
 
 import ebmkit
+from ebmkit import generate
 from ebmkit.evaluation.pictures import grid, nearest, to_uint8
-from ebmkit.sampling.generate import generate
 
 COLUMNS = 10
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import ebmkit
-from ebmkit.sampling.generate import generate
+from ebmkit import generate
 
 
 def classifier(dataset, epochs: int = 6) -> tuple[nn.Module, float]:

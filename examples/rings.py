@@ -26,10 +26,9 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 import ebmkit
-from ebmkit.assembly.complete import as_recipe
-from ebmkit.errors import DataError
+from ebmkit import DataError, Part, Recipe, as_recipe
 from ebmkit.plugins.host import host
-from ebmkit.recipes.recipe import Part, Recipe, parse_override
+from ebmkit.recipes.recipe import parse_override
 from ebmkit.runs import checkpoint
 
 N_CHAINS = 200
