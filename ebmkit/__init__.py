@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ebmkit.protocols.sampler import SamplerInfo as SamplerInfo
     from ebmkit.protocols.sampler import SamplerState as SamplerState
     from ebmkit.protocols.sampler import Tail as Tail
+    from ebmkit.protocols.traits import SamplerTraits as SamplerTraits
     from ebmkit.runs.run import Run as Run
     from ebmkit.runs.run import load as load
     from ebmkit.runs.run import resume as resume
@@ -64,6 +65,7 @@ _HOME = {
     "protocols.energy": "EnergyView evaluate",
     "protocols.objective": "Requires Phases",
     "protocols.sampler": "SamplerInfo SamplerState Tail",
+    "protocols.traits": "SamplerTraits",
     "assembly.model": "Model",
     "runs.run": "Run load resume run",
     "sampling.diagnostics": "ess_bulk ess_tail r_hat",

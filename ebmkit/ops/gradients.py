@@ -19,7 +19,7 @@ def gradient_with_graph(view: EnergyView, point: Point, rows: int | None) -> tup
     the same move, the gradient of a KL term differs by 2 % from that of a graph in fp32 (cosine .9998).
     """
     gradient = view.gradient(point.map(torch.detach))
-    half = getattr(view, "precision", "fp32") == "bf16"
+    half = view.precision == "bf16"
     with torch.enable_grad():
         leading = point.map(lambda tensor: tensor[:rows])
         kept = leading.x if leading.x.requires_grad else leading.x.detach().requires_grad_()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
 from ebmkit.errors import EbmkitError, PluginError
+from ebmkit.protocols.traits import DERIVED, SamplerTraits
 
 KINDS = ("energy", "wrapper", "coordinate", "sampler", "buffer", "objective", "dataset", "metric")
 NAME = re.compile(r"(?!\d+$)[\w-]+", re.ASCII)
@@ -67,6 +68,7 @@ class Selection:
         temperature: of the run, p ∝ exp(−E/T).
         coordinates: names of the chosen coordinates.
         noised: names of those that noise x: they give `point.noised`.
+        discrete: names of those that have a number of values: they give `point.discrete`.
         event_shape: shape of one datum where the data set is known, else None.
     """
 
@@ -74,6 +76,7 @@ class Selection:
     temperature: float = 1.0
     coordinates: tuple[str, ...] = ()
     noised: tuple[str, ...] = ()
+    discrete: tuple[str, ...] = ()
     event_shape: tuple[int, ...] | None = None
 
 
@@ -94,7 +97,8 @@ class Component:
         summary: one line.
         cite: authors, year, title, where; empty for common knowledge.
         needs: words it needs; a tuple of `Need` or a function of (config, selection).
-        gives: words it gives; a tuple or a function of (config, selection).
+        gives: words it gives; a tuple or a function of (config, selection). Those of a sampler's traits are added.
+        traits: of a sampler, what it does: `SamplerTraits`, or a function of (config, selection) that returns them.
         includes: parts that come along; a tuple of `Include` or a function of (config, selection).
         hides: words of the energy that a wrapper takes away; a tuple or a function of (config, selection).
         optim: settings of `[optim.NAME]` for a part that owns parameters (an energy's go to `[optim.energy]`).
@@ -112,6 +116,7 @@ class Component:
     cite: str = ""
     needs: tuple[Need, ...] | Callable[[Any, Selection], tuple[Need, ...]] = ()
     gives: tuple[str, ...] | Callable[[Any, Selection], tuple[str, ...]] = ()
+    traits: SamplerTraits | Callable[[Any, Selection], SamplerTraits] | None = None
     includes: tuple[Include, ...] | Callable[[Any, Selection], tuple[Include, ...]] = ()
     hides: tuple[str, ...] | Callable[[Any, Selection], tuple[str, ...]] = ()
     optim: Mapping[str, Any] = field(default_factory=dict)
@@ -120,7 +125,8 @@ class Component:
     benchmarks: str = ""
 
     def __post_init__(self) -> None:
-        for wrong in (self._misnamed(), self._misbuilt(), *(self._misdeclared(q, getattr(self, q)) for q in ANSWERS)):
+        answers = (self._misdeclared(question, getattr(self, question)) for question in ANSWERS)
+        for wrong in (self._misnamed(), self._misbuilt(), self._mistraited(), *answers):
             if wrong:
                 raise PluginError(f"Component '{self.name}': {wrong}.")
 
@@ -131,13 +137,23 @@ class Component:
             PluginError: the declaration's own function fails, or answers something else.
         """
         declared = getattr(self, question)
-        if not callable(declared):
-            return tuple(declared)
-        answer = self._called(question, config, selection)
+        answer = self._called(question, config, selection) if callable(declared) else declared
         wrong = self._misdeclared(question, answer)
         if wrong:
             raise PluginError(f"{self.kind} '{self.name}': {wrong}.")
-        return tuple(answer)
+        derived = self.traits_of(config, selection).words if question == "gives" and self.kind == "sampler" else ()
+        return (*sorted(derived), *answer)
+
+    def traits_of(self, config: Any, selection: Selection) -> SamplerTraits:
+        """Returns what a sampler does under a config and selection.
+
+        Raises:
+            PluginError: the declaration's own function fails, or answers something else.
+        """
+        found = self._called("traits", config, selection) if callable(self.traits) else self.traits
+        if not isinstance(found, SamplerTraits):
+            raise PluginError(f"{self.kind} '{self.name}': traits must be SamplerTraits, found {found!r}.")
+        return found
 
     def objection(self, rule: str, config: Any, selection: Selection) -> str:
         """Returns the reason that its `skip` or `refuse` gives, "" where there is none."""
@@ -173,12 +189,23 @@ class Component:
             return f"benchmarks is 'package.module:callable', found {self.benchmarks!r}"
         return ""
 
+    def _mistraited(self) -> str:
+        if self.kind != "sampler":
+            return "" if self.traits is None else f"traits are those of a sampler, and it is of kind '{self.kind}'"
+        if isinstance(self.traits, SamplerTraits) or callable(self.traits):
+            return ""
+        return f"a sampler needs traits = SamplerTraits(…), or a function that returns them; found {self.traits!r}"
+
+    def _derives(self, word: str) -> bool:
+        return self.kind == "sampler" and word.startswith(DERIVED)
+
     def _misdeclared(self, question: str, answer: Any) -> str:
         if callable(answer):
             return ""
         kind = ANSWERS[question]
         if isinstance(answer, (tuple, list)) and all(isinstance(item, kind) for item in answer):
-            return ""
+            said = [word for word in answer if question == "gives" and self._derives(word)]
+            return f"{', '.join(said)} follows from a sampler's traits: leave it out of gives" if said else ""
         return f"{question} must be a tuple of {kind.__name__}, or a function that returns one; found {answer!r}"
 
 

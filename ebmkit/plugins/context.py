@@ -62,6 +62,9 @@ class BuildContext:
             temperature=self.temperature,
             coordinates=tuple(coordinate.name for coordinate in self.coordinates),
             noised=tuple(c.name for c in self.coordinates if getattr(c, "noises_x", False)),
+            discrete=tuple(
+                c.name for c in self.coordinates if getattr(c, "n_values", None) or getattr(c, "n_classes", None)
+            ),
             event_shape=tuple(self.event_shape),
         )
 

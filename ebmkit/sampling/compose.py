@@ -17,7 +17,7 @@ from ebmkit.point import Point
 from ebmkit.protocols.energy import abilities_of, evaluate
 from ebmkit.recipes.recipe import to_toml
 from ebmkit.sampling.given import LARGEST, latent_direction
-from ebmkit.sampling.rescaled import slower
+from ebmkit.sampling.variants import slower
 
 Op = Literal["and", "or", "not"]
 USUAL_WEIGHT: Mapping[str, float] = {"and": 1.0, "or": 0.0, "not": 0.001}

@@ -70,7 +70,7 @@ def leaves_data(model: Model, held: frozenset[str], start: Point) -> list[str]:
         CapabilityError: such a coordinate is neither held nor moved, so that chains would never come to data.
     """
     names = [name for name in leaving(model, start) if name not in held]
-    stuck = [name for name in names if name not in model.sampler.moves_coordinates]
+    stuck = [name for name in names if name not in model.sampler.traits.coordinates]
     if stuck:
         raise CapabilityError(
             f"Fresh chains do not start at data, and no part of the sampler moves {', '.join(stuck)}: they never get "
@@ -106,7 +106,7 @@ def after_transitions(
             made += 1
             state, info = _moved(model, view, state, made)
             gradients += info.n_gradients
-            rates += _accepted(model, info)
+            rates += _accepted(info)
             if watch:
                 watch(Moment(transition=made, transitions=total, n_taken=None, x=_shown(model, state.point)))
     n = len(state.point)
@@ -139,7 +139,7 @@ def at_visits(
         under_way = counts[rows] < visits
         state, info = _moved(model, view, state, i)
         gradients += info.n_gradients * int(under_way.sum())
-        rates += [rate[under_way] for rate in _accepted(model, info)]
+        rates += [rate[under_way] for rate in _accepted(info)]
         moved = rows[under_way]
         kept = _with_rows(kept, moved, _rows(state.point, under_way))
         counts[moved] += at_data(model, state.point)[under_way]
@@ -177,9 +177,9 @@ def _moved(model: Model, view: EnergyView, state: SamplerState, i: int) -> tuple
     return state, info
 
 
-def _accepted(model: Model, info: SamplerInfo) -> list[Tensor]:
+def _accepted(info: SamplerInfo) -> list[Tensor]:
     """Returns the share of accepted proposals [B], in a list that is empty where the sampler rejects nothing."""
-    rate = acceptance(model.sampler, info)
+    rate = acceptance(info)
     return [] if rate is None else [rate]
 
 

@@ -105,7 +105,7 @@ def run_phases(parts: Parts, batch: Batch, step: int, tuning: Tuning) -> tuple[P
     positive = lift(parts.coordinates, batch, rng("lift"))
     needs, negative, tail, reference, info, constant = parts.requires, None, None, None, None, None
     if needs.negatives:
-        match = frozenset(positive.aux) - parts.sampler.moves_coordinates
+        match = frozenset(positive.aux) - parts.sampler.traits.coordinates
         token, start = parts.buffer.draw(positive, rng("draw"), match)
         kept = Tail(moves=needs.tail_moves, rows=min(needs.tail_rows, len(start)) or None) if needs.tail_moves else None
         state, info = parts.sampler.step(parts.view, parts.sampler.init(start, rng("chains"), tuning), tail=kept)

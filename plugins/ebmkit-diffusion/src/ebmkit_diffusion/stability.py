@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -16,6 +16,7 @@ from ebmkit.errors import CapabilityError, DivergenceError, RecipeError
 from ebmkit.point import Point
 from ebmkit.protocols.sampler import Tuning
 from ebmkit.rng import stream
+from ebmkit.samplers.step_size import tuned_step_sizes
 from ebmkit_diffusion.level import Level
 
 Statistic = Callable[[Tensor], Tensor]
@@ -127,17 +128,9 @@ def tuned_step(tuning: Tuning) -> float:
     Raises:
         RecipeError: nothing was adapted.
     """
-    for sizes in _step_sizes(tuning):
+    for sizes in tuned_step_sizes(tuning):
         return float(sizes.flatten()[0])
     raise RecipeError("This run adapted no step size: give step_size, in data units, to the long model.")
-
-
-def _step_sizes(tuning: Tuning) -> Iterator[Tensor]:
-    for name, value in tuning.items():
-        if isinstance(value, Mapping):
-            yield from _step_sizes(value)
-        elif name == "step_size":
-            yield value
 
 
 def _clean(model: Model, x: Tensor, given: Mapping[str, Tensor]) -> Point:
