@@ -36,6 +36,7 @@ class CountingView:
 
     def __init__(self, seen: Any) -> None:
         self.seen, self.live, self.n_gradients = seen, seen.live, 0
+        self.precision = seen.precision
 
     def gradient(self, point: Point) -> Tensor:
         self.n_gradients += 1
@@ -82,7 +83,10 @@ def test_a_move_is_the_formula(
     context = BuildContext(event_shape=tuple(event), value_range=(-0.5, 0.5) if clamped else None)
     x = torch.randn(n, *event, generator=torch.Generator().manual_seed(seed))
     end = moved(
-        sgld(context, moves=1, step_size=step_size, noise=noise, clip=clip), view(Quadratic()), Point(x=x), seed
+        sgld(context, moves=1, step_size=step_size, noise=noise, clip=clip, bounds="clamp" if clamped else "auto"),
+        view(Quadratic()),
+        Point(x=x),
+        seed,
     )
     gradient = 2.0 * (x - 0.5)
     wanted = (
@@ -202,17 +206,18 @@ def test_gradients_are_counted_as_they_are_spent(tail: Tail | None) -> None:
 
 
 def test_moves_stay_in_the_value_range_unless_a_coordinate_noises_x() -> None:
-    end = moved(sgld(IMAGES, step_size=1.0, noise=1.0), view(network()), images())
-    assert end.x.min() == 0 and end.x.max() == 1
+    for bounds in ("mirror", "clamp"):
+        end = moved(sgld(IMAGES, step_size=1.0, noise=1.0, bounds=bounds), view(network()), images())
+        assert (end.x.min() == 0 and end.x.max() == 1) == (bounds == "clamp") and 0 <= end.x.min() <= end.x.max() <= 1
     noised = IMAGES.replace(coordinates=(type("Level", (), {"name": "level", "noises_x": True})(),))
-    assert sgld(noised).bounds is None and sgld(IMAGES, clamp="off").bounds is None
+    assert sgld(noised).walls is None and sgld(IMAGES, bounds="off").walls is None
     with pytest.raises(CapabilityError, match="noises x"):
-        sgld(noised, clamp="on")
+        sgld(noised, bounds="mirror")
 
 
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(CapabilityError, match="clamp"):
-        sgld(clamp="on")
+        sgld(bounds="clamp")
     with pytest.raises(CapabilityError, match="int64"):
         sgld().init(Point(x=torch.zeros(2, 2, dtype=torch.long)), rng())
     for config in ({"step_size": 0.0}, {"step_size": -1.0}, {"noise": -1.0}, {"moves": 0}):
