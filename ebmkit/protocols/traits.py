@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,7 +26,7 @@ class SamplerTraits:
     ['moves.level', 'sampler.exact', 'sampler.tail']
     """
 
-    moves: frozenset[str] = frozenset({X})
+    moves: Set[str] = frozenset({X})
     discrete: bool = False
     adjusted: bool = False
     bias_order: int | None = None
@@ -44,7 +44,7 @@ class SamplerTraits:
     @property
     def coordinates(self) -> frozenset[str]:
         """The coordinates that it moves, x not among them."""
-        return self.moves - {X}
+        return frozenset(self.moves - {X})
 
     @property
     def only_augments(self) -> bool:

@@ -215,6 +215,27 @@ def test_moves_stay_in_the_value_range_unless_a_coordinate_noises_x() -> None:
         sgld(noised, bounds="mirror")
 
 
+def test_a_captured_loop_knows_its_walls() -> None:
+    keys: list[Any] = []
+
+    class Capturing(type(view(Quadratic()))):  # type: ignore[misc]
+        captures = True
+
+        def moves(self, key: Any, loop: Any, point: Point, noise: Tensor) -> Tensor:
+            keys.append(key)
+            return point.x
+
+    for bounds in ("mirror", "clamp", "off", "mirror"):
+        moved(sgld(IMAGES, step_size=1.0, noise=1.0, bounds=bounds), Capturing(Quadratic()), images())
+    assert len(set(keys)) == 3 and keys[0] == keys[3]
+
+
+def test_a_slower_one_keeps_its_temperature() -> None:
+    whole = sgld(IMAGES, step_size=4.0, noise=0.2)
+    slow = whole.slower(4.0)
+    assert (slow.step_size, slow.noise) == (1.0, 0.1) and slow.walls == whole.walls and slow.traits == whole.traits
+
+
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(CapabilityError, match="clamp"):
         sgld(bounds="clamp")
