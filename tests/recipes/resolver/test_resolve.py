@@ -581,3 +581,30 @@ def test_labels_are_set_on_whatever_energy() -> None:
     for name in host().names("energy"):
         parts = {"energy": (Part(name),), "coordinate": (Part("label"),)}
         assert resolve(Recipe(parts=parts), host()).recipe.part("energy").settings["labels"] is True
+
+
+LEVELLED = (
+    declared("coordinate", "depth", gives=("point.discrete", "point.noised")),
+    declared("coordinate", "side", gives=("point.discrete",)),
+    declared("coordinate", "kind", gives=("point.discrete",)),
+    declared("wrapper", "every-value", gives=("energy.levels",)),
+)
+
+
+def gibbs_of(coordinate: str) -> Any:
+    core = host().get("sampler", "gibbs")
+    found = resolution(core, *LEVELLED, coordinate=coordinate, sampler="sgld+gibbs", wrapper="every-value").recipe
+    return found.parts["sampler"][1].settings["coordinate"]
+
+
+@pytest.mark.parametrize(("coordinate", "meant"), [("side", "side"), ("depth", "depth"), ("kind+depth+side", "depth")])
+def test_gibbs_draws_the_coordinate_that_is_meant(coordinate: str, meant: str) -> None:
+    assert gibbs_of(coordinate) == meant
+
+
+def test_gibbs_asks_which_coordinate_is_meant() -> None:
+    with pytest.raises(CapabilityError, match=r"it could draw kind or side\. Say which: sampler\.gibbs\.coordinate ="):
+        gibbs_of("side+kind")
+    core = host().get("sampler", "gibbs")
+    with pytest.raises(CapabilityError, match=r"draws a discrete coordinate, and the run has none"):
+        resolution(core, sampler="sgld+gibbs")
