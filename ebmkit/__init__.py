@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ebmkit.errors import EbmkitError as EbmkitError
     from ebmkit.errors import PluginError as PluginError
     from ebmkit.errors import RecipeError as RecipeError
-    from ebmkit.ops.gradients import score as score
     from ebmkit.errors import RunError as RunError
+    from ebmkit.ops.gradients import score as score
     from ebmkit.plugins.component import Component as Component
     from ebmkit.plugins.component import Include as Include
     from ebmkit.plugins.component import Need as Need
@@ -51,11 +51,13 @@ if TYPE_CHECKING:
     from ebmkit.protocols.objective import Objective as Objective
     from ebmkit.protocols.objective import Phases as Phases
     from ebmkit.protocols.objective import Requires as Requires
+    from ebmkit.protocols.sampler import Goes as Goes
     from ebmkit.protocols.sampler import Sampler as Sampler
     from ebmkit.protocols.sampler import SamplerInfo as SamplerInfo
     from ebmkit.protocols.sampler import SamplerState as SamplerState
     from ebmkit.protocols.sampler import Tail as Tail
     from ebmkit.protocols.sampler import Tuning as Tuning
+    from ebmkit.protocols.traits import SamplerTraits as SamplerTraits
     from ebmkit.recipes.recipe import Part as Part
     from ebmkit.recipes.recipe import Recipe as Recipe
     from ebmkit.rng import seeded as seeded
@@ -97,7 +99,8 @@ _HOME = {
     "level_coordinate_of levels_of",
     "protocols.guided": "Encodes Guided guidance_strength",
     "protocols.objective": "Objective Phases Requires",
-    "protocols.sampler": "Sampler SamplerInfo SamplerState Tail Tuning",
+    "protocols.sampler": "Goes Sampler SamplerInfo SamplerState Tail Tuning",
+    "protocols.traits": "SamplerTraits",
     "recipes.recipe": "Part Recipe",
     "rng": "seeded stream",
     "runs.run": "Run load resume run",

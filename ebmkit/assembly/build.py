@@ -6,12 +6,14 @@ from typing import Any
 
 import torch
 
+from ebmkit.assembly.checks import check_traits
 from ebmkit.assembly.members import check_members
 from ebmkit.plugins.context import BuildContext
 from ebmkit.plugins.host import host
 from ebmkit.plugins.loading import load_build
 from ebmkit.protocols.dataset import Dataset
 from ebmkit.recipes.recipe import Part
+from ebmkit.recipes.resolver.choice import settled
 from ebmkit.recipes.settings import validated
 
 
@@ -27,6 +29,7 @@ def build(kind: str, name: str, /, *, context: BuildContext | None = None, **con
     Raises:
         RecipeError: an unknown part or setting, or a value out of range.
         CapabilityError: the part cannot work in this context.
+        PluginError: a sampler was built that does something else than its declaration says.
 
     >>> import ebmkit
     >>> ebmkit.build("sampler", "sgld", moves=5).step_size
@@ -34,7 +37,12 @@ def build(kind: str, name: str, /, *, context: BuildContext | None = None, **con
     """
     component = host().get(kind, name)
     settings = validated(component.config, config, f"{kind} {name}")
-    return load_build(component)(settings, context or BuildContext())
+    context = context or BuildContext()
+    built = load_build(component)(settings, context)
+    if kind == "sampler":
+        selection = context.selection()
+        check_traits(built, component.traits_of(settled(settings, selection), selection), name)
+    return built
 
 
 def build_dataset(part: Part, device: torch.device | str) -> Dataset:

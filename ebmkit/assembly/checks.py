@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import fields
+from typing import Any
 
 from torch import nn
 
@@ -12,7 +14,8 @@ from ebmkit.plugins.host import host
 from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.energy import derivatives_of
 from ebmkit.protocols.objective import Objective
-from ebmkit.protocols.sampler import Sampler, is_discrete, moves_x
+from ebmkit.protocols.sampler import Composite, Sampler
+from ebmkit.protocols.traits import SamplerTraits
 from ebmkit.recipes.recipe import Part, Recipe
 from ebmkit.recipes.settings import validated
 from ebmkit.training.parts import Parts
@@ -38,10 +41,18 @@ def check_optimisers(recipe: Recipe, owners: Collection[str]) -> None:
 
 def check_moves(parts: Parts) -> None:
     """Raises CapabilityError where chains would stay where they began."""
-    if parts.requires.negatives and not moves_x(parts.sampler):
+    if not parts.requires.negatives:
+        return
+    traits = parts.sampler.traits
+    if not traits.moves_x:
         raise CapabilityError(
             f"{type(parts.sampler).__name__} moves no x, so every chain would stay where it began: put a sampler of x "
             "before it, as --sampler mala+gibbs."
+        )
+    if parts.requires.tail_moves and traits.tail != "keeps":
+        raise CapabilityError(
+            f"An objective wants the graph of the last moves, but {type(parts.sampler).__name__} does not keep it: end "
+            "with sgld, underdamped, mala or hmc, or with parts after it that pass the graph on, as gibbs does."
         )
 
 
@@ -91,7 +102,9 @@ def check_values(sampler: Sampler, coordinates: Iterable[Coordinate], x_values: 
     Raises:
         CapabilityError: they do not fit each other.
     """
-    wrong = [type(p).__name__ for p in parts_of(sampler) if moves_x(p) and is_discrete(p) != (x_values != "real")]
+    wrong = [
+        type(p).__name__ for p in parts_of(sampler) if _moves_values(p) and p.traits.discrete != (x_values != "real")
+    ]
     if wrong and x_values == "real":
         raise CapabilityError(
             f"{wrong[0]} moves discrete x, but x of these data is real-valued: take sgld, mala, hmc or nuts."
@@ -105,6 +118,27 @@ def check_values(sampler: Sampler, coordinates: Iterable[Coordinate], x_values: 
         raise CapabilityError(f"Coordinate '{noisy[0]}' noises x, but x of these data is {x_values}: leave it out.")
 
 
+def _moves_values(sampler: Sampler) -> bool:
+    """Whether it moves x by the energy; an augmentation changes what it is given."""
+    return sampler.traits.moves_x and not sampler.traits.only_augments
+
+
+def check_traits(sampler: Any, declared: SamplerTraits, name: str) -> None:
+    """Raises PluginError where a built sampler does something else than its declaration says."""
+    if not isinstance(sampler, Sampler):
+        raise PluginError(f"sampler '{name}' built {type(sampler).__name__}, which lacks traits, init or step.")
+    if sampler.traits != declared:
+        found = {f.name: (getattr(declared, f.name), getattr(sampler.traits, f.name)) for f in fields(SamplerTraits)}
+        said = "; ".join(f"{key}: {_shown(a)} declared, {_shown(b)} built" for key, (a, b) in found.items() if a != b)
+        raise PluginError(
+            f"sampler '{name}': its declaration and what it built differ in traits ({said}). Give both the same."
+        )
+
+
+def _shown(value: Any) -> str:
+    return "{" + ", ".join(sorted(value)) + "}" if isinstance(value, frozenset) else repr(value)
+
+
 def parts_of(sampler: Sampler) -> Iterator[Sampler]:
     """Yields the sampler, or the parts of a sequence."""
     return (part for part, _ in parts_with(sampler, frozenset()))
@@ -112,8 +146,8 @@ def parts_of(sampler: Sampler) -> Iterator[Sampler]:
 
 def parts_with(sampler: Sampler, names: frozenset[str]) -> Iterator[tuple[Sampler, frozenset[str]]]:
     """Yields the same, each with the coordinates that its points have: `names`, and what the samplers around it add."""
-    children: tuple[Sampler, ...] = getattr(sampler, "children", ())
-    for child in children:
-        yield from parts_with(child, names | getattr(sampler, "hands_down", frozenset()))
-    if not children:
+    if not isinstance(sampler, Composite):
         yield sampler, names
+        return
+    for child in sampler.children:
+        yield from parts_with(child, names | sampler.hands_down)

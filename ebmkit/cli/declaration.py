@@ -79,18 +79,23 @@ def in_words(hint: object) -> str:
 def relations(component: Component) -> Iterator[tuple[str, str]]:
     """Yields (heading, text) of what a part needs, gives, hides and includes, as far as its default settings tell."""
     for question, text in (("needs", _need), ("gives", str), ("includes", _include), ("hides", str)):
-        answer = getattr(component, question)
+        depends = _depends(component, question)
         found = _asked(component, question)
         if found is None:
             yield question, "depends on its settings"
         elif found:
-            yield question, ", ".join(text(item) for item in found) + (" (by default)" if callable(answer) else "")
+            yield question, ", ".join(text(item) for item in found) + (" (by default)" if depends else "")
     if component.optim:
         yield "optimiser", ", ".join(f"{key} = {_written(value)}" for key, value in component.optim.items())
 
 
+def _depends(component: Component, question: str) -> bool:
+    """Whether the answer depends on settings; what a sampler gives also follows from its traits."""
+    return callable(getattr(component, question)) or (question == "gives" and callable(component.traits))
+
+
 def _asked(component: Component, question: str) -> tuple[Any, ...] | None:
-    if not callable(getattr(component, question)):
+    if not _depends(component, question):
         return component.ask(question, None, Selection())
     if any(_default(f) == "required" for f in fields(component.config)):
         return None

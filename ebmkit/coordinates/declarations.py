@@ -32,6 +32,7 @@ COMPONENTS = (
         build="ebmkit.coordinates.label:build_label",
         summary="class label, stored beside each chain",
         needs=(Need("energy.labels", config={"labels": True}),),
+        gives=("point.discrete",),
     ),
     Component(
         kind="coordinate",

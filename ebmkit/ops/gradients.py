@@ -60,6 +60,9 @@ class LiveView(Protocol):
 
     live: Ask
 
+    @property
+    def precision(self) -> str: ...  # noqa: D102
+
     def gradient(self, point: Point) -> Tensor: ...  # noqa: D102
 
 
@@ -72,7 +75,7 @@ def gradient_with_graph(view: LiveView, point: Point, rows: int | None) -> tuple
     the same move, the gradient of a KL term differs by 2 % from that of a graph in fp32 (cosine .9998).
     """
     gradient = view.gradient(point.map(torch.detach))
-    half = getattr(view, "precision", "fp32") == "bf16"
+    half = view.precision == "bf16"
     with torch.enable_grad():
         leading = point.map(lambda tensor: tensor[:rows])
         kept = leading if leading.x.requires_grad else leaf(leading)

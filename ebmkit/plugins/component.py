@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, overload
 
 from ebmkit.errors import EbmkitError, PluginError
-from ebmkit.plugins.wellformed import wrong_answer, wrong_config, wrong_name, wrong_place
+from ebmkit.plugins.wellformed import derived_words, wrong_answer, wrong_config, wrong_name, wrong_place, wrong_traits
+from ebmkit.protocols.traits import SamplerTraits
 
 KINDS = ("energy", "wrapper", "coordinate", "sampler", "buffer", "objective", "dataset", "metric")
 
@@ -66,6 +67,7 @@ class Selection:
         temperature: of the run, p ∝ exp(−E/T).
         coordinates: names of the chosen coordinates.
         noised: names of those that noise x: they give `point.noised`.
+        discrete: names of those that have a number of values: they give `point.discrete`.
         event_shape: shape of one datum where the data set is known, else None.
     """
 
@@ -73,6 +75,7 @@ class Selection:
     temperature: float = 1.0
     coordinates: tuple[str, ...] = ()
     noised: tuple[str, ...] = ()
+    discrete: tuple[str, ...] = ()
     event_shape: tuple[int, ...] | None = None
 
 
@@ -93,7 +96,8 @@ class Component:
         summary: one line.
         cite: authors, year, title, where; empty for common knowledge.
         needs: words it needs; a tuple of `Need` or a function of (config, selection).
-        gives: words it gives; a tuple or a function of (config, selection).
+        gives: words it gives; a tuple or a function of (config, selection). Those of a sampler's traits are added.
+        traits: of a sampler, what it does: `SamplerTraits`, or a function of (config, selection) that returns them.
         includes: parts that come along; a tuple of `Include` or a function of (config, selection).
         hides: words of the energy that a wrapper takes away; a tuple or a function of (config, selection).
         negatives: of an objective, whether it needs chains of the model, as its `requires.negatives` says once it is
@@ -114,6 +118,7 @@ class Component:
     cite: str = ""
     needs: tuple[Need, ...] | Callable[[Any, Selection], tuple[Need, ...]] = ()
     gives: tuple[str, ...] | Callable[[Any, Selection], tuple[str, ...]] = ()
+    traits: SamplerTraits | Callable[[Any, Selection], SamplerTraits] | None = None
     includes: tuple[Include, ...] | Callable[[Any, Selection], tuple[Include, ...]] = ()
     hides: tuple[str, ...] | Callable[[Any, Selection], tuple[str, ...]] = ()
     negatives: bool | Callable[[Any, Selection], bool] = True
@@ -128,7 +133,8 @@ class Component:
             wrong_config(self.config),
             wrong_place("build", self.build),
             wrong_place("benchmarks", self.benchmarks or "none:none"),
-            *(wrong_answer(question, getattr(self, question), kind) for question, kind in ANSWERS.items()),
+            wrong_traits(self.kind, self.traits),
+            *(self._wrong(question, getattr(self, question)) for question in ANSWERS),
         )
         for wrong in filter(None, wrongs):
             raise PluginError(f"Component '{self.name}': {wrong}.")
@@ -149,13 +155,23 @@ class Component:
             PluginError: the declaration's own function fails, or answers something else.
         """
         declared = getattr(self, question)
-        if not callable(declared):
-            return tuple(declared)
-        answer = self._called(question, config, selection)
-        wrong = wrong_answer(question, answer, ANSWERS[question])
+        answer = self._called(question, config, selection) if callable(declared) else declared
+        wrong = self._wrong(question, answer)
         if wrong:
             raise PluginError(f"{self.kind} '{self.name}': {wrong}.")
-        return tuple(answer)
+        derived = self.traits_of(config, selection).words if question == "gives" and self.kind == "sampler" else ()
+        return (*sorted(derived), *answer)
+
+    def traits_of(self, config: Any, selection: Selection) -> SamplerTraits:
+        """Returns what a sampler does under a config and selection.
+
+        Raises:
+            PluginError: the declaration's own function fails, or answers something else.
+        """
+        found = self._called("traits", config, selection) if callable(self.traits) else self.traits
+        if not isinstance(found, SamplerTraits):
+            raise PluginError(f"{self.kind} '{self.name}': traits must be SamplerTraits, found {found!r}.")
+        return found
 
     def needs_negatives(self, config: object, selection: Selection) -> bool:
         """Returns whether an objective needs chains of the model."""
@@ -165,6 +181,11 @@ class Component:
     def objection(self, rule: str, config: object, selection: Selection) -> str:
         """Returns the reason that its `skip` or `refuse` gives, "" where there is none."""
         return str(self._called(rule, config, selection) or "") if getattr(self, rule) is not None else ""
+
+    def _wrong(self, question: str, answer: object) -> str:
+        """Returns what is wrong with an answer: its type, or a word that follows from a sampler's traits."""
+        wrong = wrong_answer(question, answer, ANSWERS[question])
+        return wrong or (derived_words(answer) if question == "gives" and self.kind == "sampler" else "")
 
     def _called(self, name: str, config: object, selection: Selection) -> Any:
         try:

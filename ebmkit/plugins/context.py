@@ -66,6 +66,7 @@ class BuildContext:
             temperature=self.temperature,
             coordinates=tuple(coordinate.name for coordinate in self.coordinates),
             noised=tuple(coordinate.name for coordinate in self.coordinates if coordinate.noises_x),
+            discrete=tuple(coordinate.name for coordinate in self.coordinates if coordinate.n_values),
             event_shape=tuple(self.event_shape),
         )
 

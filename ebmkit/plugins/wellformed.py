@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import is_dataclass
 
+from ebmkit.protocols.traits import DERIVED, SamplerTraits
+
 NAME = re.compile(r"(?!\d+$)[\w-]+", re.ASCII)
 CHECKPOINTED = ("energy", "buffer", "tuning")
 
@@ -42,3 +44,18 @@ def wrong_answer(question: str, answer: object, kind: type) -> str:
     if callable(answer) or (isinstance(answer, (tuple, list)) and all(isinstance(item, kind) for item in answer)):
         return ""
     return f"{question} must be a tuple of {kind.__name__}, or a function that returns one; found {answer!r}"
+
+
+def wrong_traits(kind: object, traits: object) -> str:
+    """Returns what is wrong with the traits of a part; a function that will return them is fine."""
+    if kind != "sampler":
+        return "" if traits is None else f"traits are those of a sampler, and it is of kind '{kind}'"
+    if isinstance(traits, SamplerTraits) or callable(traits):
+        return ""
+    return f"a sampler needs traits = SamplerTraits(…), or a function that returns them; found {traits!r}"
+
+
+def derived_words(answer: object) -> str:
+    """Returns what is wrong with the words that a sampler gives: some follow from its traits alone."""
+    said = [word for word in answer if word.startswith(DERIVED)] if isinstance(answer, (tuple, list)) else []
+    return f"{', '.join(said)} follows from a sampler's traits: leave it out of gives" if said else ""

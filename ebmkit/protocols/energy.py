@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -110,9 +110,21 @@ class EnergyView(Protocol):
 
     Attributes:
         live: the energy itself, for the moves whose graph is kept.
+        precision: of the gradient. With "fp32", energy and gradient are one pass.
+        captures: whether loops of moves are captured whole; such a view is a `CapturingView`.
     """
 
     live: Energy
+
+    @property
+    def precision(self) -> Literal["fp32", "bf16"]:
+        """Of the gradient."""
+        ...
+
+    @property
+    def captures(self) -> bool:
+        """Whether loops of moves are captured whole."""
+        ...
 
     def energy(self, point: Point) -> Tensor:
         """Returns the energies [B], nats, in fp32: for acceptance ratios."""
@@ -128,4 +140,17 @@ class EnergyView(Protocol):
 
     def energy_and_gradient(self, point: Point) -> tuple[Tensor, Tensor]:
         """Returns both, from one pass where their precisions agree."""
+        ...
+
+
+Loop = Callable[[Callable[[Point], Tensor], Point, Tensor], Tensor]
+"""Makes one move for each row of noise from a point, by a gradient that it is handed; returns x."""
+
+
+@runtime_checkable
+class CapturingView(EnergyView, Protocol):
+    """A view that can make the moves of a loop as one captured graph."""
+
+    def moves(self, key: Hashable, loop: Loop, point: Point, noise: Tensor) -> Tensor:
+        """Returns x after the moves: `loop(gradient, point, noise)`, captured once for each key and shape."""
         ...

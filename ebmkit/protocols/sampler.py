@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 
 from ebmkit.point import Point
 from ebmkit.protocols.energy import EnergyView
+from ebmkit.protocols.traits import SamplerTraits
 
 Tuning = Mapping[str, Any]
 """Step sizes and adaptation counts: tensors, or one such mapping for each child of a sequence."""
@@ -49,9 +50,11 @@ class SamplerInfo:
 
     Attributes:
         start: where the transition began.
-        accept_rate: [B] in [0, 1], 1 where moves are not accepted or rejected.
+        accept_rate: [B] in [0, 1], accepted proposals over proposals; 1 where there are none.
         n_moves: moves made by each chain.
         n_gradients: energy gradients that each chain asked of the view; the graph of a tail is not counted.
+        n_proposals: moves of x by each chain that were accepted or rejected. What always happens is none: an unadjusted
+            move, a draw of a coordinate given all else, an augmentation.
         children: one info for each part of a sequence.
     """
 
@@ -59,6 +62,7 @@ class SamplerInfo:
     accept_rate: Tensor
     n_moves: int
     n_gradients: int
+    n_proposals: int = 0
     children: tuple[SamplerInfo, ...] = ()
 
 
@@ -67,17 +71,10 @@ class Sampler(Protocol):
     """A pure transition: the same (point, tuning, rng state) gives the same next point.
 
     Attributes:
-        moves_coordinates: the coordinates beyond x that it moves. One that lists none moves x, unless an attribute
-            `moves_x` says otherwise. One whose attribute `passes_tail` is true moves x without an energy gradient:
-            it keeps the graph it is handed, and a tail belongs to a part before it. One whose attribute `discrete` is
-            true moves x among discrete values; one that is unadjusted says in `bias_order` the order of its bias in
-            the step size. It may have a method
-            `metrics(info, tuning)` that returns named scalars about a transition for the log, and a method
-            `figures(tuning)` that returns named matplotlib figures for the folder of samples. One that is a sequence
-            and keeps records beside has the sequence in an attribute `sequence`: generation takes parts out of it.
+        traits: what it does, as its declaration says.
     """
 
-    moves_coordinates: frozenset[str]
+    traits: SamplerTraits
 
     def init(self, point: Point, rng: Generator, tuning: Tuning | None = None) -> SamplerState:
         """Returns the state that starts at a point."""
@@ -93,16 +90,79 @@ class Sampler(Protocol):
         ...
 
 
-def moves_x(sampler: Sampler) -> bool:
-    """Returns whether a sampler moves x: its `moves_x` if it has one, else whether it lists no coordinate."""
-    return bool(getattr(sampler, "moves_x", not sampler.moves_coordinates))
+Goes = Callable[[Sampler], bool]
+"""Whether a part of a sampler is to be taken out."""
 
 
-def is_discrete(sampler: Sampler) -> bool:
-    """Returns whether a sampler moves x among discrete values."""
-    return bool(getattr(sampler, "discrete", False))
+@runtime_checkable
+class Composite(Protocol):
+    """A sampler made of others. Part i has its tuning under "i", and child i of the info is its own.
+
+    Attributes:
+        children: its parts, in order.
+        hands_down: coordinates that it adds to the points which its parts move.
+    """
+
+    children: tuple[Sampler, ...]
+    hands_down: frozenset[str]
+
+    def without(self, goes: Goes, tuning: Tuning) -> tuple[Sampler, Tuning] | None:
+        """Returns what is left without the parts that go, and its tuning; None where nothing is.
+
+        One of which nothing goes returns itself and the tuning as it is.
+        """
+        ...
 
 
-def owns_tail(sampler: Sampler) -> bool:
-    """Returns whether a tail's graph can begin in a sampler: it moves x, and not just by passing a graph on."""
-    return moves_x(sampler) and not getattr(sampler, "passes_tail", False)
+@runtime_checkable
+class Adaptive(Protocol):
+    """A sampler whose step sizes learn from its transitions, in training and in burn-in.
+
+    Attributes:
+        warmup: transitions at the start of training that take every finite proposal.
+    """
+
+    @property
+    def warmup(self) -> int:
+        """Transitions, 0 for none."""
+        ...
+
+    def adapted(self, tuning: Tuning, info: SamplerInfo) -> Tuning:
+        """Returns the tuning after one transition."""
+        ...
+
+
+@runtime_checkable
+class Rescalable(Protocol):
+    """A sampler whose step can be made smaller at the same temperature, for a steeper energy."""
+
+    def slower(self, divisor: float) -> Sampler:
+        """Returns the sampler with its step size divided; whoever has a tuning divides its "step_size" likewise."""
+        ...
+
+
+@runtime_checkable
+class Monitored(Protocol):
+    """A sampler that says more of its transitions than acceptance."""
+
+    def metrics(self, info: SamplerInfo, tuning: Tuning) -> Mapping[str, Tensor]:
+        """Returns named scalars about a transition, for the log."""
+        ...
+
+    def figures(self, tuning: Tuning) -> Mapping[str, Any]:
+        """Returns named matplotlib figures, for the folder of samples."""
+        ...
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A sampler that must start within bounds.
+
+    Attributes:
+        bounds: (lowest, highest) value of x; None where it is unbounded.
+    """
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Data units."""
+        ...

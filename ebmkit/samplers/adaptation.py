@@ -1,4 +1,4 @@
-"""Step sizes and how training adapts them: pure functions of (tuning, info), apart from every transition.
+"""How training adapts step sizes: pure functions of (tuning, info), apart from every transition.
 
 A transition reads its step from the tuning and returns the tuning unchanged. Whoever trains calls `adapted` after it;
 whoever evaluates does not, and takes `for_evaluation` once. The counts are entries of the tuning, so they are saved
@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ebmkit.protocols.sampler import Sampler, SamplerInfo, Tuning
-from ebmkit.samplers.declarations.metropolis import HmcConfig, MalaConfig
+from ebmkit.protocols.sampler import Adaptive, Composite, Sampler, SamplerInfo, Tuning
+from ebmkit.samplers.acceptance import trials, trials_by_value
+from ebmkit.samplers.declarations.steps import StepConfig
 from ebmkit.samplers.warmup import WARMUP
 
 
@@ -67,12 +68,10 @@ Adaptation = AcceptBand | DualAveraging
 
 def adapted(sampler: Sampler, tuning: Tuning, info: SamplerInfo) -> Tuning:
     """Returns a sampler's tuning after it has learnt from one transition, each child of a sequence by its own rule."""
-    children: tuple[Sampler, ...] = getattr(sampler, "children", ())
-    if children and len(info.children) == len(children):
-        pairs = enumerate(zip(children, info.children, strict=True))
+    if isinstance(sampler, Composite):
+        pairs = enumerate(zip(sampler.children, info.children, strict=True))
         return {**tuning, **{str(i): adapted(child, tuning.get(str(i), {}), its) for i, (child, its) in pairs}}
-    rule: Adaptation | None = getattr(sampler, "adaptation", None)
-    learnt = tuning if rule is None else adapt(rule, tuning, info)
+    learnt = sampler.adapted(tuning, info) if isinstance(sampler, Adaptive) else tuning
     return {**learnt, WARMUP: (tuning[WARMUP] - 1).clamp(min=0)} if WARMUP in tuning else learnt
 
 
@@ -84,7 +83,7 @@ def adapt(rule: Adaptation, tuning: Tuning, info: SamplerInfo) -> Tuning:
         tuning: {"step_size": [] or [n_values], …}; counts are added to it at the first call.
         info: of the transition; its trials count for the coordinate's values at its start.
     """
-    accepted, tried = trials(info, tuning["step_size"], rule.per)
+    accepted, tried = _trials(info, tuning["step_size"], rule.per)
     pooled = {
         "accepted": tuning.get("accepted", 0) + accepted,
         "tried": tuning.get("tried", 0) + tried,
@@ -139,23 +138,19 @@ def for_evaluation(tuning: Tuning) -> Tuning:
     return {**tuning, **parts}
 
 
-def trials(info: SamplerInfo, step_size: Tensor, per: str) -> tuple[Tensor, Tensor]:
-    """Returns (accepted, tried) moves, pooled over chains like the step size: [] or [n_values]."""
-    accepted = info.accept_rate.to(step_size.device) * info.n_moves
-    if not per:
-        return accepted.sum(), torch.full_like(accepted, info.n_moves).sum()
-    values = torch.arange(len(step_size), device=step_size.device)
-    member = (info.start.aux[per][:, None] == values).to(accepted.dtype)
-    return accepted @ member, member.sum(dim=0) * info.n_moves
+def _trials(info: SamplerInfo, step_size: Tensor, per: str) -> tuple[Tensor, Tensor]:
+    """Returns (accepted, tried) proposals, pooled over chains like the step size: [] or [n_values]."""
+    counted = trials_by_value(info, info.start.aux[per], len(step_size)) if per else trials(info)
+    return counted[0].to(step_size.device), counted[1].to(step_size.device)
 
 
-def build_adaptation(config: MalaConfig | HmcConfig) -> Adaptation | None:
-    """Returns the rule that a config asks for, None for "off"."""
+def build_adaptation(config: StepConfig, per: str = "") -> Adaptation | None:
+    """Returns the rule that a config asks for, None for "off"; each value of coordinate `per` is adapted by itself."""
     low, high = config.accept
     if config.adapt == "band":
-        return AcceptBand(low=low, high=high, every=config.adapt_every, per=config.step_size_per or "")
+        return AcceptBand(low=low, high=high, every=config.adapt_every, per=per)
     if config.adapt == "dual-averaging":
-        return DualAveraging(target=(low + high) / 2, every=config.adapt_every, per=config.step_size_per or "")
+        return DualAveraging(target=(low + high) / 2, every=config.adapt_every, per=per)
     return None
 
 

@@ -13,14 +13,13 @@ from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import EnergyView
 from ebmkit.protocols.sampler import SamplerInfo, SamplerState, Tail, Tuning
-from ebmkit.samplers.declarations.augment import AugmentConfig
+from ebmkit.samplers.declarations.augment import AUGMENT, AugmentConfig
 
 
 class Augment:
     """Replaces each chain, with probability p, by an augmented copy of itself (Du et al., 2021; Lee et al., 2023)."""
 
-    moves_coordinates: frozenset[str] = frozenset()
-    passes_tail = True
+    traits = AUGMENT
 
     def __init__(self, law: Augmentation, p: float, value_range: tuple[float, float] | None) -> None:
         self.law, self.p, self.value_range = law, p, value_range

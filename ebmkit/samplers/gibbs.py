@@ -10,7 +10,7 @@ from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import EnergyView
 from ebmkit.protocols.sampler import SamplerInfo, SamplerState, Tail, Tuning
-from ebmkit.samplers.declarations.gibbs import GibbsConfig
+from ebmkit.samplers.declarations.gibbs import GibbsConfig, coordinate_unclear, gibbs_traits
 from ebmkit.samplers.step_size import count_values
 
 
@@ -46,13 +46,13 @@ def block(current: Tensor, offset: Tensor, window: int) -> Tensor:
 class Gibbs:
     """Draws the coordinate from its conditional law softmax(−E(x, ·)/T); x is not moved and no gradient is spent."""
 
-    moves_x = False
-
     def __init__(self, *, config: GibbsConfig, temperature: float, n_values: int | None = None) -> None:
+        if config.coordinate is None:
+            raise CapabilityError("gibbs needs the name of the coordinate that it draws: set coordinate.")
         if config.window and n_values is None:
             raise CapabilityError("gibbs needs the number of values of its coordinate for a window.")
         self.config, self.temperature, self.n_values = config, temperature, n_values
-        self.moves_coordinates = frozenset({config.coordinate})
+        self.coordinate, self.traits = config.coordinate, gibbs_traits(config)
 
     def init(self, point: Point, rng: Generator, tuning: Tuning | None = None) -> SamplerState:
         """Returns the state that starts at a point.
@@ -73,7 +73,7 @@ class Gibbs:
         """
         if tail is not None:
             raise CapabilityError("gibbs moves no x, so it has no graph to keep: put mala or hmc before it.")
-        name, current = self.config.coordinate, self._current(state.point)
+        name, current = self.coordinate, self._current(state.point)
         uniform = torch.rand(len(state.point), generator=state.rng, device=current.device)
         point = state.point.map(torch.detach)
         if self.config.window:
@@ -92,7 +92,7 @@ class Gibbs:
     def _block(self, view: EnergyView, point: Point, current: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
         """Returns the values of a random block [B, w] and their energies [B, w], infinite where none is."""
         assert self.n_values is not None
-        name, window = self.config.coordinate, min(self.config.window, self.n_values)
+        name, window = self.coordinate, min(self.config.window, self.n_values)
         offset = torch.randint(window, current.shape, generator=rng, device=current.device)
         values = block(current, offset if window < self.n_values else torch.zeros_like(offset), window)
         present = (values >= 0) & (values < self.n_values)
@@ -101,7 +101,7 @@ class Gibbs:
         return values, torch.where(present, torch.stack(columns, dim=1), torch.inf)
 
     def _current(self, point: Point) -> Tensor:
-        name = self.config.coordinate
+        name = self.coordinate
         if name not in point.aux:
             have = ", ".join(point.aux) or "no coordinate"
             raise CapabilityError(f"gibbs draws '{name}', but the chains have: {have}. Add --coordinate {name}.")
@@ -114,6 +114,14 @@ class Gibbs:
 
 
 def build_gibbs(config: GibbsConfig, context: BuildContext) -> Gibbs:
-    """Builds the sampler; raises CapabilityError where the coordinate of a window is absent or not discrete."""
-    n_values = count_values(context, config.coordinate) if config.window else None
-    return Gibbs(config=config, temperature=context.temperature, n_values=n_values)
+    """Builds the sampler.
+
+    Raises:
+        CapabilityError: the coordinate of a window is absent or not discrete, or nobody knows which one is meant.
+    """
+    selection = context.selection()
+    settled = config.settled(selection)
+    if settled.coordinate is None:
+        raise CapabilityError(f"gibbs: {coordinate_unclear(settled, selection)}")
+    n_values = count_values(context, settled.coordinate) if config.window else None
+    return Gibbs(config=settled, temperature=context.temperature, n_values=n_values)

@@ -14,7 +14,7 @@ from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import EnergyView
 from ebmkit.protocols.sampler import SamplerInfo, SamplerState, Tail, Tuning
-from ebmkit.samplers.declarations.gibbs import GwgConfig
+from ebmkit.samplers.declarations.gibbs import GWG, GwgConfig
 from ebmkit.samplers.gibbs import gibbs_draw
 from ebmkit.samplers.metropolis import Evaluated, Target, build_target, choose, no_tail
 
@@ -113,8 +113,7 @@ class GibbsWithGradients:
     rejected, the number of changes is that of the moves: average over time, or take an odd and an even number in turn.
     """
 
-    moves_coordinates: frozenset[str] = frozenset()
-    discrete = True
+    traits = GWG
 
     def __init__(self, *, config: GwgConfig, target: Target, values: Values) -> None:
         self.config, self.target, self.values = config, target, values
@@ -150,7 +149,13 @@ class GibbsWithGradients:
             proposal, log_ratio = self.propose(view, chains, uniform[0])
             accepted = self.target.allows(proposal) & (torch.log1p(-uniform[1]) <= log_ratio)
             chains, n_accepted = choose(accepted, proposal, chains), n_accepted + accepted
-        info = SamplerInfo(start=state.point, accept_rate=n_accepted / moves, n_moves=moves, n_gradients=1 + moves)
+        info = SamplerInfo(
+            start=state.point,
+            accept_rate=n_accepted / moves,
+            n_moves=moves,
+            n_gradients=1 + moves,
+            n_proposals=moves,
+        )
         point = state.point.replace(x=chains.point.x)
         return SamplerState(point=point, rng=state.rng, tuning=state.tuning), info
 

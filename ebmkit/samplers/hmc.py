@@ -10,11 +10,10 @@ from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import EnergyView
 from ebmkit.protocols.sampler import SamplerInfo, SamplerState, Tail, Tuning
-from ebmkit.samplers.adaptation import Adaptation, build_adaptation
-from ebmkit.samplers.declarations.metropolis import HmcConfig
-from ebmkit.samplers.metropolis import Evaluated, Target, build_scale, build_target, transition
-from ebmkit.samplers.reflection import bounced, mirrored
-from ebmkit.samplers.step_size import count_values, initial_tuning, step_sizes
+from ebmkit.samplers.declarations.metropolis import EXACT, HmcConfig
+from ebmkit.samplers.metropolis import Evaluated, Target, build_target, transition
+from ebmkit.samplers.reflection import Bounds, bounced, mirrored
+from ebmkit.samplers.step_size import StepSize, build_steps
 
 
 def kick(momentum: Tensor, gradient: Tensor, step_size: Tensor) -> Tensor:
@@ -29,7 +28,7 @@ def leapfrog(
     step_size: Tensor,
     n_leapfrog: int,
     gradient_at: Callable[[Tensor], Tensor],
-    bounds: tuple[float, float] | None = None,
+    bounds: Bounds = None,
 ) -> tuple[Tensor, Tensor]:
     """Returns x after L leapfrog steps, and the momentum half a step before: close with `kick(p, ∇E(x)/T, ε/2)`.
 
@@ -69,32 +68,27 @@ def log_accept_ratio(energy: Tensor, energy_new: Tensor, momentum: Tensor, momen
 class Hmc:
     """K Hamiltonian proposals per transition, each from a fresh momentum, at K·L + 1 gradients."""
 
-    moves_coordinates: frozenset[str] = frozenset()
+    traits = EXACT
 
-    def __init__(
-        self,
-        *,
-        config: HmcConfig,
-        target: Target,
-        scale: Tensor | None = None,
-        n_values: int | None = None,
-        adaptation: Adaptation | None = None,
-    ) -> None:
-        self.config, self.target, self.scale, self.n_values = config, target, scale, n_values
-        self.adaptation = adaptation
+    def __init__(self, *, config: HmcConfig, target: Target, steps: StepSize) -> None:
+        self.config, self.target, self.steps = config, target, steps
+        self.bounds, self.warmup = target.bounds, 0
         self.n_gradients = config.n_leapfrog
 
     def init(self, point: Point, rng: Generator, tuning: Tuning | None = None) -> SamplerState:
         """Returns the state that starts at a point, with the step size of `tuning` if it has one."""
-        sized = initial_tuning(tuning, self.config.step_size, self.n_values, point)
-        return SamplerState(point=point, rng=rng, tuning=sized)
+        return SamplerState(point=point, rng=rng, tuning=self.steps.init(point, tuning))
 
     def step(
         self, view: EnergyView, state: SamplerState, *, tail: Tail | None = None
     ) -> tuple[SamplerState, SamplerInfo]:
         """Returns the state after K moves; see `Sampler.step` and `metropolis.transition`."""
-        step_size = step_sizes(state.tuning, state.point, self.config.step_size_per or "", self.scale)
+        step_size = self.steps.of(state.tuning, state.point)
         return transition(self, view, state, n_moves=self.config.moves, step_size=step_size, tail=tail)
+
+    def adapted(self, tuning: Tuning, info: SamplerInfo) -> Tuning:
+        """Returns the tuning after one transition; see `Adaptive`."""
+        return self.steps.adapted(tuning, info)
 
     def propose(
         self, view: EnergyView, chains: Evaluated, noise: Tensor, step_size: Tensor
@@ -121,10 +115,4 @@ class Hmc:
 
 def build_hmc(config: HmcConfig, context: BuildContext) -> Hmc:
     """Builds the sampler; raises CapabilityError where `step_size_per` names no discrete coordinate of the run."""
-    return Hmc(
-        config=config,
-        target=build_target(context),
-        scale=build_scale(config.scale, context),
-        n_values=count_values(context, config.step_size_per) if config.step_size_per else None,
-        adaptation=build_adaptation(config),
-    )
+    return Hmc(config=config, target=build_target(context), steps=build_steps(config, context))

@@ -15,6 +15,8 @@ from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import EnergyView
 from ebmkit.protocols.sampler import SamplerInfo, SamplerState, Tail
+from ebmkit.samplers.declarations.langevin import WARM
+from ebmkit.samplers.reflection import Walls
 from ebmkit.samplers.warmup import WARMUP
 
 
@@ -59,7 +61,7 @@ class Target:
         Where energy and gradient are one pass, it is spared what `view.gradient` does to mark rows whose energy is not
         finite.
         """
-        one_pass = getattr(view, "precision", "fp32") == "fp32"
+        one_pass = view.precision == "fp32"
         return self._reduced(view.energy_and_gradient(point)[1] if one_pass else view.gradient(point))
 
     def live_gradient(self, view: EnergyView, point: Point) -> Tensor:
@@ -138,9 +140,7 @@ def transition(
         before, chains = chains.point, choose(moved, proposal, chains)
         if i >= n_moves - kept:
             taken = torch.where(rows_as(moved, noise), step_size, 0)  # a rejected row's step has length 0
-            start = before.map(lambda tensor: tensor[:rows])
-            start = start.replace(x=start.x.requires_grad_() if live is None else live)
-            live = carry(chains.point.x[:rows], kernel.replay(view, start, noise[:rows], taken[:rows]))
+            live = replayed(kernel, view, before, chains.point.x[:rows], noise, taken, live)
         n_accepted = n_accepted + accepted
     x = chains.point.x if live is None else torch.cat([live, chains.point.x[len(live) :]])
     info = SamplerInfo(
@@ -148,8 +148,28 @@ def transition(
         accept_rate=n_accepted / n_moves,
         n_moves=n_moves,
         n_gradients=1 + n_moves * kernel.n_gradients,
+        n_proposals=n_moves,
     )
     return SamplerState(point=state.point.replace(x=x), rng=state.rng, tuning=state.tuning), info
+
+
+def replayed(
+    kernel: Kernel, view: EnergyView, before: Point, end: Tensor, noise: Tensor, taken: Tensor, live: Tensor | None
+) -> Tensor:
+    """Returns the end of one more move, bit for bit, with the graph of how it came about.
+
+    Args:
+        kernel: that proposed it.
+        view: of the energy.
+        before: B chains before the move.
+        end: x of the first rows after it: those whose graph is kept.
+        noise: [B, *event], of the move.
+        taken: [B, *event], its step, 0 in rows that rejected it.
+        live: x of these rows before the move with its graph; None where the graph begins here.
+    """
+    start = before.map(lambda tensor: tensor[: len(end)])
+    start = start.replace(x=start.x.requires_grad_() if live is None else live)
+    return carry(end, kernel.replay(view, start, noise[: len(end)], taken[: len(end)]))
 
 
 def choose(accepted: Tensor, proposal: Evaluated, current: Evaluated) -> Evaluated:
@@ -170,20 +190,25 @@ def build_target(context: BuildContext) -> Target:
     return Target(temperature=context.temperature, bounds=None if noised else context.value_range)
 
 
-def build_scale(scale: tuple[float, ...], context: BuildContext) -> Tensor | None:
-    """Returns the relative step of each entry as [*event], None where all are 1.
+def build_bounds(asked: str, temperature: float, context: BuildContext, name: str) -> Walls | None:
+    """Returns the walls of a sampler that is not adjusted, None where x is unbounded.
+
+    Args:
+        asked: "auto", "mirror", "clamp" or "off".
+        temperature: of its moves, nats.
+        context: of the run.
+        name: of the sampler, for the message.
 
     Raises:
-        CapabilityError: there are more or fewer of them than entries.
+        CapabilityError: walls are asked for where x has no range.
     """
-    if not scale:
+    bounds = build_target(context).bounds
+    if asked in ("mirror", "clamp") and bounds is None:
+        why = "a coordinate noises x" if context.x_is_noised else "the data have no value range"
+        raise CapabilityError(f'{name}: bounds = "{asked}", but {why}. Set bounds = "auto".')
+    if bounds is None or asked == "off":
         return None
-    n_entries = torch.Size(context.event_shape).numel()
-    if len(scale) != n_entries:
-        raise CapabilityError(
-            f"scale has {len(scale)} entries, but a datum of shape {context.event_shape} has {n_entries}: one each."
-        )
-    return torch.tensor(scale, device=context.device, dtype=context.dtype).view(context.event_shape)
+    return Walls(bounds=bounds, mirror=asked == "mirror" or (asked == "auto" and temperature >= WARM))
 
 
 def no_tail(name: str) -> CapabilityError:

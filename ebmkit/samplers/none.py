@@ -10,13 +10,13 @@ from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
 from ebmkit.protocols.energy import EnergyView
 from ebmkit.protocols.sampler import SamplerState, Tail, Tuning
+from ebmkit.protocols.traits import SamplerTraits
 
 
 class NoSampler:
     """Moves nothing: whoever starts chains with it is told what to do."""
 
-    moves_coordinates: frozenset[str] = frozenset()
-    moves_x = False
+    traits = SamplerTraits(moves=frozenset(), asks_gradient=False)
 
     def init(self, point: Point, rng: Generator, tuning: Tuning | None = None) -> NoReturn:
         """Raises CapabilityError."""

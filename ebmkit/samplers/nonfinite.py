@@ -26,11 +26,6 @@ def finite_rows(point: Point) -> Tensor:
     return torch.stack(rows).all(dim=0) if rows else torch.ones(len(point), dtype=torch.bool, device=point.x.device)
 
 
-def clamped(values: Tensor, low: float, high: float) -> Tensor:
-    """Returns the values clamped to [low, high], NaN where they are infinite: a divergence does not end at a wall."""
-    return values.clamp(low, high) + (values - values)
-
-
 def explain(sampler: Sampler, view: EnergyView, before: SamplerState, info: SamplerInfo) -> str:
     """Returns which move of which part went wrong, by making a transition again whose end is not finite.
 
@@ -67,6 +62,7 @@ class _Watched:
     def __init__(self, view: EnergyView, sampler: Sampler, info: SamplerInfo) -> None:
         self.view, self.sampler, self.info = view, sampler, info
         self.live, self.n_gradients = view.live, 0
+        self.precision, self.captures = view.precision, False
 
     def energy(self, point: Point) -> Tensor:
         return self.view.energy(point)

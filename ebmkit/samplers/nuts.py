@@ -13,12 +13,11 @@ from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import EnergyView
 from ebmkit.protocols.sampler import SamplerInfo, SamplerState, Tail, Tuning
-from ebmkit.samplers.adaptation import Adaptation, build_adaptation
-from ebmkit.samplers.declarations.metropolis import HmcConfig, NutsConfig
+from ebmkit.samplers.declarations.metropolis import NUTS, NutsConfig
 from ebmkit.samplers.hmc import kick, log_accept_ratio
-from ebmkit.samplers.metropolis import Evaluated, Target, build_scale, build_target, choose, no_tail
-from ebmkit.samplers.reflection import bounced, mirrored
-from ebmkit.samplers.step_size import count_values, initial_tuning, step_sizes
+from ebmkit.samplers.metropolis import Evaluated, Target, build_target, choose, no_tail
+from ebmkit.samplers.reflection import Bounds, bounced, mirrored
+from ebmkit.samplers.step_size import StepSize, build_steps
 
 MAX_ERROR = 1000.0  # nats of energy error at which a trajectory counts as diverged: its weight is 0 in any precision
 
@@ -53,7 +52,6 @@ class Tree(NamedTuple):
     n_states: Tensor
 
 
-Bounds = tuple[float, float] | None
 Piece = tuple[int, Tensor, Tensor]
 """Neighbouring states of a branch: how many, the first momentum, and Σp over the states before them."""
 
@@ -184,24 +182,15 @@ class Nuts:
     trajectory; at bounds it bounces. Rows that have ended are carried along unchanged until the last has.
     """
 
-    moves_coordinates: frozenset[str] = frozenset()
+    traits = NUTS
 
-    def __init__(
-        self,
-        *,
-        config: NutsConfig,
-        target: Target,
-        scale: Tensor | None = None,
-        n_values: int | None = None,
-        adaptation: Adaptation | None = None,
-    ) -> None:
-        self.config, self.target, self.scale, self.n_values = config, target, scale, n_values
-        self.adaptation = adaptation
+    def __init__(self, *, config: NutsConfig, target: Target, steps: StepSize) -> None:
+        self.config, self.target, self.steps = config, target, steps
+        self.bounds, self.warmup = target.bounds, 0
 
     def init(self, point: Point, rng: Generator, tuning: Tuning | None = None) -> SamplerState:
         """Returns the state that starts at a point, with the step size of `tuning` if it has one."""
-        sized = initial_tuning(tuning, self.config.step_size, self.n_values, point)
-        return SamplerState(point=point, rng=rng, tuning=sized)
+        return SamplerState(point=point, rng=rng, tuning=self.steps.init(point, tuning))
 
     def step(
         self, view: EnergyView, state: SamplerState, *, tail: Tail | None = None
@@ -209,7 +198,7 @@ class Nuts:
         """Returns the state after K moves; raises CapabilityError for a tail."""
         if tail is not None:
             raise no_tail("nuts")
-        step_size = step_sizes(state.tuning, state.point, self.config.step_size_per or "", self.scale)
+        step_size = self.steps.of(state.tuning, state.point)
         chains = self.target.at(view, state.point.map(torch.detach))
         rates, spent = torch.zeros_like(chains.energy), 1
         for _ in range(self.config.moves):
@@ -217,9 +206,15 @@ class Nuts:
             chains, spent = tree.proposal, spent + n_gradients
             rates = rates + tree.accepted / tree.n_states
         moves = self.config.moves
-        info = SamplerInfo(start=state.point, accept_rate=rates / moves, n_moves=moves, n_gradients=spent)
+        info = SamplerInfo(
+            start=state.point, accept_rate=rates / moves, n_moves=moves, n_gradients=spent, n_proposals=moves
+        )
         point = state.point.replace(x=chains.point.x)
         return SamplerState(point=point, rng=state.rng, tuning=state.tuning), info
+
+    def adapted(self, tuning: Tuning, info: SamplerInfo) -> Tuning:
+        """Returns the tuning after one transition; see `Adaptive`."""
+        return self.steps.adapted(tuning, info)
 
     def _trajectory(self, view: EnergyView, chains: Evaluated, rng: Generator, step_size: Tensor) -> tuple[Tree, int]:
         """Returns a trajectory through the chains, and the gradients it cost."""
@@ -243,13 +238,4 @@ class Nuts:
 
 def build_nuts(config: NutsConfig, context: BuildContext) -> Nuts:
     """Builds the sampler; raises CapabilityError where `step_size_per` names no discrete coordinate of the run."""
-    rule = HmcConfig(
-        adapt=config.adapt, adapt_every=config.adapt_every, accept=config.accept, step_size_per=config.step_size_per
-    )
-    return Nuts(
-        config=config,
-        target=build_target(context),
-        scale=build_scale(config.scale, context),
-        n_values=count_values(context, config.step_size_per) if config.step_size_per else None,
-        adaptation=build_adaptation(rule),
-    )
+    return Nuts(config=config, target=build_target(context), steps=build_steps(config, context))

@@ -1,12 +1,34 @@
-"""Mirrors at the ends of the range of the data, so that exact samplers can move near them."""
+"""Walls at the ends of the range of the data: mirrors, so that samplers keep their law near them, or a clamp."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+Bounds = tuple[float, float] | None
 
-def mirrored(x: Tensor, bounds: tuple[float, float] | None) -> tuple[Tensor, Tensor | None]:
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Walls:
+    """Where x ends, for moves that are not adjusted.
+
+    Attributes:
+        bounds: (lowest, highest) value of x.
+        mirror: fold x back, which keeps the order of the bias; else set it to the wall, which does not: at T of order 1
+            a fifth of the draws may then lie exactly on a wall.
+    """
+
+    bounds: tuple[float, float]
+    mirror: bool
+
+    def kept(self, x: Tensor) -> Tensor:
+        """Returns x [B, *event] within the walls, what is not finite staying so."""
+        return mirrored(x, self.bounds)[0] if self.mirror else clamped(x, *self.bounds)
+
+
+def mirrored(x: Tensor, bounds: Bounds) -> tuple[Tensor, Tensor | None]:
     """Returns x folded back into bounds as by a mirror at either end, and which way the momentum goes on.
 
     The map (x, p) ↦ (folded x, sign · p) keeps volume, and turning the momentum and going again leads back: a proposal
@@ -37,3 +59,15 @@ def mirrored(x: Tensor, bounds: tuple[float, float] | None) -> tuple[Tensor, Ten
 def bounced(value: Tensor, sign: Tensor | None) -> Tensor:
     """Returns a momentum, or whatever turns with it, after the bounces."""
     return value if sign is None else sign * value
+
+
+def clamped(values: Tensor, low: float, high: float) -> Tensor:
+    """Returns the values clamped to [low, high], NaN where they are infinite: a divergence does not end at a wall."""
+    return values.clamp(low, high) + (values - values)
+
+
+def turned_inwards(x: Tensor, momentum: Tensor, bounds: tuple[float, float]) -> tuple[Tensor, Tensor]:
+    """Returns x clamped into bounds (NaN if infinite), and the momentum pointing inwards wherever it was clamped."""
+    low, high = bounds
+    inwards = torch.where(x < low, momentum.abs(), torch.where(x > high, -momentum.abs(), momentum))
+    return clamped(x, low, high), inwards

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from math import inf, sqrt
 
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.errors import CapabilityError
+from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.ops.gradients import gradient_with_graph
 from ebmkit.ops.rows import normal
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols.energy import EnergyView
+from ebmkit.protocols.energy import CapturingView, EnergyView
 from ebmkit.protocols.sampler import SamplerInfo, SamplerState, Tail, Tuning
-from ebmkit.samplers.declarations.langevin import SgldConfig
-from ebmkit.samplers.metropolis import build_scale
-from ebmkit.samplers.nonfinite import clamped
+from ebmkit.samplers.declarations.langevin import SGLD, SgldConfig
+from ebmkit.samplers.metropolis import build_bounds
+from ebmkit.samplers.reflection import Walls, clamped
+from ebmkit.samplers.step_size import build_scale
 
 
 def langevin_move(
@@ -40,26 +43,37 @@ def langevin_move(
 
 
 class Sgld:
-    """K Langevin moves per transition, inside the value range of the data where it is clamped.
+    """K Langevin moves per transition, between walls where the data have a range.
 
     At σ²/2η far below 1 nat this is nearly noiseless descent: with the usual η = 100, σ = .001 the temperature is 5e-9.
     """
 
-    moves_coordinates: frozenset[str] = frozenset()
-    bias_order = 1
+    traits = SGLD
 
-    def __init__(self, config: SgldConfig, bounds: tuple[float, float] | None, scale: Tensor | None = None) -> None:
+    def __init__(self, config: SgldConfig, walls: Walls | None, scale: Tensor | None = None) -> None:
         if config.step_size is None or config.noise is None:
             raise CapabilityError("sgld needs a step_size and a noise: give both, or a temperature.")
         self.config = config
-        self.bounds, self.scale = bounds, scale
+        self.walls, self.scale = walls, scale
         self.step_size, self.noise = config.step_size, config.noise
 
     def init(self, point: Point, rng: Generator, tuning: Tuning | None = None) -> SamplerState:
-        """Returns the state that starts at a point; raises CapabilityError where x is not real-valued."""
+        """Returns the state that starts at a point.
+
+        Raises:
+            CapabilityError: x is not real-valued.
+            RecipeError: the step size is not positive and finite.
+        """
+        if not 0 < self.step_size < inf:
+            raise RecipeError(f"Step sizes must be positive and finite, found {self.step_size}.")
         if not point.x.is_floating_point():
             raise CapabilityError(f"sgld moves real-valued x, but x is {point.x.dtype}: use a discrete sampler.")
         return SamplerState(point=point, rng=rng, tuning=tuning or {})
+
+    def slower(self, divisor: float) -> Sgld:
+        """Returns the sampler with η divided, and σ by the root: T = σ²/2η stays."""
+        config = replace(self.config, step_size=self.step_size / divisor, noise=self.noise / sqrt(divisor))
+        return Sgld(config, self.walls, self.scale)
 
     def step(
         self, view: EnergyView, state: SamplerState, *, tail: Tail | None = None
@@ -81,10 +95,10 @@ class Sgld:
 
     def _free_moves(self, view: EnergyView, point: Point, n: int, rng: Generator) -> Point:
         """Makes the moves whose graph is not kept; a view that captures gets them whole, with the same noise."""
-        if n and getattr(view, "captures", False):
+        if n and isinstance(view, CapturingView) and view.captures:
             noise = torch.stack([normal(point.x, rng) for _ in range(n)])
-            key = ("sgld", self.step_size, self.noise, self.config.clip, self.config.scale, self.bounds)
-            return point.replace(x=view.moves(key, self._loop, point, noise))  # type: ignore[attr-defined]
+            key = ("sgld", self.step_size, self.noise, self.config.clip, self.config.scale, self.walls)
+            return point.replace(x=view.moves(key, self._loop, point, noise))
         for _ in range(n):
             point = self._moved(point, view.gradient(point), normal(point.x, rng))
         return point
@@ -104,15 +118,12 @@ class Sgld:
         return clamped(gradient, -self.config.clip, self.config.clip) if self.config.clip else gradient
 
     def _bounded(self, x: Tensor) -> Tensor:
-        return x if self.bounds is None else clamped(x, *self.bounds)
+        return x if self.walls is None else self.walls.kept(x)
 
 
 def build_sgld(config: SgldConfig, context: BuildContext) -> Sgld:
     """Builds the sampler; outside a run, unset values follow the context's temperature."""
-    noised = context.x_is_noised
-    clamped = config.clamp == "on" or (config.clamp == "auto" and not noised)
-    if config.clamp == "on" and (noised or context.value_range is None):
-        why = "a coordinate noises x" if noised else "the data have no value range"
-        raise CapabilityError(f'sgld: clamp = "on", but {why}.')
     settled = config.settled(context.selection())
-    return Sgld(settled, context.value_range if clamped else None, build_scale(config.scale, context))
+    temperature = settled.implied_temperature or 0.0  # its own: outside a run it may be far from the context's
+    walls = build_bounds(settled.bounds, temperature, context, "sgld")
+    return Sgld(settled, walls, build_scale(config.scale, context))

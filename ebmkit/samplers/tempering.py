@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
+from einops import rearrange, repeat
 from torch import Generator, Tensor
 
 from ebmkit.errors import CapabilityError
@@ -16,15 +17,19 @@ from ebmkit.ops.rows import copies, rows_as
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import EnergyView
-from ebmkit.protocols.sampler import Sampler, SamplerInfo, SamplerState, Tail, Tuning
+from ebmkit.protocols.sampler import Goes, Sampler, SamplerInfo, SamplerState, Tail, Tuning
 from ebmkit.samplers.adaptation import build_adaptation
 from ebmkit.samplers.declarations.metropolis import MalaConfig
-from ebmkit.samplers.declarations.tempering import TemperingConfig
+from ebmkit.samplers.declarations.tempering import TEMPERING, TemperingConfig
 from ebmkit.samplers.mala import Mala
-from ebmkit.samplers.metropolis import build_scale, build_target, no_tail
+from ebmkit.samplers.metropolis import build_target, no_tail
+from ebmkit.samplers.step_size import StepSize, build_scale
 
 REPLICAS, RUNG = "replicas", "rung"
 """Coordinates of the points: the hotter replicas of a chain, and the rung of a replica that moves by itself."""
+
+ROWS = "(chain rung) ... -> chain rung ..."
+"""How the rows of a flat batch of replicas belong to chains."""
 
 
 def geometric_ladder(n_temperatures: int, highest: float) -> Tensor:
@@ -66,6 +71,7 @@ class Tempered:
     def __init__(self, view: EnergyView, weights: Tensor) -> None:
         self.view, self.weights = view, weights
         self.live = lambda point: self._weighed(point, view.live(point.without(RUNG)))
+        self.precision, self.captures = view.precision, False
 
     def energy(self, point: Point) -> Tensor:
         """Returns T/T_k · E [B], nats."""
@@ -95,8 +101,7 @@ class Swaps:
     R − 1 children of its info is one pair, coldest first.
     """
 
-    moves_coordinates = frozenset({REPLICAS})
-    moves_x = True
+    traits = replace(TEMPERING, asks_gradient=False)
 
     def __init__(self, *, weights: Tensor, temperature: float) -> None:
         self.weights, self.temperature = weights, temperature
@@ -112,15 +117,18 @@ class Swaps:
         if tail is not None:
             raise no_tail("an exchange of replicas")
         n, n_rungs = len(state.point), len(self.weights)
-        energy = view.energy(_flat(state.point).without(RUNG)).view(n, n_rungs) / self.temperature
+        energy = view.energy(_flat(state.point).without(RUNG)) / self.temperature
+        energy = rearrange(energy, ROWS, rung=n_rungs)
         place, made = torch.arange(n_rungs, device=energy.device).expand(n, -1), energy.new_zeros(n, n_rungs - 1)
         uniform = torch.rand(made.shape, generator=state.rng, device=energy.device, dtype=energy.dtype)
         for first in (0, 1):
             order, made[:, first::2] = exchange(energy, self.weights.to(energy), uniform[:, first::2], first)
             energy, place = energy.gather(1, order), place.gather(1, order)
         x = _ladder(state.point)[torch.arange(n, device=energy.device)[:, None], place]
-        info = SamplerInfo(start=state.point, accept_rate=made.mean(dim=1), n_moves=1, n_gradients=0)
-        pairs = tuple(replace(info, accept_rate=pair) for pair in made.unbind(dim=1))
+        info = SamplerInfo(
+            start=state.point, accept_rate=made.mean(dim=1), n_moves=1, n_gradients=0, n_proposals=n_rungs - 1
+        )
+        pairs = tuple(replace(info, accept_rate=pair, n_proposals=1) for pair in made.unbind(dim=1))
         return replace(state, point=_unladder(state.point, x)), replace(info, children=pairs)
 
 
@@ -131,8 +139,7 @@ class Tempering:
     moves of all B·R replicas, row b·R + k being chain b's at rung k, and the exchanges.
     """
 
-    moves_coordinates = frozenset({REPLICAS})
-    moves_x = True
+    traits = TEMPERING
     hands_down = frozenset({RUNG})  # a coordinate of the points that its parts move
 
     def __init__(self, *, child: Sampler, ladder: Tensor, temperature: float = 1.0) -> None:
@@ -161,12 +168,16 @@ class Tempering:
         child, swaps = self.children
         flat = SamplerState(point=_flat(state.point), rng=state.rng, tuning=state.tuning["0"])
         moved, moves = child.step(Tempered(view, self.weights), flat)
-        point = _unladder(state.point, moved.point.x.view(-1, len(self.ladder), *state.point.x.shape[1:]))
+        point = _unladder(state.point, rearrange(moved.point.x, ROWS, rung=len(self.ladder)))
         after, exchanges = swaps.step(view, replace(state, point=point))
         n, rates = len(self.ladder), moves.accept_rate[:: len(self.ladder)]
         info = replace(moves, start=state.point, accept_rate=rates, n_gradients=n * moves.n_gradients)
         info = replace(info, children=(moves, exchanges))
         return replace(after, tuning={**state.tuning, "0": moved.tuning}), info
+
+    def without(self, goes: Goes, tuning: Tuning) -> tuple[Sampler, Tuning] | None:
+        """Returns itself or None: it goes as a whole, or stays so."""
+        return None if goes(self) else (self, tuning)
 
     def _first(self, point: Point, rng: Generator) -> Tuning:
         """Returns the child's tuning, with steps that grow like the width of a quadratic well: as √(T_k/T)."""
@@ -185,8 +196,11 @@ def _flat(point: Point) -> Point:
     """Returns all replicas as B·R rows that know their rung, each with its chain's other coordinates."""
     x = _ladder(point)
     n, n_rungs = x.shape[:2]
-    others = point.without(REPLICAS).map(lambda tensor: tensor.detach().repeat_interleave(n_rungs, dim=0))
-    return others.replace(x=x.flatten(0, 1)).with_aux(**{RUNG: torch.arange(n_rungs, device=x.device).repeat(n)})
+    others = point.without(REPLICAS).map(
+        lambda tensor: repeat(tensor.detach(), "chain ... -> (chain rung) ...", rung=n_rungs)
+    )
+    rungs = repeat(torch.arange(n_rungs, device=x.device), "rung -> (chain rung)", chain=n)
+    return others.replace(x=rearrange(x, "chain rung ... -> (chain rung) ...")).with_aux(**{RUNG: rungs})
 
 
 def _unladder(point: Point, x: Tensor) -> Point:
@@ -196,12 +210,13 @@ def _unladder(point: Point, x: Tensor) -> Point:
 
 def build_tempering(config: TemperingConfig, context: BuildContext) -> Tempering:
     """Builds the sampler, with MALA moves that have a step size for each temperature."""
-    n, scale = config.n_temperatures, build_scale(config.scale, context)
-    mala = MalaConfig(
-        moves=config.moves, step_size=config.step_size, step_size_per=RUNG, scale=config.scale, adapt=config.adapt,
-        adapt_every=config.adapt_every, accept=config.accept,
-    )  # fmt: skip
-    adaptation = build_adaptation(mala)
-    child = Mala(config=mala, target=build_target(context), scale=scale, n_values=n, adaptation=adaptation)
-    ladder = geometric_ladder(n, config.highest).to(context.device)
+    steps = StepSize(
+        first=config.step_size,
+        per=RUNG,
+        n_values=config.n_temperatures,
+        scale=build_scale(config.scale, context),
+        rule=build_adaptation(config, RUNG),
+    )
+    child = Mala(config=MalaConfig(moves=config.moves), target=build_target(context), steps=steps)
+    ladder = geometric_ladder(config.n_temperatures, config.highest).to(context.device)
     return Tempering(child=child, ladder=ladder, temperature=context.temperature)

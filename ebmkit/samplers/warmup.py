@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import torch
 
-from ebmkit.protocols.sampler import Sampler, Tuning
+from ebmkit.protocols.sampler import Adaptive, Composite, Sampler, Tuning
 
 
 def warming(sampler: Sampler) -> Tuning:
@@ -14,9 +14,9 @@ def warming(sampler: Sampler) -> Tuning:
 
     Only what trains asks for it, so that no other chain ever has a warm-up.
     """
-    children: tuple[Sampler, ...] = getattr(sampler, "children", ())
+    children = sampler.children if isinstance(sampler, Composite) else ()
     parts = {str(i): warming(child) for i, child in enumerate(children)}
-    own = getattr(getattr(sampler, "config", None), WARMUP, 0)
+    own = sampler.warmup if isinstance(sampler, Adaptive) else 0
     return {**{i: part for i, part in parts.items() if part}, **({WARMUP: torch.tensor(own)} if own else {})}
 
 

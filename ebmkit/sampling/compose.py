@@ -18,7 +18,7 @@ from ebmkit.protocols.energy import Energy, abilities_of, evaluate
 from ebmkit.protocols.guided import guidance_strength
 from ebmkit.recipes.recipe import to_toml
 from ebmkit.sampling.given import LARGEST, latent_direction
-from ebmkit.sampling.rescaled import slower
+from ebmkit.sampling.variants import slower
 
 Op = Literal["and", "or", "not"]
 USUAL_WEIGHT: Mapping[str, float] = {"and": 1.0, "or": 0.0, "not": 0.001}

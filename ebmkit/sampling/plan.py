@@ -94,7 +94,7 @@ def leaving_data(model: Model, given: Collection[str]) -> list[str]:
         CapabilityError: the sampler does not move one of them, so that chains would never come to data.
     """
     names = [c.name for c in model.coordinates if c.leaves_data and c.name not in given]
-    stuck = [name for name in names if name not in model.sampler.moves_coordinates]
+    stuck = [name for name in names if name not in model.sampler.traits.coordinates]
     if stuck:
         raise CapabilityError(
             f"Fresh chains do not start at data, and no part of the sampler moves {', '.join(stuck)}: they never get "

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ebmkit.assembly.checks import parts_of, parts_with
+from ebmkit.assembly.checks import parts_with
 from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.point import Point
 from ebmkit.protocols.energy import Energy, EnergyView
-from ebmkit.protocols.sampler import Sampler, SamplerState, Tuning
+from ebmkit.protocols.sampler import Bounded, Sampler, SamplerState
+from ebmkit.samplers.step_size import tuned_step_sizes
 
 
 def check_start(point: Point) -> None:
@@ -30,11 +31,10 @@ def check_sampler(sampler: Sampler, state: SamplerState) -> None:
 
     Raises:
         RecipeError: a step size is not positive and finite, or chains start beyond the bounds of x.
-        CapabilityError: the chains lack a coordinate that it moves or looks its step sizes up by.
+        CapabilityError: the chains lack a coordinate that it moves.
     """
     for part, handed in parts_with(sampler, frozenset(state.point.aux)):
-        per = getattr(getattr(part, "config", None), "step_size_per", None)
-        missing = sorted((part.moves_coordinates | ({per} if per else set())) - handed)
+        missing = sorted(part.traits.coordinates - handed)
         if missing:
             have = ", ".join(state.point.aux) or "no coordinate"
             raise CapabilityError(
@@ -42,14 +42,13 @@ def check_sampler(sampler: Sampler, state: SamplerState) -> None:
                 "Start from a Point with aux={name: [B, ...]}."
             )
         _check_bounds(part, state.point)
-    for step_size in _step_sizes(sampler, state.tuning):
-        values = torch.as_tensor(step_size)
+    for values in tuned_step_sizes(state.tuning):
         if not bool((torch.isfinite(values) & (values > 0)).all()):
             raise RecipeError(f"Step sizes must be positive and finite, found {values.tolist()}.")
 
 
 def _check_bounds(part: Sampler, point: Point) -> None:
-    bounds = getattr(getattr(part, "target", None), "bounds", None)
+    bounds = part.bounds if isinstance(part, Bounded) else None
     if bounds is None:
         return
     wrong = ((point.x < bounds[0]) | (point.x > bounds[1])).flatten(1).any(dim=1)
@@ -112,23 +111,6 @@ def _elsewhere(rows: Tensor, row: Tensor) -> Tensor:
     if rows.is_floating_point():
         return torch.where(rows == 0, 0.1, 0.9 * rows)  # within [0, 1] if they are, and no index beyond theirs
     return rows.reshape(len(rows), -1).roll(1, dims=1).view_as(rows)
-
-
-def _step_sizes(sampler: Sampler, tuning: Tuning) -> Iterator[Any]:
-    """Yields every step size: those of the tuning, and those that parts hold themselves."""
-    for part in parts_of(sampler):
-        for holder in (part, getattr(part, "config", None)):
-            if isinstance(value := getattr(holder, "step_size", None), (int, float, Tensor)):
-                yield value
-    yield from _tuned(tuning)
-
-
-def _tuned(tuning: Tuning) -> Iterator[Any]:
-    for name, value in tuning.items():
-        if isinstance(value, Mapping):
-            yield from _tuned(value)
-        elif name == "step_size":
-            yield value
 
 
 def _chains(wrong: Tensor) -> str:

@@ -35,7 +35,7 @@ class Samples:
         x: [draws, B, *event], data units. With `emit`, [n, *event]: the rows that were emitted, in order.
         aux: coordinate → [draws, B, ...], likewise.
         energy: [draws, B], nats, likewise.
-        accept_rate: [B], mean over the transitions after burn-in.
+        accept_rate: [B], accepted proposals over proposals after burn-in; 1 for a sampler that proposes nothing.
         n_gradients: energy gradients that each chain spent, burn-in included.
         final: where the chains ended; with `tuning`, it continues them.
         tuning: the sampler's step sizes and counts after burn-in.

@@ -78,7 +78,7 @@ def after_transitions(
             made += 1
             state, info = moved(model.sampler, view, state, made)
             gradients += info.n_gradients
-            rates += _accepted(model, info)
+            rates += _accepted(info)
             if watch:
                 watch(Moment(transition=made, transitions=total, n_taken=None, x=_shown(model, state.point)))
     n = len(state.point)
@@ -111,7 +111,7 @@ def at_visits(
         under_way = counts[rows] < visits
         state, info = moved(model.sampler, view, state, i)
         gradients += info.n_gradients * int(under_way.sum())
-        rates += [rate[under_way] for rate in _accepted(model, info)]
+        rates += [rate[under_way] for rate in _accepted(info)]
         active = rows[under_way]
         ends = _with_rows(ends, active, _rows(state.point, under_way))
         counts[active] += at_data(model, state.point)[under_way]
@@ -139,9 +139,9 @@ def at_data(model: Model, point: Point) -> Tensor:
     return here
 
 
-def _accepted(model: Model, info: SamplerInfo) -> list[Tensor]:
+def _accepted(info: SamplerInfo) -> list[Tensor]:
     """Returns the share of accepted proposals [B], in a list that is empty where the sampler rejects nothing."""
-    rate = acceptance(model.sampler, info)
+    rate = acceptance(info)
     return [] if rate is None else [rate]
 
 

@@ -1,17 +1,13 @@
-"""A run's sampler without some of its parts: those that move what is held, or those that only augment."""
+"""A run's sampler, changed: without the parts that move what is held or only augment, or with smaller steps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from ebmkit.assembly.model import Model
 from ebmkit.errors import CapabilityError
-from ebmkit.protocols.sampler import Sampler, Tuning, moves_x, owns_tail
-from ebmkit.samplers.sequence import Sequence
-
-Goes = Callable[[Sampler], bool]
-Kept = tuple[Sampler, Tuning] | None
+from ebmkit.protocols.sampler import Rescalable, Sampler, Tuning
+from ebmkit.samplers.sequence import Sequence, without
 
 
 def holding(model: Model, names: frozenset[str]) -> Model:
@@ -22,9 +18,9 @@ def holding(model: Model, names: frozenset[str]) -> Model:
     """
 
     def goes(sampler: Sampler) -> bool:
-        held = sampler.moves_coordinates & names
-        others = sorted(sampler.moves_coordinates - names)
-        if held and (others or moves_x(sampler)):
+        held = sampler.traits.coordinates & names
+        others = sorted(sampler.traits.coordinates - names)
+        if held and (others or sampler.traits.moves_x):
             raise CapabilityError(
                 f"--given {', '.join(sorted(held))}: {type(sampler).__name__} moves it together with "
                 f"{', '.join(others) or 'x'}, so it cannot be held. Train with a sampler that moves it by itself, as "
@@ -32,7 +28,7 @@ def holding(model: Model, names: frozenset[str]) -> Model:
             )
         return bool(held)
 
-    kept = _without(model.sampler, model.tuning, goes)
+    kept = without(model.sampler, model.tuning, goes)
     if kept is None:
         given = ", ".join(sorted(names))
         raise CapabilityError(
@@ -47,7 +43,7 @@ def without_augmentation(model: Model) -> Model:
     Raises:
         CapabilityError: no part is left.
     """
-    kept = _without(model.sampler, model.tuning, only_augments)
+    kept = without(model.sampler, model.tuning, lambda part: part.traits.only_augments)
     if kept is None:
         raise CapabilityError(
             "Plain transitions leave the sampler of this run nothing to do: no part of it asks the energy."
@@ -55,21 +51,22 @@ def without_augmentation(model: Model) -> Model:
     return replace(model, sampler=kept[0], tuning=kept[1])
 
 
-def only_augments(sampler: Sampler) -> bool:
-    """Returns whether a sampler moves x, no coordinate, and asks the energy for no gradient (see `Sampler`)."""
-    return moves_x(sampler) and not owns_tail(sampler) and not sampler.moves_coordinates
+def slower(model: Model, divisor: float) -> tuple[Model, tuple[str, ...]]:
+    """Returns the run with the steps of its unadjusted samplers divided, at the same temperature, and their names.
 
-
-def _without(sampler: Sampler, tuning: Tuning, goes: Goes) -> Kept:
-    """Returns a sampler without the parts that go, and their places in the tuning; None where nothing is left.
-
-    A sampler of which nothing goes is returned as it is.
+    Of x − η∇E + σξ, η is divided by the number and σ by its root: T = σ²/2η stays.
     """
-    sequence = sampler if isinstance(sampler, Sequence) else getattr(sampler, "sequence", None)
-    if sequence is None:
-        return None if goes(sampler) else (sampler, tuning)
-    parts = [_without(child, tuning.get(str(i), {}), goes) for i, child in enumerate(sequence.children)]
-    kept = [part for part in parts if part is not None]
-    if len(kept) == len(parts) and all(k is c for (k, _), c in zip(kept, sequence.children, strict=True)):
-        return sampler, tuning
-    return (Sequence([c for c, _ in kept]), {str(i): t for i, (_, t) in enumerate(kept)}) if kept else None
+    names = [part.use for part in model.recipe.parts["sampler"]]
+    parts = model.sampler.children if len(names) > 1 and isinstance(model.sampler, Sequence) else (model.sampler,)
+    changed = {i: part.slower(divisor) for i, part in enumerate(parts) if isinstance(part, Rescalable)}
+    if divisor == 1 or not changed:
+        return model, ()
+    if len(parts) == 1:
+        return replace(model, sampler=changed[0], tuning=_slower_tuning(model.tuning, divisor)), (names[0],)
+    sampler = Sequence([changed.get(i, part) for i, part in enumerate(parts)])
+    tuned = {str(i): _slower_tuning(model.tuning[str(i)], divisor) for i in changed if str(i) in model.tuning}
+    return replace(model, sampler=sampler, tuning={**model.tuning, **tuned}), tuple(names[i] for i in changed)
+
+
+def _slower_tuning(tuning: Tuning, divisor: float) -> Tuning:
+    return {**tuning, **({"step_size": tuning["step_size"] / divisor} if "step_size" in tuning else {})}

@@ -45,7 +45,7 @@ def move_chains(parts: Parts, positive: Point, step: int, tuning: Tuning, rng: C
     """
     needs, buffer = parts.requires, parts.buffer
     assert buffer is not None, "objectives that need negatives were assembled without a buffer"
-    match = frozenset(positive.aux) - parts.sampler.moves_coordinates
+    match = frozenset(positive.aux) - parts.sampler.traits.coordinates
     token, start = buffer.draw(positive, rng("draw"), match)
     kept = Tail(moves=needs.tail_moves, rows=min(needs.tail_rows, len(start)) or None) if needs.tail_moves else None
     state, info = parts.sampler.step(parts.view, parts.sampler.init(start, rng("chains"), tuning), tail=kept)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ebmkit.protocols.buffer import Buffer
 from ebmkit.protocols.objective import Phases
-from ebmkit.protocols.sampler import Sampler, SamplerInfo, Tuning
+from ebmkit.protocols.sampler import Composite, Monitored, Sampler, SamplerInfo, Tuning
 from ebmkit.training.parts import Parts
 
 
@@ -54,9 +54,8 @@ def sampler_metrics(sampler: Sampler, info: SamplerInfo | None, tuning: Tuning) 
     """Returns what a sampler and its parts say of a transition themselves, as named scalars."""
     if info is None:
         return {}
-    own = getattr(sampler, "metrics", None)
-    values: dict[str, Tensor] = dict(own(info, tuning)) if own is not None else {}
-    children: tuple[Sampler, ...] = getattr(sampler, "children", ())
+    values: dict[str, Tensor] = dict(sampler.metrics(info, tuning)) if isinstance(sampler, Monitored) else {}
+    children = sampler.children if isinstance(sampler, Composite) else ()
     for i, (child, its) in enumerate(zip(children, info.children, strict=False)):
         values.update(sampler_metrics(child, its, tuning.get(str(i), {})))
     return values
@@ -64,9 +63,8 @@ def sampler_metrics(sampler: Sampler, info: SamplerInfo | None, tuning: Tuning) 
 
 def sampler_figures(sampler: Sampler, tuning: Tuning) -> dict[str, Any]:
     """Returns the matplotlib figures, by name, with which a sampler and its parts show how they are doing."""
-    own = getattr(sampler, "figures", None)
-    figures: dict[str, Any] = dict(own(tuning)) if own is not None else {}
-    children: tuple[Sampler, ...] = getattr(sampler, "children", ())
+    figures: dict[str, Any] = dict(sampler.figures(tuning)) if isinstance(sampler, Monitored) else {}
+    children = sampler.children if isinstance(sampler, Composite) else ()
     for i, child in enumerate(children):
         figures.update(sampler_figures(child, tuning.get(str(i), {})))
     return figures

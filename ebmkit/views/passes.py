@@ -13,7 +13,7 @@ from ebmkit.errors import CapabilityError
 from ebmkit.ops.gradients import Ask, energy_and_gradient, leaf
 from ebmkit.ops.rows import rows_as
 from ebmkit.point import Point
-from ebmkit.protocols.energy import at_least_fp32
+from ebmkit.protocols.energy import Loop, at_least_fp32
 from ebmkit.views.captured import CudaGraphs, capture
 from ebmkit.views.chunks import RowFunction, Rows, chosen_rows, in_chunks
 from ebmkit.views.compiled import compiled
@@ -21,7 +21,6 @@ from ebmkit.views.specialised import Function, Specialised
 
 Engine = Literal["eager", "compile", "graph"]
 Gradient = Callable[[Point], tuple[Tensor, Tensor]]
-Loop = Callable[[Callable[[Point], Tensor], Point, Tensor], Tensor]
 
 ENGINES = ("eager", "compile", "graph")
 LARGE = 8192

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
-from ebmkit.protocols.energy import Energy, abilities_of, at_least_fp32, evaluate, levels_of
+from ebmkit.protocols.energy import Energy, Loop, abilities_of, at_least_fp32, evaluate, levels_of
 from ebmkit.views.chunks import Rows
 from ebmkit.views.frozen import Form, FrozenCopy, converge_parametrisations, iterate_parametrisations, parametrised
-from ebmkit.views.passes import Engine, Loop, Passes
+from ebmkit.views.passes import Engine, Passes
 
 __all__ = [
     "CallableView",
@@ -43,7 +43,7 @@ class FrozenView:
 
     def __init__(self, live: nn.Module, precision: Precision = "fp32", engine: str = "eager", chunk: Rows = 0) -> None:
         self.live: Energy = live
-        self.precision = precision
+        self.precision: Precision = precision
         self.passes = Passes(self._gradient_energy, engine, chunk, tolerance=TOLERANCES[precision])
         plain = not any(isinstance(module, nn.Conv2d) for module in live.modules())
         self._fast_form: Form = "exact" if plain else "fp32"
@@ -138,8 +138,11 @@ class CallableView:
     Attributes:
         live: the callable.
         constant: the same; what it closes over is its own business.
+        precision: of the gradient: that of the callable itself.
         passes: how gradients are computed: the engine, and the rows of a pass.
     """
+
+    precision: Precision = "fp32"
 
     def __init__(self, live: Energy, engine: str = "eager", chunk: Rows = 0) -> None:
         self.live = live

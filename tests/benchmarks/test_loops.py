@@ -29,7 +29,8 @@ def test_a_loop_makes_the_moves_of_the_sampler(name, bounds):
     if bounds and name != "sgld":
         pytest.skip("walls of adjusted samplers are the samplers' own business")
     x = torch.rand(50, 3, generator=torch.Generator().manual_seed(1))
-    sampler = build("sampler", name, context=CONTEXT.replace(value_range=bounds), **settings)
+    walls = {"bounds": "clamp"} if bounds else {}
+    sampler = build("sampler", name, context=CONTEXT.replace(value_range=bounds), **settings, **walls)
     state = sampler.init(ebmkit.Point(x=x), torch.Generator().manual_seed(2))
     expected, info = sampler.step(ebmkit.view(lambda p: energy(p.x)), state)
     found = loop(energy, x, torch.Generator().manual_seed(2), bounds=bounds, **settings)

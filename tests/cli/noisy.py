@@ -76,7 +76,9 @@ def _as(level: Tensor, x: Tensor) -> Tensor:
 
 
 COMPONENTS = (
-    Component(kind="coordinate", name="noise", build="tests.cli.noisy:build_noise", summary="noise"),
+    Component(
+        kind="coordinate", name="noise", build="tests.cli.noisy:build_noise", summary="noise", gives=("point.discrete",)
+    ),
     Component(
         kind="energy", name="well", build="tests.cli.noisy:build_well", summary="a well", gives=("energy.levels.noise",)
     ),

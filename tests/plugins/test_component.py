@@ -10,6 +10,7 @@ import pytest
 from ebmkit.errors import CapabilityError, PluginError
 from ebmkit.plugins.component import Component, Include, Need, NoConfig, Selection
 from ebmkit.plugins.context import BuildContext
+from ebmkit.protocols.traits import SamplerTraits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,8 @@ class Shadowing:
 
 
 def part(**changes: Any) -> Component:
-    return Component(**{"kind": "sampler", "name": "walk", "build": "nowhere:Walk", "summary": "", **changes})
+    given = {"kind": "sampler", "name": "walk", "build": "nowhere:Walk", "summary": "", **changes}
+    return Component(**{"traits": SamplerTraits() if given["kind"] == "sampler" else None, **given})
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,11 @@ def part(**changes: Any) -> Component:
         ({"gives": "energy.latent"}, "gives must be a tuple of str"),
         ({"includes": ("augment",)}, "includes must be a tuple of Include"),
         ({"hides": "energy.latent"}, "hides must be a tuple of str"),
+        ({"gives": ("sampler.exact", "draws.level")}, "sampler.exact follows from a sampler's traits"),
+        ({"gives": ("moves.level",)}, "moves.level follows from a sampler's traits"),
+        ({"traits": None}, "a sampler needs traits"),
+        ({"traits": {"x"}}, "found {'x'}"),
+        ({"kind": "buffer", "traits": SamplerTraits()}, "traits are those of a sampler"),
     ],
 )
 def test_a_wrong_declaration_names_what_is_wrong(changes: dict[str, Any], said: str) -> None:
@@ -69,15 +76,24 @@ def test_names_that_a_recipe_and_an_override_can_hold(name: str) -> None:
 
 def test_fixed_answers_and_functions_answer_alike() -> None:
     need, include = Need("energy.latent"), Include("objective", "cd")
-    fixed = part(needs=(need,), gives=("sampler.exact",), includes=(include,))
-    asked = part(needs=lambda c, s: [need], gives=lambda c, s: ["sampler.exact"], includes=lambda c, s: (include,))
+    fixed = part(needs=(need,), gives=("draws.level",), includes=(include,))
+    asked = part(needs=lambda c, s: [need], gives=lambda c, s: ["draws.level"], includes=lambda c, s: (include,))
     for question in ("needs", "gives", "includes"):
         assert fixed.ask(question, NoConfig(), Selection()) == asked.ask(question, NoConfig(), Selection())
 
 
+def test_a_sampler_gives_the_words_of_its_traits() -> None:
+    fixed = part(traits=SamplerTraits(moves={"x", "level"}, adjusted=True, tail="keeps"), gives=("draws.level",))
+    assert fixed.ask("gives", None, Selection()) == ("moves.level", "sampler.exact", "sampler.tail", "draws.level")
+    asked = part(config=Config, traits=lambda c, s: SamplerTraits(moves={f"c{c.moves}"}, discrete=s.temperature > 1))
+    assert asked.ask("gives", Config(moves=3), Selection(temperature=2.0)) == ("moves.c3", "sampler.discrete")
+    with pytest.raises(PluginError, match="sampler 'walk': traits must be SamplerTraits, found 'exact'"):
+        part(traits=lambda c, s: "exact").ask("gives", NoConfig(), Selection())
+
+
 def test_functions_see_config_and_selection() -> None:
     seen = part(config=Config, gives=lambda c, s: (f"x.{c.moves}.{s.temperature:g}",))
-    assert seen.ask("gives", Config(moves=3), Selection(temperature=2.0)) == ("x.3.2",)
+    assert seen.ask("gives", Config(moves=3), Selection(temperature=2.0)) == ("sampler.unadjusted", "x.3.2")
 
 
 @pytest.mark.parametrize("answer", ["energy.latent", None, ("energy.latent",), Need("energy.latent")])

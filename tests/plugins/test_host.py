@@ -20,6 +20,7 @@ from ebmkit.plugins.component import Component
 from ebmkit.plugins.hookspecs import hookimpl
 from ebmkit.plugins.host import Host
 from ebmkit.plugins.loading import load_build
+from ebmkit.protocols.traits import SamplerTraits
 
 
 class PanicError(BaseException):
@@ -27,7 +28,8 @@ class PanicError(BaseException):
 
 
 def part(name: str, kind: str = "sampler") -> Component:
-    return Component(kind=kind, name=name, build="nowhere:Nothing", summary="")
+    traits = SamplerTraits() if kind == "sampler" else None
+    return Component(kind=kind, name=name, build="nowhere:Nothing", summary="", traits=traits)
 
 
 def module(*parts: Any, recipes: Any = None, **hooks: Any) -> ModuleType:
@@ -316,12 +318,14 @@ def test_register_offers_a_part_once() -> None:
 
 IDEA = """
 from dataclasses import dataclass
-from ebmkit.plugins.component import Component
+from ebmkit import Component, SamplerTraits
 
 class Walk:
+    traits = SamplerTraits()
+
     def __init__(self, config, context): self.config = config
 
-COMPONENTS = (Component(kind="sampler", name="{name}", build=f"{{__name__}}:Walk", summary=""),)
+COMPONENTS = (Component(kind="sampler", name="{name}", build=f"{{__name__}}:Walk", summary="", traits=Walk.traits),)
 """
 
 
@@ -378,7 +382,8 @@ def test_a_build_that_cannot_be_imported_is_named(
 ) -> None:
     (tmp_path / "broken_on_import.py").write_text("1 / 0")
     monkeypatch.syspath_prepend(str(tmp_path))
-    text = str(raised(PluginError, lambda: load_build(Component(kind="sampler", name="x", build=build, summary=""))))
+    found = Component(kind="sampler", name="x", build=build, summary="", traits=SamplerTraits())
+    text = str(raised(PluginError, lambda: load_build(found)))
     assert f"sampler 'x' cannot be built: {build}" in text
     assert said in text
 
@@ -391,9 +396,10 @@ def test_installed_distributions_are_found(tmp_path: Path) -> None:
         (tmp_path / f"ebmkit_{name}.py").write_text(
             "1 / 0"
             if offer is None
-            else "from ebmkit import Component, hookimpl\n"
+            else "from ebmkit import Component, SamplerTraits, hookimpl\n"
             "@hookimpl\ndef ebmkit_components():\n"
-            f"    return [Component(kind='sampler', name='{offer}', build='nowhere:X', summary='')]\n"
+            f"    return [Component(kind='sampler', name='{offer}', build='nowhere:X', summary='',\n"
+            "                      traits=SamplerTraits())]\n"
         )
         info = tmp_path / f"ebmkit_{name}-2.0.dist-info"
         info.mkdir()

@@ -269,6 +269,8 @@ WAVY_COSINE = float((_SHARE * torch.cos(2 * _GRID)).sum() / _SHARE.sum())
 class WavyView:
     """The view of ½x² + ½cos 2x, with its gradient written out."""
 
+    precision, captures = "fp32", False
+
     def live(self, point: Point) -> Tensor:
         return (point.x.square() + torch.cos(2 * point.x)).sum(dim=1) / 2
 

@@ -2,38 +2,65 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from ebmkit.assembly.build import build
-from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols.sampler import Sampler, SamplerInfo
-from ebmkit.samplers.acceptance import acceptance
+from ebmkit.protocols.sampler import SamplerInfo
+from ebmkit.samplers.acceptance import acceptance, joint_rate, trials, trials_by_value
 from ebmkit.samplers.sequence import Sequence
+from tests.samplers.registry import built, moved, samplers
+from tests.samplers.targets import gaussian, ising, joint, seeded
 
 
-def sampler(name: str, **settings: object) -> Sampler:
-    return build("sampler", name, context=BuildContext(event_shape=(2,)), **settings)
+def told(rate: float, proposals: int) -> SamplerInfo:
+    return SamplerInfo(
+        start=Point(x=torch.zeros(2, 2)), accept_rate=torch.tensor([rate, rate / 2]), n_moves=7, n_gradients=0,
+        n_proposals=proposals,
+    )  # fmt: skip
 
 
-def told(rate: float, moves: int = 1, *children: SamplerInfo) -> SamplerInfo:
-    rates = torch.tensor([rate, rate / 2])
-    start = Point(x=torch.zeros(2, 2))
-    return SamplerInfo(start=start, accept_rate=rates, n_moves=moves, n_gradients=moves, children=children)
+@pytest.mark.parametrize("name", samplers("sampler.unadjusted"))
+def test_unadjusted_moves_are_no_proposals(name: str) -> None:
+    info = moved(built(name, gaussian.step, gaussian.context()), gaussian.energy, gaussian.draw(4, seeded(0)))[1]
+    assert info.n_moves > 0 and acceptance(info) is None and (info.accept_rate == 1).all()
 
 
-@pytest.mark.parametrize("name", ["sgld", "underdamped"])
-def test_unadjusted_samplers_have_none(name: str) -> None:
-    assert acceptance(sampler(name), told(1.0)) is None
+@pytest.mark.parametrize("name", samplers("sampler.exact"))
+def test_an_exact_sampler_that_moves_x_counts_its_proposals(name: str) -> None:
+    law = next(law for law in (joint, gaussian, ising) if _starts(name, law))
+    sampler = built(name, law.step, law.context())
+    info = moved(sampler, law.energy, law.draw(4, seeded(0)))[1]
+    assert (info.n_proposals > 0) == sampler.traits.moves_x
 
 
-def test_what_never_rejects_is_not_averaged_in() -> None:
-    first, second = sampler("mala", step_size=0.1), sampler("hmc", step_size=0.1)
-    gibbs = sampler("gibbs", coordinate="label")
-    whole = Sequence([Sequence([first, gibbs]), sampler("sgld"), second])
-    info = told(0.9, 5, told(0.6, 4, told(0.2, 3), told(1.0, 1)), told(1.0, 40), told(0.6, 1))
-    found = acceptance(whole, info)
-    assert found is not None
-    torch.testing.assert_close(found, torch.tensor([0.3, 0.15]))
-    assert acceptance(Sequence([gibbs]), told(1.0, 1, told(1.0))) is None
+def _starts(name: str, law: Any) -> bool:
+    try:
+        built(name, law.step, law.context()).init(law.draw(2, seeded(0)), seeded(0))
+    except Exception:
+        return False
+    return True
+
+
+def test_a_sequence_accepts_what_its_parts_accept_of_their_proposals() -> None:
+    """Three MALA moves of which few are accepted, and three Gibbs draws that always happen."""
+    mala = build("sampler", "mala", context=joint.context(), moves=3, step_size=6.0)
+    gibbs = [build("sampler", "gibbs", context=joint.context()) for _ in range(3)]
+    _, info = moved(Sequence([mala, *gibbs]), joint.energy, joint.draw(500, seeded(0)))
+    assert torch.equal(info.accept_rate, info.children[0].accept_rate) and info.accept_rate.mean() < 0.3
+    assert (info.n_proposals, info.n_moves) == (3, 6)
+
+
+def test_proposals_are_pooled_over_parts() -> None:
+    torch.testing.assert_close(joint_rate([told(0.6, 4), told(1.0, 0), told(0.2, 12)]), torch.tensor([0.3, 0.15]))
+    assert (joint_rate([told(1.0, 0)]) == 1).all() and acceptance(told(1.0, 0)) is None
+
+
+def test_trials_are_pooled_over_chains_and_by_value() -> None:
+    accepted, tried = trials(told(0.5, 4))
+    assert (float(accepted), float(tried)) == (3.0, 8.0)
+    by_value = trials_by_value(told(0.5, 4), torch.tensor([2, 0]), 3)
+    assert [counts.tolist() for counts in by_value] == [[1.0, 0.0, 2.0], [4.0, 0.0, 4.0]]

@@ -9,7 +9,8 @@ from ebmkit.assembly.build import build
 from ebmkit.plugins.component import Selection
 from ebmkit.plugins.host import host
 from ebmkit.protocols.sampler import SamplerInfo
-from ebmkit.samplers.adaptation import AcceptBand, DualAveraging, adapt, adapted, for_evaluation, trials
+from ebmkit.samplers.acceptance import trials_by_value
+from ebmkit.samplers.adaptation import AcceptBand, DualAveraging, adapt, adapted, for_evaluation
 from ebmkit.samplers.sequence import Sequence
 from ebmkit.samplers.warmup import warming
 from ebmkit.views.view import view
@@ -19,7 +20,9 @@ from tests.samplers.targets import gaussian, joint, seeded
 def info_of(rates, levels=None, n_moves=10):
     aux = {} if levels is None else {"level": torch.tensor(levels)}
     start = Point(x=torch.zeros(len(rates), 1), aux=aux)
-    return SamplerInfo(start=start, accept_rate=torch.tensor(rates), n_moves=n_moves, n_gradients=0)
+    return SamplerInfo(
+        start=start, accept_rate=torch.tensor(rates), n_moves=n_moves, n_gradients=0, n_proposals=n_moves
+    )
 
 
 @pytest.mark.parametrize(("rate", "factor"), [(0.9, 1.1), (0.7, 1.0), (0.3, 1 / 1.2), (0.8, 1.0), (0.6, 1.0)])
@@ -48,7 +51,7 @@ def test_each_value_learns_from_its_own_trials_and_one_without_stays(rule):
 
 
 def test_trials_count_for_the_value_at_which_the_moves_were_made():
-    accepted, tried = trials(info_of([0.5, 1.0, 0.0], levels=[1, 1, 0], n_moves=4), torch.ones(3), "level")
+    accepted, tried = trials_by_value(info_of([0.5, 1.0, 0.0], n_moves=4), torch.tensor([1, 1, 0]), 3)
     assert accepted.tolist() == [0, 6, 0] and tried.tolist() == [4, 8, 0]
 
 

@@ -9,7 +9,7 @@ from ebmkit.assembly.build import build
 from ebmkit.errors import CapabilityError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols.sampler import Sampler, owns_tail
+from ebmkit.protocols.sampler import Sampler
 from ebmkit.rng import stream
 from ebmkit.views.view import view
 
@@ -51,7 +51,7 @@ def test_chains_stay_in_the_value_range(low: float, high: float) -> None:
 
 def test_it_is_a_sampler_that_starts_no_graph() -> None:
     sampler = build("sampler", "augment", context=context(1), preset="weak", crop=0.5, flip=False)
-    assert isinstance(sampler, Sampler) and not owns_tail(sampler)
+    assert isinstance(sampler, Sampler) and sampler.traits.tail == "passes"
     assert sampler.law.crop == 0.5 and not sampler.law.flip and sampler.law.jitter[0] == 0.1
 
 

@@ -1,6 +1,7 @@
 """Laws of exact draws of a discrete coordinate, and of moves on x and the level together."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -103,14 +104,27 @@ WRONG = [
 @pytest.mark.parametrize(("aux", "found"), WRONG)
 def test_what_is_not_an_index_is_refused_before_the_first_draw(aux, found):
     with pytest.raises(CapabilityError, match=found):
-        build("sampler", "gibbs").init(Point(x=torch.zeros(2, 2), aux=aux), seeded(0))
+        build("sampler", "gibbs", coordinate="level").init(Point(x=torch.zeros(2, 2), aux=aux), seeded(0))
 
 
 def test_a_window_needs_to_know_the_values():
     with pytest.raises(EbmkitError, match="level"):
-        build("sampler", "gibbs", window=2)
+        build("sampler", "gibbs", coordinate="level", window=2)
     with pytest.raises(CapabilityError, match="n_values"):
-        build("sampler", "gibbs", window=2, context=BuildContext(coordinates=(Discrete(name="level", n_values=None),)))
+        context = BuildContext(coordinates=(Discrete(name="level", n_values=None),))
+        build("sampler", "gibbs", coordinate="level", window=2, context=context)
+
+
+def test_the_coordinate_that_is_meant_is_found_or_asked_for():
+    side, level = Discrete(name="side", n_values=2), Discrete(name="level", n_values=3)
+    noisy = SimpleNamespace(name="noise", n_values=4, noises_x=True)
+    for coordinates, meant in [((side,), "side"), ((side, noisy, level), "noise")]:
+        sampler = build("sampler", "gibbs", context=BuildContext(coordinates=coordinates))
+        assert sampler.traits.moves == {meant}
+    with pytest.raises(CapabilityError, match=r'side or level. Say which: sampler.gibbs.coordinate = "side"'):
+        build("sampler", "gibbs", context=BuildContext(coordinates=(side, level)))
+    with pytest.raises(CapabilityError, match="the run has none"):
+        build("sampler", "gibbs")
 
 
 # --- the oracle: MALA within Gibbs on an exactly known joint law of x and a noise level (Zhang et al., 2023)
@@ -124,6 +138,8 @@ CENTRES, WEIGHTS = 2 * torch.stack([-SHRINK, SHRINK]), torch.tensor([0.75, 0.25]
 
 class OracleView:
     """t ~ Unif{0..6} and ¾N(−2, .1²) + ¼N(2, .1²) diffused to level t, jointly, with the gradient written out."""
+
+    precision, captures = "fp32", False
 
     def __init__(self) -> None:
         self.live = self.energy

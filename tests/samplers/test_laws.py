@@ -12,7 +12,6 @@ from ebmkit import BuildContext, Point
 from ebmkit.assembly.build import build
 from ebmkit.errors import EbmkitError
 from ebmkit.plugins.host import host
-from ebmkit.protocols.sampler import moves_x
 from tests.samplers.doubles import DOUBLES, broken
 from tests.samplers.registry import (
     AnyShape,
@@ -128,7 +127,9 @@ def test_small_steps_are_accepted(name: str) -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("name", [n for n in samplers("sampler.exact") if moves_x(built(n, context=context_of((2,))))])
+@pytest.mark.parametrize(
+    "name", [n for n in samplers("sampler.exact") if built(n, context=context_of((2,))).traits.moves_x]
+)
 def test_a_proposal_without_a_finite_energy_is_rejected(name: str, value: float) -> None:
     start = start_of(name, 200, (2,)).x
     start[:, 0] = -start[:, 0].abs() if not discrete(name) else 0
@@ -197,7 +198,7 @@ def test_x_stays_within_the_range_of_the_data(name: str) -> None:
 
 @pytest.mark.parametrize("name", samplers("sampler.unadjusted"))
 def test_the_bias_shrinks_with_the_step_at_the_declared_order(name: str) -> None:
-    order = built(name).bias_order
+    order = built(name).traits.bias_order
     biases = [abs(cosine_bias(name, step)) for step in STEPS[order]]
     assert biases[0] > 8 * STANDARD_ERROR
     fitted = math.log(biases[1] / biases[0]) / math.log(STEPS[order][1] / STEPS[order][0])

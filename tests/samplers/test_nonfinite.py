@@ -11,7 +11,8 @@ import ebmkit
 from ebmkit import BuildContext, Point
 from ebmkit.assembly.build import build
 from ebmkit.errors import DivergenceError
-from ebmkit.samplers.nonfinite import clamped, explain, finite_rows
+from ebmkit.samplers.nonfinite import explain, finite_rows
+from ebmkit.samplers.reflection import clamped
 from ebmkit.samplers.sequence import Sequence
 from ebmkit.views.view import view
 from tests.samplers.registry import AnyShape, built, context_of, samplers

@@ -12,7 +12,8 @@ from ebmkit.assembly.build import build
 from ebmkit.errors import CapabilityError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols.sampler import Sampler, SamplerInfo, SamplerState, Tail, moves_x, owns_tail
+from ebmkit.protocols.sampler import Composite, Sampler, SamplerInfo, SamplerState, Tail
+from ebmkit.protocols.traits import SamplerTraits
 from ebmkit.rng import stream
 from ebmkit.samplers.sequence import Sequence
 from ebmkit.views.view import view
@@ -20,11 +21,14 @@ from ebmkit.views.view import view
 QUADRATIC = torch.nn.Parameter(torch.tensor(1.0))
 
 
+KEEPS = SamplerTraits(tail="keeps")
+
+
 class Shift:
     """Adds one draw and its own step size; counts its transitions in its tuning; notes whether it got the tail."""
 
-    def __init__(self, step_size: float = 1.0, coordinates: frozenset[str] = frozenset()) -> None:
-        self.step_size, self.moves_coordinates = step_size, coordinates
+    def __init__(self, step_size: float = 1.0, traits: SamplerTraits = KEEPS) -> None:
+        self.step_size, self.traits = step_size, traits
         self.tails: list[Tail | None] = []
 
     def init(self, point: Point, rng: torch.Generator, tuning: Any = None) -> SamplerState:
@@ -34,9 +38,11 @@ class Shift:
         self.tails.append(tail)
         size = state.tuning["step_size"]
         point = state.point
-        if not self.moves_coordinates:
+        if self.traits.moves_x:
             point = point.replace(x=point.x + size * torch.rand(point.x.shape, generator=state.rng))
-        info = SamplerInfo(start=state.point, accept_rate=size.expand(len(point)), n_moves=1, n_gradients=2)
+        info = SamplerInfo(
+            start=state.point, accept_rate=size.expand(len(point)), n_moves=1, n_gradients=2, n_proposals=1
+        )
         return replace(state, point=point, tuning={"step_size": size + 1}), info
 
 
@@ -70,12 +76,20 @@ def test_every_part_has_its_own_tuning() -> None:
 
 
 def test_the_tail_goes_to_the_last_part_that_moves_x() -> None:
-    first, second, gibbs = Shift(), Shift(), Shift(coordinates=frozenset({"level"}))
+    first, second, gibbs = Shift(), Shift(), Shift(traits=SamplerTraits(moves={"level"}, tail="passes"))  # type: ignore[arg-type]
     whole, tail = Sequence([first, second, gibbs]), Tail(moves=2, rows=1)
     whole.step(None, whole.init(start(), stream(0, 0, "a")), tail=tail)  # type: ignore[arg-type]
     assert (first.tails, second.tails, gibbs.tails) == ([None], [tail], [None])
-    assert whole.moves_coordinates == {"level"} and moves_x(whole) and owns_tail(whole)
-    assert not moves_x(Sequence([gibbs])) and not owns_tail(Sequence([gibbs]))
+    assert whole.traits.moves == {"x", "level"} and whole.traits.tail == "keeps"
+    assert Sequence([gibbs]).traits.moves == {"level"} and Sequence([gibbs]).traits.tail == "passes"
+
+
+def test_a_part_that_refuses_a_tail_is_not_passed_over() -> None:
+    nuts = build("sampler", "nuts", max_depth=1)
+    whole = Sequence([Shift(), nuts, Shift(traits=SamplerTraits(asks_gradient=False, tail="passes"))])
+    assert whole.traits.tail == "refuses"
+    with pytest.raises(CapabilityError, match="tail was asked of nuts"):
+        whole.step(view(lambda p: p.x.square().sum(dim=1)), whole.init(start(), stream(0, 0, "a")), tail=Tail())
 
 
 @pytest.mark.parametrize("order", [("augment", "sgld"), ("sgld", "augment"), ("sgld", "augment", "augment")])
@@ -91,6 +105,6 @@ def test_the_graph_passes_through_an_augmentation(order: tuple[str, ...]) -> Non
 
 
 def test_a_sequence_is_a_sampler_with_parts() -> None:
-    assert isinstance(Sequence([Shift()]), Sampler)
+    assert isinstance(Sequence([Shift()]), Sampler) and isinstance(Sequence([Shift()]), Composite)
     with pytest.raises(CapabilityError, match="at least one"):
         Sequence([])

@@ -37,6 +37,7 @@ class CountingView:
 
     def __init__(self, seen: Any) -> None:
         self.seen, self.live, self.n_gradients = seen, seen.live, 0
+        self.precision = seen.precision
 
     def gradient(self, point: Point) -> Tensor:
         self.n_gradients += 1
@@ -83,7 +84,10 @@ def test_a_move_is_the_formula(
     context = BuildContext(event_shape=tuple(event), value_range=(-0.5, 0.5) if clamped else None)
     x = torch.randn(n, *event, generator=torch.Generator().manual_seed(seed))
     end = moved(
-        sgld(context, moves=1, step_size=step_size, noise=noise, clip=clip), view(Quadratic()), Point(x=x), seed
+        sgld(context, moves=1, step_size=step_size, noise=noise, clip=clip, bounds="clamp" if clamped else "auto"),
+        view(Quadratic()),
+        Point(x=x),
+        seed,
     )
     gradient = 2.0 * (x - 0.5)
     wanted = (
@@ -203,18 +207,40 @@ def test_gradients_are_counted_as_they_are_spent(tail: Tail | None) -> None:
 
 
 def test_moves_stay_in_the_value_range_unless_a_coordinate_noises_x() -> None:
-    end = moved(sgld(IMAGES, step_size=1.0, noise=1.0), view(network()), images())
-    assert end.x.min() == 0 and end.x.max() == 1
+    for bounds in ("mirror", "clamp"):
+        end = moved(sgld(IMAGES, step_size=1.0, noise=1.0, bounds=bounds), view(network()), images())
+        assert (end.x.min() == 0 and end.x.max() == 1) == (bounds == "clamp") and 0 <= end.x.min() <= end.x.max() <= 1
     level: Any = SimpleNamespace(name="level", noises_x=True, n_values=2, leaves_data=True)
     noised = IMAGES.replace(coordinates=(level,))
-    assert sgld(noised).bounds is None and sgld(IMAGES, clamp="off").bounds is None
+    assert sgld(noised).walls is None and sgld(IMAGES, bounds="off").walls is None
     with pytest.raises(CapabilityError, match="noises x"):
-        sgld(noised, clamp="on")
+        sgld(noised, bounds="mirror")
+
+
+def test_a_captured_loop_knows_its_walls() -> None:
+    keys: list[Any] = []
+
+    class Capturing(type(view(Quadratic()))):  # type: ignore[misc]
+        captures = True
+
+        def moves(self, key: Any, loop: Any, point: Point, noise: Tensor) -> Tensor:
+            keys.append(key)
+            return point.x
+
+    for bounds in ("mirror", "clamp", "off", "mirror"):
+        moved(sgld(IMAGES, step_size=1.0, noise=1.0, bounds=bounds), Capturing(Quadratic()), images())
+    assert len(set(keys)) == 3 and keys[0] == keys[3]
+
+
+def test_a_slower_one_keeps_its_temperature() -> None:
+    whole = sgld(IMAGES, step_size=4.0, noise=0.2)
+    slow = whole.slower(4.0)
+    assert (slow.step_size, slow.noise) == (1.0, 0.1) and slow.walls == whole.walls and slow.traits == whole.traits
 
 
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(CapabilityError, match="clamp"):
-        sgld(clamp="on")
+        sgld(bounds="clamp")
     with pytest.raises(CapabilityError, match="int64"):
         sgld().init(Point(x=torch.zeros(2, 2, dtype=torch.long)), rng())
     for config in ({"step_size": 0.0}, {"step_size": -1.0}, {"noise": -1.0}, {"moves": 0}):

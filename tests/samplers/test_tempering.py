@@ -15,7 +15,8 @@ from ebmkit.coordinates.declarations import COMPONENTS as COORDINATES
 from ebmkit.coordinates.declarations import ReplicasConfig
 from ebmkit.coordinates.replicas import Replicas, build_replicas
 from ebmkit.errors import CapabilityError
-from ebmkit.samplers.adaptation import adapted, trials
+from ebmkit.samplers.acceptance import trials_by_value
+from ebmkit.samplers.adaptation import adapted
 from ebmkit.samplers.declarations.gibbs import GwgConfig
 from ebmkit.samplers.declarations.tempering import COMPONENTS, TemperingConfig
 from ebmkit.samplers.gibbs_with_gradients import build_gwg
@@ -176,7 +177,7 @@ def test_a_replica_without_a_finite_energy_stays_where_it_is():
 def test_the_rates_of_moves_and_exchanges_are_told_for_each_temperature():
     _, info = moved(built(), far_modes, stationary(500), transitions=1)
     moves, exchanges = info.children
-    accepted, tried = trials(moves, torch.zeros(R), "rung")
+    accepted, tried = trials_by_value(moves, moves.start.aux["rung"], R)
     assert tried.tolist() == [1000.0] * R and torch.allclose(accepted[0] / tried[0], info.accept_rate.mean())
     assert len(exchanges.children) == R - 1
     assert all(pair.accept_rate.shape == (500,) for pair in exchanges.children)
@@ -245,7 +246,8 @@ def test_steps_start_with_the_width_of_a_well_and_are_adapted_for_each_temperatu
     for _ in range(60):
         state, info = sampler.step(ebmkit.view(far_modes), state)
         state = type(state)(point=state.point, rng=state.rng, tuning=adapted(sampler, state.tuning, info))
-    accepted, tried = trials(info.children[0], torch.zeros(R), "rung")
+    moves = info.children[0]
+    accepted, tried = trials_by_value(moves, moves.start.aux["rung"], R)
     assert ((accepted / tried - 0.7).abs() < 0.12).all()
     kept = sampler.init(state.point, seeded(0), state.tuning).tuning
     assert torch.equal(kept["0"]["step_size"], state.tuning["0"]["step_size"])

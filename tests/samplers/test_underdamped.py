@@ -6,9 +6,9 @@ import torch
 from ebmkit import BuildContext, Point
 from ebmkit.assembly.build import build
 from ebmkit.errors import CapabilityError
-from ebmkit.protocols.sampler import moves_x
+from ebmkit.samplers.reflection import turned_inwards
 from ebmkit.samplers.sequence import Sequence
-from ebmkit.samplers.underdamped import baoab_move, turned
+from ebmkit.samplers.underdamped import Move, baoab_move
 from ebmkit.views.view import view
 from tests.samplers.targets import box, gaussian, seeded
 
@@ -39,13 +39,13 @@ def test_the_temperature_is_the_variance_of_a_unit_gaussian(temperature):
 def test_without_friction_and_noise_a_move_is_a_leapfrog_step():
     x, momentum, gradient, noise = torch.randn(4, 3, 2, generator=seeded(0))
     step = torch.tensor(0.2)
-    x_new, half = baoab_move(x, momentum, gradient, noise, step, torch.tensor(1.0))
+    x_new, half = baoab_move(x, momentum, gradient, Move(noise, step, torch.tensor(1.0)))
     assert torch.allclose(half, momentum - 0.1 * gradient) and torch.allclose(x_new, x + 0.2 * half)
 
 
 def test_the_momentum_is_drawn_where_it_is_absent_and_continued_where_it_is_there():
     sampler = build("sampler", "underdamped", moves=1, step_size=0.1)
-    assert moves_x(sampler) and sampler.moves_coordinates == {"momentum"}
+    assert sampler.traits.moves == {"x", "momentum"}
     state = sampler.init(Point(x=torch.zeros(4, 2)), seeded(0))
     assert state.point.aux["momentum"].shape == (4, 2)
     after, _ = sampler.step(view(unit_energy), state)
@@ -60,13 +60,14 @@ def test_in_a_sequence_it_needs_no_momentum_to_start_with():
     assert "momentum" in state.point.aux and info.n_gradients == 6
 
 
-def test_at_a_wall_the_momentum_turns_inwards():
+def test_at_a_clamp_the_momentum_turns_inwards():
     x, momentum = torch.tensor([[-0.2, 0.5, 1.3]]), torch.tensor([[-1.0, -2.0, 3.0]])
-    clamped, inwards = turned(x, momentum, (0.0, 1.0))
+    clamped, inwards = turned_inwards(x, momentum, (0.0, 1.0))
     assert clamped.tolist() == [[0.0, 0.5, 1.0]] and inwards.tolist() == [[1.0, -2.0, -3.0]]
 
 
-def test_clamp_on_needs_a_range():
-    with pytest.raises(CapabilityError, match="no value range"):
-        build("sampler", "underdamped", clamp="on")
-    assert build("sampler", "underdamped", context=box.context(), clamp="off").target.bounds is None
+def test_walls_need_a_range():
+    for bounds in ("mirror", "clamp"):
+        with pytest.raises(CapabilityError, match="no value range"):
+            build("sampler", "underdamped", bounds=bounds)
+    assert build("sampler", "underdamped", context=box.context(), bounds="off").walls is None

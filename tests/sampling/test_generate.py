@@ -20,12 +20,13 @@ from ebmkit.errors import CapabilityError, RecipeError, RunError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.sampler import SamplerInfo, SamplerState
+from ebmkit.protocols.traits import SamplerTraits
 from ebmkit.recipes.recipe import Recipe
 from ebmkit.samplers.sequence import Sequence
 from ebmkit.sampling.generate import generate
 from ebmkit.sampling.plan import Plan
 from ebmkit.sampling.transitions import Moment
-from ebmkit.sampling.variants import holding, only_augments
+from ebmkit.sampling.variants import holding
 
 
 class Classes:
@@ -44,8 +45,7 @@ class Classes:
 class Joint:
     """Moves x and the label together."""
 
-    moves_coordinates = frozenset({"label"})
-    moves_x = True
+    traits = SamplerTraits(moves=frozenset({"x", "label"}))
 
 
 class Noise:
@@ -71,8 +71,7 @@ class Noise:
 class Scripted:
     """Moves the noise of chain b to (3 + b + r) mod 4 in transition r; x counts transitions, the chain knows b."""
 
-    moves_coordinates = frozenset({"noise"})
-    moves_x = True
+    traits = SamplerTraits(moves=frozenset({"x", "noise"}))
     sizes: tuple[int, ...] = ()
 
     def init(self, point: Point, rng: Any, tuning: Any = None) -> SamplerState:
@@ -167,13 +166,13 @@ def test_every_part_that_is_left_keeps_its_tuning(kinds: list[str]) -> None:
     held = holding(run, frozenset({"label"}))
     left = [i for i, kind in enumerate(kinds) if kind != "label"]
     flat = [held.tuning[str(j)].get("0", held.tuning[str(j)]) for j in range(len(left))]
-    assert [t["step_size"] for t in flat] == left and not held.sampler.moves_coordinates
+    assert [t["step_size"] for t in flat] == left and not held.sampler.traits.coordinates
     assert run.sampler.children == tuple(children)
     assert holding(run, frozenset()).sampler is run.sampler
 
 
 def test_what_moves_together_cannot_be_held() -> None:
-    both = SimpleNamespace(moves_coordinates=frozenset({"label", "level"}), moves_x=False)
+    both = SimpleNamespace(traits=SamplerTraits(moves=frozenset({"label", "level"})))
     joint: Any = Joint()
     for sampler, other in ((joint, "x"), (Sequence([mala(), joint]), "x"), (both, "level")):
         with pytest.raises(CapabilityError, match=f"--given label:.*together with {other}"):
@@ -276,11 +275,22 @@ def test_a_given_noise_is_held_and_counts_transitions(value: int) -> None:
         generate(run, 4, given={"noise": "0"}, visits=2)
 
 
+class Recording:
+    """A sequence that keeps records beside: without a part of it there are none."""
+
+    hands_down: frozenset[str] = frozenset()
+
+    def __init__(self, parts: Sequence) -> None:
+        self.parts, self.children, self.traits = parts, parts.children, parts.traits
+
+    def without(self, goes: Any, tuning: Any) -> Any:
+        kept = self.parts.without(goes, tuning)
+        return (self, tuning) if kept is not None and kept[0] is self.parts else kept
+
+
 def test_a_sequence_with_records_is_held_by_its_parts() -> None:
     parts = Sequence([mala(), gibbs()])
-    kept = SimpleNamespace(
-        moves_coordinates=parts.moves_coordinates, moves_x=True, sequence=parts, children=parts.children
-    )
+    kept = Recording(parts)
     run = run_of(kept, {"0": {"step_size": 1}, "1": {}, "records": 2})
     assert holding(run, frozenset({"label"})).tuning == {"0": {"step_size": 1}}
     assert holding(run, frozenset()).sampler is kept
@@ -289,8 +299,7 @@ def test_a_sequence_with_records_is_held_by_its_parts() -> None:
 class Shift:
     """Adds 100 to x, as an augmentation might: no gradient, no coordinate."""
 
-    moves_coordinates: frozenset[str] = frozenset()
-    passes_tail = True
+    traits = SamplerTraits(asks_gradient=False, tail="passes")
 
     def init(self, point: Point, rng: Any, tuning: Any = None) -> SamplerState:
         return SamplerState(point=point, rng=rng, tuning=tuning or {})
@@ -317,7 +326,11 @@ def test_the_augmentation_of_core_is_one() -> None:
     context = BuildContext(event_shape=(1, 8, 8), value_range=(0.0, 1.0))
     augment = build("sampler", "augment", context=context)
     others = [build("sampler", name) for name in ("sgld", "underdamped", "mala", "hmc", "nuts", "gibbs-with-gradients")]
-    assert [only_augments(s) for s in (augment, Sequence([augment]), gibbs(), *others)] == [True, True, *[False] * 7]
+    assert [s.traits.only_augments for s in (augment, Sequence([augment]), gibbs(), *others)] == [
+        True,
+        True,
+        *[False] * 7,
+    ]
 
 
 def test_the_run_is_left_as_it_was() -> None:

@@ -13,6 +13,7 @@ from ebmkit.energies.wrap import energy as energy_of
 from ebmkit.errors import CapabilityError, DivergenceError, RecipeError
 from ebmkit.point import Point
 from ebmkit.protocols.sampler import SamplerState
+from ebmkit.protocols.traits import SamplerTraits
 from ebmkit.rng import stream
 from ebmkit.samplers.declarations.langevin import SgldConfig
 from ebmkit.samplers.declarations.metropolis import MalaConfig
@@ -20,6 +21,7 @@ from ebmkit.samplers.mala import Mala
 from ebmkit.samplers.metropolis import Target
 from ebmkit.samplers.sequence import Sequence
 from ebmkit.samplers.sgld import Sgld
+from ebmkit.samplers.step_size import StepSize
 from ebmkit.sampling.sample import sample
 from ebmkit.views.view import view
 
@@ -143,11 +145,12 @@ def test_steps_learn_in_burn_in_alone() -> None:
     seen: list[Any] = []
 
     class Watched:
-        moves_coordinates: frozenset[str] = frozenset()
+        traits = SamplerTraits(adjusted=True)
+        warmup = 0
 
         def __init__(self) -> None:
             self.inner = mala(adapt="dual-averaging")
-            self.adaptation = self.inner.adaptation
+            self.adapted = self.inner.adapted
 
         def init(self, *args: Any) -> Any:
             return self.inner.init(*args)
@@ -250,7 +253,7 @@ def test_an_energy_that_is_no_tensor_is_refused(returned: Any) -> None:
 @pytest.mark.parametrize("step_size", [0.0, -0.1, float("nan"), float("inf")])
 def test_steps_must_be_positive(step_size: float) -> None:
     unchecked = [
-        Mala(config=MalaConfig(step_size=step_size), target=Target()),
+        Mala(config=MalaConfig(), target=Target(), steps=StepSize(first=step_size)),
         Sequence([sgld(), Sgld(SgldConfig(step_size=step_size, noise=0.1), None)]),
     ]
     for sampler in unchecked:
@@ -263,7 +266,7 @@ def test_steps_must_be_positive(step_size: float) -> None:
 
 def test_a_coordinate_that_the_chains_lack_is_named() -> None:
     class Spin:
-        moves_coordinates = frozenset({"spin"})
+        traits = SamplerTraits(moves=frozenset({"spin"}))
 
         def init(self, point: Point, rng: Any, tuning: Any = None) -> SamplerState:
             return SamplerState(point=point, rng=rng)
@@ -271,15 +274,16 @@ def test_a_coordinate_that_the_chains_lack_is_named() -> None:
         def step(self, view: Any, state: Any, *, tail: Any = None) -> Any:
             raise AssertionError("moved")
 
-    per_level = Mala(config=MalaConfig(step_size_per="level"), target=Target(), n_values=3)
-    for sampler, name in [(Spin(), "spin"), (per_level, "level"), (build("sampler", "gibbs"), "level")]:
+    per_level = Mala(config=MalaConfig(), target=Target(), steps=StepSize(first=0.1, per="level", n_values=3))
+    gibbs = build("sampler", "gibbs", coordinate="level")
+    for sampler, name in [(Spin(), "spin"), (per_level, "level"), (gibbs, "level")]:
         with pytest.raises(CapabilityError, match=f"'{name}', but the chains have: no coordinate"):
             sample(quadratic, sampler, torch.zeros(2, 2), transitions=1)
 
 
 def test_a_sampler_refuses_x_that_it_cannot_move() -> None:
     class Flip:
-        moves_coordinates: frozenset[str] = frozenset()
+        traits = SamplerTraits(discrete=True)
 
         def init(self, point: Point, rng: Any, tuning: Any = None) -> Any:
             raise CapabilityError("flip moves whole numbers")

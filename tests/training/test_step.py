@@ -17,6 +17,7 @@ from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Batch, Point
 from ebmkit.protocols.energy import Energy, evaluate
 from ebmkit.protocols.objective import Phases, Requires
+from ebmkit.protocols.traits import SamplerTraits
 from ebmkit.rng import stream
 from ebmkit.samplers.sequence import Sequence
 from ebmkit.training.parts import Parts
@@ -39,7 +40,7 @@ class Judge:
 class Spy:
     """A sampler that asks the view for energies at its start and end, and makes one small move."""
 
-    moves_coordinates: frozenset[str] = frozenset()
+    traits = SamplerTraits(tail="keeps")
 
     def __init__(self) -> None:
         self.inner = build("sampler", "sgld", moves=2, step_size=0.01, noise=0.001)
@@ -178,8 +179,7 @@ class Marker:
 class Mover(Spy):
     """A sampler that says it moves a coordinate."""
 
-    moves_coordinates = frozenset({"marker"})
-    moves_x = True
+    traits = SamplerTraits(moves=frozenset({"x", "marker"}))
 
 
 def test_coordinates_that_nobody_moves_take_the_positives_values() -> None:

@@ -80,13 +80,13 @@ def _values_of_x(draft: Draft) -> Iterator[str]:
     discrete = any("data.discrete" in draft.gives(choice) for choice in draft.of("data"))
     data = ", ".join(choice.name for choice in draft.of("data"))
     for choice in draft.of("sampler"):
-        words = draft.gives(choice)
-        if "sampler.discrete" in words and not discrete:
+        traits = draft.traits(choice)
+        if traits.discrete and not discrete:
             yield (
                 f"{choice} moves discrete x, but x of data {data} is real-valued: choose a sampler of such x, or "
                 f"{' or '.join(givers_of(draft, Need('data.discrete')))}."
             )
-        elif discrete and "sampler.discrete" not in words and not any(word.startswith("moves.") for word in words):
+        elif discrete and traits.moves_x and traits.asks_gradient and not traits.discrete:
             yield (
                 f"{choice}{_added(choice)} moves real-valued x, but x of data {data} is discrete: choose "
                 f"{' or '.join(givers_of(draft, Need('sampler.discrete')))}."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ebmkit.errors import CapabilityError, EbmkitError, RecipeError
 from ebmkit.plugins.component import Include, Need, Selection
 from ebmkit.plugins.host import Host
+from ebmkit.protocols.traits import SamplerTraits
 from ebmkit.recipes.recipe import LISTS, SINGLES, Part, Recipe, kind_of, table_of
 from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice, Key, settled
 from ebmkit.recipes.resolver.ordering import Capabilities, ordered
@@ -132,6 +133,10 @@ class Draft:
         """Returns the words of a part; a coordinate gives `point.NAME`."""
         own = {f"point.{choice.name}"} if choice.table == "coordinate" else set()
         return own | set(self.ask("gives", choice))
+
+    def traits(self, choice: Choice) -> SamplerTraits:
+        """Returns what a sampler does."""
+        return choice.component.traits_of(self.settled(choice), self.assumed.selection)
 
     def hides(self, choice: Choice) -> frozenset[str]:
         """Returns the words of the energy that a part takes away."""
@@ -260,8 +265,11 @@ class Draft:
         """Returns what rules may know before samplers and temperature are."""
         names = tuple(sorted(choice.name for choice in self.of("coordinate")))
         bare = Selection(coordinates=names, event_shape=self.event_shape)
-        noised = {c.name for c in self.of("coordinate") if "point.noised" in _capabilities_under(bare, c)}
-        return replace(bare, noised=tuple(sorted(noised)))
+        given = {choice.name: _capabilities_under(bare, choice) for choice in self.of("coordinate")}
+        noised, discrete = (
+            tuple(name for name in names if word in given[name]) for word in ("point.noised", "point.discrete")
+        )
+        return replace(bare, noised=noised, discrete=discrete)
 
 
 def _capabilities_under(selection: Selection, choice: Choice) -> frozenset[str]:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Interval
 
 from ebmkit.plugins.component import Component, Selection
+from ebmkit.protocols.traits import SamplerTraits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +31,10 @@ class AugmentConfig:
     strength: Annotated[float, Interval(ge=0, le=2)] = 1.0
     flip: bool = True
     inexact: bool = False
+
+
+AUGMENT = SamplerTraits(asks_gradient=False, tail="passes")
+"""What augment does: it changes x without the energy, and hands on a graph that x carries."""
 
 
 def _augment_refused(config: AugmentConfig, selection: Selection) -> str:
@@ -57,6 +62,7 @@ COMPONENTS = (
         build="ebmkit.samplers.augment:build_augment",
         summary="random augmentation of the chains, before Langevin moves; not exact",
         cite="Du, Li, Tenenbaum, Mordatch, Improved contrastive divergence training of energy based models, ICML 2021",
+        traits=AUGMENT,
         skip=_augment_skipped,
         refuse=_augment_refused,
     ),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from annotated_types import Ge, MinLen
 
 from ebmkit.plugins.component import Component, Need, Selection
 from ebmkit.plugins.numbers import Count
+from ebmkit.protocols.traits import SamplerTraits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,13 +17,20 @@ class GibbsConfig:
     """An exact draw of one discrete coordinate given all else.
 
     Attributes:
-        coordinate: its name.
+        coordinate: its name; unset: the one that noises x, else the only discrete one.
         window: 0 draws among all values, by the energy's `levels.NAME`; w ≥ 2 among the w values of a block with a
             random offset, by w energies a draw (all values, if there are no more).
     """
 
-    coordinate: Annotated[str, MinLen(1)] = "level"
+    coordinate: Annotated[str, MinLen(1)] | None = None
     window: Annotated[int, Ge(0)] = 0
+
+    def settled(self, selection: Selection) -> GibbsConfig:
+        """Returns the config with the coordinate decided; it stays unset where several could be meant, or none."""
+        if self.coordinate is not None:
+            return self
+        meant = selection.noised or selection.discrete
+        return replace(self, coordinate=meant[0]) if len(meant) == 1 else self
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,12 +47,23 @@ class GwgConfig:
     values: Literal["auto", "binary", "one-hot"] = "auto"
 
 
+GWG = SamplerTraits(discrete=True, adjusted=True)
+"""What gibbs-with-gradients does."""
+
+
+def gibbs_traits(config: GibbsConfig, selection: Selection | None = None) -> SamplerTraits:
+    """Returns what gibbs does: it draws its coordinate, and hands on a graph that x carries."""
+    moves = frozenset({config.coordinate} if config.coordinate else ())
+    return SamplerTraits(moves=moves, adjusted=True, asks_gradient=False, tail="passes")
+
+
 def _gibbs_gives(config: GibbsConfig, selection: Selection) -> tuple[str, ...]:
-    draws = () if config.window else (f"draws.{config.coordinate}",)
-    return ("sampler.exact", f"moves.{config.coordinate}", *draws)
+    return (f"draws.{config.coordinate}",) if config.coordinate and not config.window else ()
 
 
 def _gibbs_needs(config: GibbsConfig, selection: Selection) -> tuple[Need, ...]:
+    if not config.coordinate:
+        return ()
     point = Need(f"point.{config.coordinate}", default=config.coordinate)
     if config.window:
         return (point,)
@@ -53,7 +72,24 @@ def _gibbs_needs(config: GibbsConfig, selection: Selection) -> tuple[Need, ...]:
 
 
 def _gibbs_refused(config: GibbsConfig, selection: Selection) -> str:
-    return "window = 1 would never move the coordinate: give 0 (all) or at least 2." if config.window == 1 else ""
+    return coordinate_unclear(config, selection) or window_refused(config.window)
+
+
+def coordinate_unclear(config: GibbsConfig, selection: Selection) -> str:
+    """Returns why nobody knows which coordinate is meant, or ""."""
+    if config.coordinate is not None:
+        return ""
+    if meant := selection.noised or selection.discrete:
+        return f'it could draw {" or ".join(meant)}. Say which: sampler.gibbs.coordinate = "{meant[0]}".'
+    return (
+        "it draws a discrete coordinate, and the run has none. Add one (--coordinate label), or name one: "
+        "sampler.gibbs.coordinate."
+    )
+
+
+def window_refused(window: int) -> str:
+    """Returns why a draw from a window this wide makes no sense, or ""."""
+    return "window = 1 would never move the coordinate: give 0 (all) or at least 2." if window == 1 else ""
 
 
 COMPONENTS = (
@@ -65,6 +101,7 @@ COMPONENTS = (
         summary="exact draw of a discrete coordinate from the energies of its values",
         cite="Geman, Geman, Stochastic relaxation, Gibbs distributions, and the Bayesian restoration of images, "
         "IEEE Transactions on Pattern Analysis and Machine Intelligence 1984",
+        traits=gibbs_traits,
         gives=_gibbs_gives,
         needs=_gibbs_needs,
         refuse=_gibbs_refused,
@@ -77,6 +114,6 @@ COMPONENTS = (
         summary="exact moves of binary or one-hot x, one entry at a time, the gradient says which",
         cite="Grathwohl, Swersky, Hashemi, Duvenaud, Maddison, Oops I took a gradient: scalable sampling for discrete "
         "distributions, ICML 2021",
-        gives=("sampler.exact", "sampler.discrete"),
+        traits=GWG,
     ),
 )

@@ -4,27 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import sqrt
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt
 
 from ebmkit.plugins.component import Component, Need, Selection
 from ebmkit.plugins.numbers import Count, Positive
+from ebmkit.protocols.traits import SamplerTraits, X
 
 USUAL_STEP_SIZE, USUAL_NOISE = 100.0, 0.001
+WARM = 1e-3
+"""Nats: temperatures from which settings are those of a law to be sampled, and below those of a noisy descent."""
+
+Bounds = Literal["auto", "mirror", "clamp", "off"]
+
+SGLD = SamplerTraits(bias_order=1, tail="keeps")
+UNDERDAMPED = SamplerTraits(moves=frozenset({X, "momentum"}), bias_order=2, tail="keeps")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SgldConfig:
-    """Unadjusted Langevin moves x ← clamp(x − η∇E + σξ).
+    """Unadjusted Langevin moves x ← x − η∇E + σξ, within the range of the data.
 
     Attributes:
         moves: moves per transition.
         step_size: η, the gradient coefficient, data units² per nat; unset: from the noise and the temperature,
             η = σ²/2T, or 100 where T is free and .005 where it is 1.
         noise: σ, data units; unset: from the temperature, σ² = 2ηT, or .001 where that is free too.
-        clamp: keep x in the value range of the data after each move; "auto" does where it has one and no coordinate
-            noises x.
+        bounds: how x stays in the value range of the data: "mirror" folds it back, which keeps the bias of first
+            order; "clamp" sets it to the wall, as published; "off" lets it go; "auto" mirrors at T of .001 or more and
+            clamps below, where the data have a range and no coordinate noises x.
         clip: bound on each entry of ∇E, nats per data unit; 0 for none.
         scale: relative step of each entry of x: gradient by its square, noise by itself, so that the temperature stays;
             none, or as many as a datum has entries. Best is its s.d. under p.
@@ -33,7 +42,7 @@ class SgldConfig:
     moves: Annotated[int, Gt(0)] = 20
     step_size: Annotated[float, Gt(0)] | None = None
     noise: Annotated[float, Ge(0)] | None = None
-    clamp: Literal["auto", "on", "off"] = "auto"
+    bounds: Bounds = "auto"
     clip: Annotated[float, Ge(0)] = 0.0
     scale: tuple[Annotated[float, Gt(0)], ...] = ()
 
@@ -53,7 +62,7 @@ class SgldConfig:
         if step_size is None and self.noise:
             step_size = _rounded(self.noise**2 / (2 * temperature))
         elif step_size is None:
-            step_size = 0.005 if temperature >= 1e-3 else USUAL_STEP_SIZE
+            step_size = 0.005 if temperature >= WARM else USUAL_STEP_SIZE
         noise = _rounded(sqrt(2 * step_size * temperature)) if self.noise is None else self.noise
         return replace(self, step_size=step_size, noise=noise)
 
@@ -68,21 +77,22 @@ class UnderdampedConfig:
         friction: γ, per unit of integrated time: the momentum forgets itself over 1/γh moves.
         scale: relative step of each entry of x, 1/√mass: none, or as many as a datum has entries. Best is its s.d.
             under p.
-        clamp: keep x in the value range of the data, momentum turned at the wall; "auto" does where the data have one
-            and no coordinate noises x.
+        bounds: how x stays in the value range of the data: "mirror" folds it back and turns the momentum, which keeps
+            the bias of second order; "clamp" sets it to the wall; "off" lets it go; "auto" mirrors at T of .001 or more
+            and clamps below, where the data have a range and no coordinate noises x.
     """
 
     moves: Count = 20
     step_size: Positive = 0.1
     friction: Positive = 1.0
     scale: tuple[Positive, ...] = ()
-    clamp: Literal["auto", "on", "off"] = "auto"
+    bounds: Bounds = "auto"
 
 
-def clamp_refused(config: Any, selection: Selection) -> str:
-    """Returns why chains cannot be clamped to the range of the data, ""."""
-    if config.clamp == "on" and selection.noised:
-        return f'{selection.noised[0]} noises x, so the range of the data bounds nothing. Set clamp = "auto".'
+def bounds_refused(config: SgldConfig | UnderdampedConfig, selection: Selection) -> str:
+    """Returns why chains cannot be kept in the range of the data, or ""."""
+    if config.bounds in ("mirror", "clamp") and selection.noised:
+        return f'{selection.noised[0]} noises x, so the range of the data bounds nothing. Set bounds = "auto".'
     return ""
 
 
@@ -96,11 +106,11 @@ COMPONENTS = (
         name="sgld",
         config=SgldConfig,
         build="ebmkit.samplers.sgld:build_sgld",
-        summary="unadjusted Langevin moves, x ← clamp(x − η∇E + σξ)",
+        summary="unadjusted Langevin moves, x ← x − η∇E + σξ within the range of the data",
         cite="Welling, Teh, Bayesian learning via stochastic gradient Langevin dynamics, ICML 2011; "
         "Du, Mordatch, Implicit generation and modeling with energy-based models, NeurIPS 2019",
-        gives=("sampler.unadjusted", "sampler.tail"),
-        refuse=clamp_refused,
+        traits=SGLD,
+        refuse=bounds_refused,
     ),
     Component(
         kind="sampler",
@@ -110,8 +120,8 @@ COMPONENTS = (
         summary="Langevin moves with momentum (BAOAB), unadjusted, bias of second order in the step",
         cite="Leimkuhler, Matthews, Rational construction of stochastic numerical methods for molecular sampling, "
         "Applied Mathematics Research eXpress 2013",
-        gives=("sampler.unadjusted", "sampler.tail"),
+        traits=UNDERDAMPED,
         needs=(Need("point.momentum", default="momentum"),),
-        refuse=clamp_refused,
+        refuse=bounds_refused,
     ),
 )

@@ -8,34 +8,35 @@ from typing import Annotated
 from annotated_types import Ge, Gt
 
 from ebmkit.plugins.component import Component, Need, Selection
-from ebmkit.plugins.numbers import Count, Positive, Rate
-from ebmkit.samplers.declarations.metropolis import Adapt, band_refused
+from ebmkit.plugins.numbers import Positive
+from ebmkit.protocols.traits import SamplerTraits, X
+from ebmkit.samplers.declarations.steps import StepConfig, band_refused
+
+TEMPERING = SamplerTraits(moves=frozenset({X, "replicas"}), adjusted=True)
+"""What tempering does; "replicas" is the coordinate of that name."""
+
+UNSEEN = {"momentum", "replicas"}
+"""Coordinates that no energy sees: who moves them leaves the law of the replicas alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TemperingConfig:
+class TemperingConfig(StepConfig):
     """Replicas of each chain at higher temperatures, moved by MALA and exchanged with their neighbours.
 
     Attributes:
-        n_temperatures: R, replicas of a chain, the one at T included. A transition costs R · (moves + 1) gradients.
-        highest: temperature of the hottest, in units of T; the others lie between in equal ratios.
         moves: MALA moves of every replica between exchanges.
         step_size: s at T, data units, where adaptation starts; a replica at T' starts with s√(T'/T).
-        scale: relative step of each entry of x: none, or as many as a datum has entries. Best is its s.d. under p.
         adapt: how training adapts the steps, one for each temperature: "band" (grow above the band of acceptance
             rates, shrink below), "dual-averaging" (to the middle of the band), "off".
-        adapt_every: transitions whose trials are pooled for one adaptation.
         accept: the band of acceptance rates of MALA moves (lowest, highest).
+        n_temperatures: R, replicas of a chain, the one at T included. A transition costs R · (moves + 1) gradients.
+        highest: temperature of the hottest, in units of T; the others lie between in equal ratios.
+        scale: relative step of each entry of x: none, or as many as a datum has entries. Best is its s.d. under p.
     """
 
     n_temperatures: Annotated[int, Ge(2)] = 6
     highest: Annotated[float, Gt(1)] = 10.0
-    moves: Count = 20
-    step_size: Positive = 0.1
     scale: tuple[Positive, ...] = ()
-    adapt: Adapt = "band"
-    adapt_every: Count = 10
-    accept: tuple[Rate, Rate] = (0.6, 0.8)
 
 
 def _tempering_needs(config: TemperingConfig, selection: Selection) -> tuple[Need, ...]:
@@ -44,7 +45,8 @@ def _tempering_needs(config: TemperingConfig, selection: Selection) -> tuple[Nee
 
 
 def _tempering_refused(config: TemperingConfig, selection: Selection) -> str:
-    moved = sorted(word.removeprefix("moves.") for word in selection.capabilities if word.startswith("moves."))
+    words = (word.removeprefix("moves.") for word in selection.capabilities if word.startswith("moves."))
+    moved = sorted(set(words) - UNSEEN)
     if moved:
         return (
             f"another sampler moves {', '.join(moved)} at T alone, and the replicas of a chain would no longer belong "
@@ -62,7 +64,7 @@ COMPONENTS = (
         summary="parallel tempering: exact, hot replicas carry chains from mode to mode",
         cite="Geyer, Markov chain Monte Carlo maximum likelihood, Computing Science and Statistics 1991; "
         "Syed, Bouchard-Côté, Deligiannidis, Doucet, Non-reversible parallel tempering, JRSS B 2022",
-        gives=("sampler.exact",),
+        traits=TEMPERING,
         needs=_tempering_needs,
         refuse=_tempering_refused,
     ),

@@ -21,7 +21,11 @@ from ebmkit.protocols.sampler import SamplerInfo
 
 def info_of(rate, n_moves=10):
     return SamplerInfo(
-        start=Point(x=torch.zeros(len(rate), 1)), accept_rate=torch.tensor(rate), n_moves=n_moves, n_gradients=0
+        start=Point(x=torch.zeros(len(rate), 1)),
+        accept_rate=torch.tensor(rate),
+        n_moves=n_moves,
+        n_gradients=0,
+        n_proposals=n_moves,
     )
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ebmkit.errors import CapabilityError
 from ebmkit.plugins.component import Component, Include, Need, NoConfig, Selection
 from ebmkit.plugins.host import Host
+from ebmkit.protocols.traits import SamplerTraits
 from ebmkit.recipes.recipe import Part, Recipe, kind_of
 from ebmkit.recipes.resolver.resolve import Resolution, resolve
 
@@ -40,7 +41,13 @@ class Cold:
     usual_temperature = 1e-9
 
 
+QUIET = SamplerTraits(asks_gradient=False)
+"""A sampler that gives no word."""
+
+
 def part(kind: str, name: str, config: type = NoConfig, **more: Any) -> Component:
+    if kind == "sampler":
+        more.setdefault("traits", QUIET)
     return Component(kind=kind, name=name, config=config, build="n:x", summary="", **more)
 
 
@@ -114,7 +121,8 @@ FIXED = (
     part("objective", "cd", Weight, gives=("objective.fit",)),
     part("energy", "resnet", Net, gives=lambda c, s: ("energy.on",) if c.on else ()),
     part("energy", "rich", Net, gives=lambda c, s: ("energy.a", "energy.b", *(("energy.on",) if c.on else ()))),
-    part("sampler", "sgld", Cold, gives=("sampler.cold",)), part("sampler", "exactly", gives=("sampler.exact",)),
+    part("sampler", "sgld", Cold, gives=("sampler.cold",)),
+    part("sampler", "exactly", traits=SamplerTraits(adjusted=True)),
     part("sampler", "shake", refuse=_beside_exact),
 )  # fmt: skip
 
@@ -238,7 +246,9 @@ def _fixed_words(host: Host, p: Part) -> tuple[str, ...]:
 def test_another_provider_changes_nothing(universe: tuple[Component, ...], request: Recipe) -> None:
     found = outcome(request, shelf(universe))
     words = tuple(w for w in WORDS if not w.startswith("point."))
-    more = [part(kind, f"a-{kind}", gives=words) for kind in ("wrapper", "sampler", "objective", "buffer", "energy")]
+    more = [part(kind, f"a-{kind}", gives=words) for kind in ("wrapper", "objective", "buffer", "energy")]
+    others = tuple(word for word in words if word != "sampler.exact")
+    more.append(part("sampler", "a-sampler", gives=others, traits=SamplerTraits(adjusted=True)))
     again = outcome(request, shelf((*more, *universe)))
     assert again == found or (isinstance(found, str) and isinstance(again, str))
 

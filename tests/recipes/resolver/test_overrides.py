@@ -8,6 +8,7 @@ import pytest
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.component import Component, Include, NoConfig
 from ebmkit.plugins.host import Host
+from ebmkit.protocols.traits import SamplerTraits
 from ebmkit.recipes.recipe import Recipe, from_mapping
 from ebmkit.recipes.resolver.resolve import resolve
 
@@ -30,7 +31,13 @@ class Net:
     head: str = "linear"
 
 
+QUIET = SamplerTraits(asks_gradient=False)
+"""A sampler that gives no word."""
+
+
 def declared(kind: str, name: str, config: type = NoConfig, **more: Any) -> Component:
+    if kind == "sampler":
+        more.setdefault("traits", QUIET)
     return Component(kind=kind, name=name, config=config, build="n:x", summary="", **more)
 
 

@@ -9,6 +9,7 @@ from annotated_types import Gt
 from ebmkit.errors import CapabilityError, EbmkitError, PluginError, RecipeError
 from ebmkit.plugins.component import Component, Include, Need, NoConfig, Selection
 from ebmkit.plugins.host import Host, host
+from ebmkit.protocols.traits import SamplerTraits
 from ebmkit.recipes.recipe import Part, Recipe, from_mapping
 from ebmkit.recipes.resolver.resolve import Resolution, resolve
 
@@ -25,7 +26,13 @@ class Weight:
     weight: float = 1.0
 
 
+QUIET = SamplerTraits(asks_gradient=False)
+"""A sampler that gives no word."""
+
+
 def declared(kind: str, name: str, config: type = NoConfig, **more: Any) -> Component:
+    if kind == "sampler":
+        more.setdefault("traits", QUIET)
     return Component(kind=kind, name=name, config=config, build="n:x", summary="", **more)
 
 
@@ -50,10 +57,10 @@ SHELF = (
     declared("energy", "plain"),
     declared("buffer", "replay"),
     declared("buffer", "reservoir"),
-    declared("sampler", "sgld", gives=("sampler.unadjusted", "sampler.tail")),
-    declared("sampler", "exactly", gives=("sampler.exact",)),
+    declared("sampler", "sgld", traits=SamplerTraits(tail="keeps")),
+    declared("sampler", "exactly", traits=SamplerTraits(adjusted=True)),
     declared("sampler", "shake", refuse=_beside_exact),
-    declared("sampler", "visit", gives=("moves.level", "sampler.exact")),
+    declared("sampler", "visit", traits=SamplerTraits(moves={"level"}, adjusted=True)),
     declared(
         "coordinate", "level", needs=(Need("energy.levels.level", default="by-level"), Need("moves.level", "visit"))
     ),
@@ -258,7 +265,7 @@ class Moved:
 
 
 def test_each_coordinate_gets_the_sampler_that_moves_it() -> None:
-    draws = declared("sampler", "draws", Moved, gives=lambda c, s: (f"moves.{c.coordinate}",))
+    draws = declared("sampler", "draws", Moved, traits=lambda c, s: SamplerTraits(moves={c.coordinate}))
     coordinates = [
         declared("coordinate", name, needs=(Need(f"moves.{name}", "draws", config={"coordinate": name}),))
         for name in ("place", "replica")
@@ -576,3 +583,30 @@ def test_labels_are_set_on_whatever_energy() -> None:
     for name in host().names("energy"):
         parts = {"energy": (Part(name),), "coordinate": (Part("label"),)}
         assert resolve(Recipe(parts=parts), host()).recipe.part("energy").settings["labels"] is True
+
+
+LEVELLED = (
+    declared("coordinate", "depth", gives=("point.discrete", "point.noised")),
+    declared("coordinate", "side", gives=("point.discrete",)),
+    declared("coordinate", "kind", gives=("point.discrete",)),
+    declared("wrapper", "every-value", gives=("energy.levels",)),
+)
+
+
+def gibbs_of(coordinate: str) -> Any:
+    core = host().get("sampler", "gibbs")
+    found = resolution(core, *LEVELLED, coordinate=coordinate, sampler="sgld+gibbs", wrapper="every-value").recipe
+    return found.parts["sampler"][1].settings["coordinate"]
+
+
+@pytest.mark.parametrize(("coordinate", "meant"), [("side", "side"), ("depth", "depth"), ("kind+depth+side", "depth")])
+def test_gibbs_draws_the_coordinate_that_is_meant(coordinate: str, meant: str) -> None:
+    assert gibbs_of(coordinate) == meant
+
+
+def test_gibbs_asks_which_coordinate_is_meant() -> None:
+    with pytest.raises(CapabilityError, match=r"it could draw kind or side\. Say which: sampler\.gibbs\.coordinate ="):
+        gibbs_of("side+kind")
+    core = host().get("sampler", "gibbs")
+    with pytest.raises(CapabilityError, match=r"draws a discrete coordinate, and the run has none"):
+        resolution(core, sampler="sgld+gibbs")

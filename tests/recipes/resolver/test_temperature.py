@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ebmkit.errors import CapabilityError
 from ebmkit.plugins.component import Component
 from ebmkit.plugins.host import Host, host
+from ebmkit.protocols.traits import SamplerTraits
 from ebmkit.recipes.recipe import Recipe, from_mapping
 from ebmkit.recipes.resolver.resolve import resolve
 
@@ -18,7 +19,9 @@ def shelf() -> Host:
     found = Host()
     for component, _ in host().all():
         found.register(component)
-    found.register(Component(kind="sampler", name="exactly", build="n:x", summary="", gives=("sampler.exact",)))
+    found.register(
+        Component(kind="sampler", name="exactly", build="n:x", summary="", traits=SamplerTraits(adjusted=True))
+    )
     if "level" not in found.names("coordinate"):
         found.register(Component(kind="coordinate", name="level", build="n:x", summary=""))
     return found

@@ -22,6 +22,7 @@ from ebmkit.benchmarks.training import (
 )
 from ebmkit.benchmarks.workload import Bar, Call, Timed, Way, Workload
 from ebmkit.ops.augmentation import PRESETS, augment
+from ebmkit_clel.latent_head import LatentHead
 from ebmkit_clel.losses import guidance, nt_xent
 from ebmkit_clel.objective import Clel
 
@@ -134,7 +135,8 @@ class Published:
         assembly = assembled("clel-cifar10", COLOUR, device, {"run.batch_size": batch, **EAGER})
         objective = assembly.parts.objectives["clel"]
         assert isinstance(assembly.dataset, NoiseImages) and isinstance(objective, Clel)
-        self.energy, self.objective = assembly.parts.energy, objective
+        self.energy: LatentHead = assembly.parts.energy  # type: ignore[assignment]
+        self.objective = objective
         self.encoder = self.objective.encoder.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         self.data, self.batch, self.moves, self.device = assembly.dataset, batch, moves, device
         self.rng = Generator(device).manual_seed(0)

@@ -6,16 +6,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Ge, Gt
 
-from ebmkit import Component, Need, Selection
+from ebmkit import Component, Need, SamplerTraits, Selection
+from ebmkit.samplers.declarations.gibbs import window_refused
+from ebmkit.samplers.declarations.steps import StepConfig, band_refused
 from ebmkit_diffusion.schedules import SCHEDULES, Betas, usual_ends, wrong_with
 
 CITE = "Zhang, Tan, Ou, Persistently trained, diffusion-assisted energy-based models, Stat 2023, arXiv:2304.10707"
 
 Width = Annotated[int, Gt(0)]
 Positive = Annotated[float, Gt(0)]
-Rate = Annotated[float, Interval(gt=0, lt=1)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,30 +112,26 @@ class LevelHeadConfig:
     base_sd: Positive = 0.5
 
 
+MGMS = SamplerTraits(moves=frozenset({"x", "level"}), adjusted=True, tail="keeps")
+"""What mgms does; "level" is the coordinate of that name."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MgmsConfig:
+class MgmsConfig(StepConfig):
     """MALA at a fixed level, then a Gibbs draw of the level, each level with a step size of its own.
 
     Attributes:
         moves: K, Langevin moves per transition; it costs moves + 1 gradients and the energies of all levels.
-        step_size: s, data units, where adaptation starts.
+        adapt_every: transitions whose trials are pooled, by level, for one adaptation.
         first_steps: "equal" starts every level at step_size; "noise" at step_size·√β_t, level 0 as level 1.
         window: 0 draws the level among all; w ≥ 2 among the w levels of a block with a random offset.
-        adapt: how training adapts the steps: "band" (grow above the band of acceptance rates, shrink below),
-            "dual-averaging" (to the middle of the band), "off".
-        adapt_every: transitions whose trials are pooled, by level, for one adaptation.
-        accept: the band of acceptance rates (lowest, highest).
         warmup: first transitions of training that accept every finite proposal: not exact, but chains leave the noise.
         memory: transitions over which the diagnostics forget.
     """
 
     moves: Annotated[int, Gt(0)] = 40
-    step_size: Positive = 0.1
     first_steps: Literal["equal", "noise"] = "equal"
     window: Annotated[int, Ge(0)] = 0
-    adapt: Literal["band", "dual-averaging", "off"] = "band"
-    adapt_every: Annotated[int, Gt(0)] = 10
-    accept: tuple[Rate, Rate] = (0.6, 0.8)
     warmup: Annotated[int, Ge(0)] = 0
     memory: Annotated[float, Ge(1)] = 100.0
 
@@ -174,14 +171,11 @@ def _head_gives(config: LevelHeadConfig, selection: Selection) -> tuple[str, ...
 
 
 def _mgms_refused(config: MgmsConfig, selection: Selection) -> str:
-    low, high = config.accept
-    if not low < high:
-        return f"accept = [{low:g}, {high:g}] is no band: give the lower rate first."
-    return "window = 1 would never move the level: give 0 (all) or at least 2." if config.window == 1 else ""
+    return band_refused(config, selection) or window_refused(config.window)
 
 
 def _mgms_gives(config: MgmsConfig, selection: Selection) -> tuple[str, ...]:
-    return ("sampler.exact", "sampler.tail", "moves.level", *(() if config.window else ("draws.level",)))
+    return () if config.window else ("draws.level",)
 
 
 def _mgms_needs(config: MgmsConfig, selection: Selection) -> tuple[Need, ...]:
@@ -201,7 +195,7 @@ COMPONENTS: tuple[Component, ...] = (
             Need("energy.levels.level", default="level-conditioned"),
             Need("moves.level", default="gibbs", config={"coordinate": "level"}),
         ),
-        gives=("point.noised",),
+        gives=("point.noised", "point.discrete"),
         refuse=_level_refused,
     ),
     Component(
@@ -234,6 +228,7 @@ COMPONENTS: tuple[Component, ...] = (
         summary="MALA on x at a fixed level, then an exact draw of the level; a step size for each level",
         cite=CITE,
         needs=_mgms_needs,
+        traits=MGMS,
         gives=_mgms_gives,
         refuse=_mgms_refused,
     ),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ebmkit import SamplerInfo, Tuning
+from ebmkit.samplers.acceptance import trials_by_value
 from ebmkit_diffusion.level import LEVEL
 
 JUMPS, ACCEPTED, TRIED = "jumps", "accepted", "tried"
@@ -38,11 +39,11 @@ def recorded(record: Tuning, before: Tensor, after: Tensor, moves: SamplerInfo, 
     n, keep = len(record[TRIED]), 1 - 1 / memory
     member = (before[:, None] == torch.arange(n, device=before.device)).to(record[TRIED].dtype)
     arrived = (after[:, None] == torch.arange(n, device=after.device)).to(member.dtype)
-    rate = moves.accept_rate.to(member.dtype)
+    accepted, tried = trials_by_value(moves, before, n)
     return {
         JUMPS: keep * record[JUMPS] + member.T @ arrived,
-        ACCEPTED: keep * record[ACCEPTED] + (rate @ member) * moves.n_moves,
-        TRIED: keep * record[TRIED] + member.sum(dim=0) * moves.n_moves,
+        ACCEPTED: keep * record[ACCEPTED] + accepted.to(member.dtype),
+        TRIED: keep * record[TRIED] + tried.to(member.dtype),
     }
 
 

@@ -9,7 +9,18 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from ebmkit import BuildContext, CapabilityError, EnergyView, Point, SamplerInfo, SamplerState, Tail, Tuning
+from ebmkit import (
+    BuildContext,
+    CapabilityError,
+    EnergyView,
+    Goes,
+    Point,
+    Sampler,
+    SamplerInfo,
+    SamplerState,
+    Tail,
+    Tuning,
+)
 from ebmkit.samplers.declarations.gibbs import GibbsConfig
 from ebmkit.samplers.declarations.metropolis import MalaConfig
 from ebmkit.samplers.gibbs import build_gibbs
@@ -37,8 +48,8 @@ class Mgms:
     def __init__(self, *, config: MgmsConfig, first_steps: Tensor, sequence: Sequence) -> None:
         self.first_steps, self.sequence = first_steps, sequence
         self.memory, self.accept = config.memory, config.accept
-        self.children = sequence.children
-        self.moves_coordinates, self.moves_x = sequence.moves_coordinates, sequence.moves_x
+        self.children, self.hands_down = sequence.children, sequence.hands_down
+        self.traits = sequence.traits
 
     def init(self, point: Point, rng: Generator, tuning: Tuning | None = None) -> SamplerState:
         """Returns the state that starts at a point."""
@@ -56,6 +67,11 @@ class Mgms:
         before, level = state.point.aux[LEVEL], after.point.aux[LEVEL]
         record = recorded(state.tuning[RECORD], before, level, info.children[0], self.memory)
         return replace(after, tuning={**after.tuning, RECORD: record}), info
+
+    def without(self, goes: Goes, tuning: Tuning) -> tuple[Sampler, Tuning] | None:
+        """Returns itself where nothing goes, else what is left of its parts: they are no mixture over levels."""
+        kept = self.sequence.without(goes, tuning)
+        return (self, tuning) if kept is not None and kept[0] is self.sequence else kept
 
     def metrics(self, info: SamplerInfo, tuning: Tuning) -> Mapping[str, Tensor]:
         """Returns how flat the levels are, how they mix, and share, acceptance and step of each level."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ebmkit import CapabilityError, DivergenceError, Model, Point, RecipeError, Tuning, build, stream
 from ebmkit.coordinates.momentum import Momentum
+from ebmkit.samplers.step_size import tuned_step_sizes
 from ebmkit_diffusion.level import Level
 
 Statistic = Callable[[Tensor], Tensor]
@@ -158,17 +159,9 @@ def tuned_step(tuning: Tuning) -> float:
     Raises:
         RecipeError: nothing was adapted.
     """
-    for sizes in _step_sizes(tuning):
+    for sizes in tuned_step_sizes(tuning):
         return float(sizes.flatten()[0])
     raise RecipeError("This run adapted no step size: give step_size, in data units, to the long model.")
-
-
-def _step_sizes(tuning: Tuning) -> Iterator[Tensor]:
-    for name, value in tuning.items():
-        if isinstance(value, Mapping):
-            yield from _step_sizes(value)
-        elif name == "step_size":
-            yield value
 
 
 def _clean(model: Model, x: Tensor, given: Mapping[str, Tensor]) -> Point:
