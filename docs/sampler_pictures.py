@@ -301,7 +301,7 @@ def _second_moment() -> Tensor:
 
 def table() -> str:
     """Returns the measured table of both targets."""
-    heads = "| sampler | step | accepted | gradients a transition | ESS / 1,000 gradients | error of E x₁² |"
+    heads = "| sampler | step | accepted | gradients per transition | ESS / 1,000 gradients | error of E x₁² |"
     lines = []
     for target, rows in MEASURED.items():
         lines += [f"{target}:", heads, "|---" * 6 + "|"]

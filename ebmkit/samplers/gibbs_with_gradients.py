@@ -107,7 +107,7 @@ def log_chance(logits: Tensor, index: Tensor) -> Tensor:
 
 
 class GibbsWithGradients:
-    """K moves a transition, each of one entry of x, accepted or rejected; K + 1 gradients.
+    """K moves per transition, each of one entry of x, accepted or rejected; K + 1 gradients.
 
     Exact for any deterministic g(x) in place of the gradient; ∇E/T makes good proposals. Where nothing is ever
     rejected, the number of changes is that of the moves: average over time, or take an odd and an even number in turn.

@@ -66,7 +66,7 @@ def log_accept_ratio(energy: Tensor, energy_new: Tensor, momentum: Tensor, momen
 
 
 class Hmc:
-    """K Hamiltonian proposals a transition, each from a fresh momentum, at K·L + 1 gradients."""
+    """K Hamiltonian proposals per transition, each from a fresh momentum, at K·L + 1 gradients."""
 
     traits = EXACT
 

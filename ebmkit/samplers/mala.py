@@ -49,7 +49,7 @@ def log_accept_ratio(
 
 
 class Mala:
-    """K adjusted Langevin moves a transition, at K + 1 gradients."""
+    """K adjusted Langevin moves per transition, at K + 1 gradients."""
 
     traits = EXACT
     n_gradients = 1

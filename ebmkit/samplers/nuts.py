@@ -176,7 +176,7 @@ def draw_noise(chains: Evaluated, max_depth: int, rng: Generator) -> tuple[Tenso
 
 
 class Nuts:
-    """K no-U-turn moves a transition, each from a fresh momentum, at K · (2^D − 1) + 1 gradients.
+    """K no-U-turn moves per transition, each from a fresh momentum, at K · (2^D − 1) + 1 gradients.
 
     Exact for any deterministic gradient, as Hamiltonian Monte Carlo is. A state without a finite energy ends its
     trajectory; at bounds it bounces. Rows that have ended are carried along unchanged until the last has.
