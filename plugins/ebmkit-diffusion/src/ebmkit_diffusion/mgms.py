@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.errors import CapabilityError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import EnergyView
@@ -22,6 +21,7 @@ from ebmkit.samplers.sequence import Sequence
 from ebmkit.samplers.step_size import count_values
 from ebmkit_diffusion.declarations import MgmsConfig
 from ebmkit_diffusion.level import LEVEL
+from ebmkit_diffusion.level_embedding import level_coordinate
 from ebmkit_diffusion.level_mixing import JUMPS, first_record, level_metrics, recorded
 from ebmkit_diffusion.level_mixing_figure import level_figure
 
@@ -77,11 +77,7 @@ def first_steps(config: MgmsConfig, context: BuildContext) -> Tensor:
     steps = torch.full((count_values(context, LEVEL),), config.step_size, device=context.device)
     if config.first_steps == "equal":
         return steps
-    betas = getattr(context.coordinate(LEVEL), "betas", None)
-    if betas is None:
-        raise CapabilityError(
-            'mgms.first_steps = "noise" needs a coordinate \'level\' that tells its betas: set "equal" instead.'
-        )
+    betas = level_coordinate(context, 'mgms.first_steps = "noise"').betas
     noise = torch.tensor([betas[1], *betas[1:]], dtype=torch.float64).sqrt()
     return steps * noise.to(steps)
 
