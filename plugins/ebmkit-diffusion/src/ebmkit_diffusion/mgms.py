@@ -80,7 +80,7 @@ def first_steps(config: MgmsConfig, context: BuildContext) -> Tensor:
     level = context.coordinate(LEVEL)
     if not isinstance(level, Level):
         raise CapabilityError(
-            'mgms.first_steps = "noise" needs the schedule of the coordinate \'level\' of ebmkit-diffusion, found '
+            "mgms.first_steps = \"noise\" needs the schedule of the coordinate 'level' of ebmkit-diffusion, found "
             f'{type(level).__name__}: set "equal" instead.'
         )
     noise = torch.tensor([level.betas[1], *level.betas[1:]], dtype=torch.float64).sqrt()
