@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from ebmkit.errors import CapabilityError
 from ebmkit.ops.rows import rows_as
 from ebmkit.point import Point
-from ebmkit.protocols.energy import Energy, abilities_of, at_least_fp32, coordinate_of, evaluate, lacks_ability
+from ebmkit.protocols.energy import Energy, abilities_of, at_least_fp32, evaluate, lacks_ability, level_coordinate_of
 
 Combine = Callable[[Tensor, Tensor], Tensor]
 
 
 def is_combined(ability: str) -> bool:
     """Whether energies can be put together from it; features and latents of different parts have nothing in common."""
-    return ability == "energy" or bool(coordinate_of(ability))
+    return ability == "energy" or bool(level_coordinate_of(ability))
 
 
 def weighted_sum(energies: Tensor, weights: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ class Composition(nn.Module):
     def _combined(self, name: str, values: list[Tensor]) -> Tensor:
         shapes = sorted({tuple(value.shape[1:]) for value in values})
         if len(shapes) > 1:
-            coordinate = coordinate_of(name)
+            coordinate = level_coordinate_of(name)
             what = f"energies of all values of '{coordinate}'" if coordinate else "energies"
             raise CapabilityError(f"Energies of one point were composed, but the {what} have shapes {shapes} a row.")
         energies = torch.stack([at_least_fp32(value) for value in values])

@@ -37,10 +37,10 @@ def levels_of(name: str) -> str:
     return LEVELS + name
 
 
-def coordinate_of(ability: str) -> str:
+def level_coordinate_of(ability: str) -> str:
     """Returns the coordinate all of whose values an ability is about, "" for any other ability.
 
-    >>> coordinate_of("levels.level"), coordinate_of("features")
+    >>> level_coordinate_of("levels.level"), level_coordinate_of("features")
     ('level', '')
     """
     return ability.removeprefix(LEVELS) if ability.startswith(LEVELS) else ""
@@ -77,7 +77,7 @@ def at_least_fp32(values: Tensor) -> Tensor:
 def _ability(energy: Energy, name: str) -> Callable[[Point], Tensor]:
     if name == "energy":
         return energy
-    coordinate = coordinate_of(name)
+    coordinate = level_coordinate_of(name)
     method: Callable[..., Tensor] | None = getattr(energy, "levels" if coordinate else name, None)
     if method is None:
         raise lacks_ability(energy, name)

@@ -15,7 +15,7 @@ from ebmkit.energies.sweep import sweep
 from ebmkit.errors import CapabilityError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols.energy import Energy, abilities_of, coordinate_of, evaluate
+from ebmkit.protocols.energy import Energy, abilities_of, evaluate, level_coordinate_of
 from ebmkit.rng import seeded
 from ebmkit_clel.declarations import LatentHeadConfig
 
@@ -80,7 +80,7 @@ class LatentHead(nn.Module):
         if condition is not None and "energy" in abilities:
             values["energy"] = joint_energy(values["energy"], values[LATENT], condition, self.beta)
         for name in abilities:
-            if condition is not None and (coordinate := coordinate_of(name)):
+            if condition is not None and (coordinate := level_coordinate_of(name)):
                 values[name] = self._joint_levels(bare, coordinate, values[name], condition)
         return {name: values[name] for name in abilities}
 

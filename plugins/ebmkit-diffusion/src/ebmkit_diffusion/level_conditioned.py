@@ -20,9 +20,9 @@ from ebmkit.protocols.energy import (
     Energy,
     abilities_of,
     at_least_fp32,
-    coordinate_of,
     evaluate,
     lacks_ability,
+    level_coordinate_of,
     levels_of,
 )
 from ebmkit.protocols.guided import guidance_strength
@@ -55,7 +55,7 @@ class LevelConditioned(nn.Module):
         )
         self.base = LevelBase(config, level, temperature)
         self.read = nn.Linear(config.conditioning, n_features) if config.head == "bilinear" else None
-        hidden = filter(coordinate_of, abilities_of(inner) if self.read is not None else ())
+        hidden = filter(level_coordinate_of, abilities_of(inner) if self.read is not None else ())
         self.abilities = abilities_of(inner) - set(hidden) | {LEVELS}
 
     def evaluate(self, point: Point, *abilities: str) -> Mapping[str, Tensor]:
@@ -93,7 +93,7 @@ class LevelConditioned(nn.Module):
         if bilinear:
             values["energy"] = self._bilinear(values["features"], table, level)
         for name in abilities:
-            if name == "energy" or coordinate_of(name):
+            if name == "energy" or level_coordinate_of(name):
                 values[name] = values[name] + rows_as(self.base.at(point), values[name])
         return {name: values[name] for name in abilities}
 

@@ -13,7 +13,7 @@ from ebmkit.energies.probe import length_of
 from ebmkit.errors import CapabilityError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols.energy import Energy, abilities_of, at_least_fp32, coordinate_of, evaluate, lacks_ability
+from ebmkit.protocols.energy import Energy, abilities_of, at_least_fp32, evaluate, lacks_ability, level_coordinate_of
 from ebmkit.protocols.guided import guidance_strength
 from ebmkit.rng import seeded
 from ebmkit_diffusion.declarations import LevelHeadConfig
@@ -44,7 +44,7 @@ class LevelHead(nn.Module):
         self.inner, self.n_levels, self.norm = inner, level.n_values, config.head == "half-squared-norm"
         self.reading = LevelTable(level.n_values, config.waves, self._layers(config, n_features))
         self.base = LevelBase(config, level, temperature)
-        hidden = set(filter(coordinate_of, abilities_of(inner)))  # of other coordinates: f sees their own value
+        hidden = set(filter(level_coordinate_of, abilities_of(inner)))  # of other coordinates: f sees their own value
         self.abilities = abilities_of(inner) - hidden | {"features", LEVELS}
 
     def evaluate(self, point: Point, *abilities: str) -> Mapping[str, Tensor]:
