@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -29,5 +30,5 @@ def sweep(point: Point, name: str, n_values: int, rows: int) -> Iterator[tuple[T
     [([0, 0, 0, 1], [0, 1, 2, 0]), ([1, 1], [1, 2])]
     """
     for place in torch.split(torch.arange(len(point) * n_values, device=point.x.device), rows):
-        row = place // n_values
-        yield row, point.map(lambda tensor, row=row: tensor[row]).with_aux(**{name: place % n_values})  # type: ignore[misc]
+        row, value = place // n_values, place % n_values
+        yield row, point.map(partial(torch.index_select, dim=0, index=row)).with_aux(**{name: value})

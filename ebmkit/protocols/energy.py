@@ -39,7 +39,11 @@ def levels_of(name: str) -> str:
 
 
 def level_coordinate_of(ability: str) -> str:
-    """Returns the coordinate of such an ability, "" where it is another one."""
+    """Returns the coordinate all of whose values an ability is about, "" for any other ability.
+
+    >>> level_coordinate_of("levels.level"), level_coordinate_of("features")
+    ('level', '')
+    """
     return ability.removeprefix(LEVELS) if ability.startswith(LEVELS) else ""
 
 

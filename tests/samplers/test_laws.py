@@ -92,6 +92,8 @@ def test_the_temperature_divides_the_energy(name: str, law: Law) -> None:
 class Tripled:
     """Three times the energy of a law, which is its law at temperature 3."""
 
+    abilities = frozenset({"levels.level"})
+
     def __init__(self, law: Law) -> None:
         self.law = law
 

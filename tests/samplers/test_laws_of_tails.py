@@ -18,6 +18,8 @@ TAILED = [name for name in samplers("sampler.tail") if name in BRISK]
 class Shifted(nn.Module):
     """½θ‖x − m‖² with parameters θ and m, plus a quartic that makes the graph of a trajectory matter."""
 
+    abilities = frozenset({"levels.level"})
+
     def __init__(self) -> None:
         super().__init__()
         self.theta, self.centre = nn.Parameter(torch.tensor(1.5)), nn.Parameter(torch.tensor([0.3, -0.2]))

@@ -28,7 +28,7 @@ from ebmkit.samplers.mala import build_mala
 from ebmkit.samplers.sequence import Sequence
 from ebmkit.samplers.step_size import count_values
 from ebmkit_diffusion.declarations import MgmsConfig
-from ebmkit_diffusion.level import LEVEL
+from ebmkit_diffusion.level import LEVEL, Level
 from ebmkit_diffusion.level_mixing import JUMPS, first_record, level_metrics, recorded
 from ebmkit_diffusion.level_mixing_figure import level_figure
 
@@ -89,12 +89,13 @@ def first_steps(config: MgmsConfig, context: BuildContext) -> Tensor:
     steps = torch.full((count_values(context, LEVEL),), config.step_size, device=context.device)
     if config.first_steps == "equal":
         return steps
-    betas = getattr(context.coordinate(LEVEL), "betas", None)
-    if betas is None:
+    level = context.coordinate(LEVEL)
+    if not isinstance(level, Level):
         raise CapabilityError(
-            'mgms.first_steps = "noise" needs a coordinate \'level\' that tells its betas: set "equal" instead.'
+            "mgms.first_steps = \"noise\" needs the schedule of the coordinate 'level' of ebmkit-diffusion, found "
+            f'{type(level).__name__}: set "equal" instead.'
         )
-    noise = torch.tensor([betas[1], *betas[1:]], dtype=torch.float64).sqrt()
+    noise = torch.tensor([level.betas[1], *level.betas[1:]], dtype=torch.float64).sqrt()
     return steps * noise.to(steps)
 
 
