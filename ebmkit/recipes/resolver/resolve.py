@@ -15,9 +15,10 @@ from ebmkit.errors import CapabilityError
 from ebmkit.plugins.component import Include, Need
 from ebmkit.plugins.host import Host
 from ebmkit.recipes.recipe import LISTS, SINGLES, Part, Recipe
+from ebmkit.recipes.resolver.assumed import Assumed
 from ebmkit.recipes.resolver.checks import check
 from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice, table_of
-from ebmkit.recipes.resolver.draft import DEFAULTS, Assumed, Draft
+from ebmkit.recipes.resolver.draft import DEFAULTS, Draft
 from ebmkit.recipes.resolver.optimisers import optimisers
 from ebmkit.recipes.resolver.overrides import settings_of_table
 from ebmkit.recipes.settings import plain, settings_of, written
