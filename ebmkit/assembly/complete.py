@@ -12,7 +12,7 @@ from ebmkit.errors import DataError
 from ebmkit.plugins.host import host
 from ebmkit.protocols.dataset import Dataset
 from ebmkit.recipes.recipe import Recipe, from_mapping, from_toml, named_recipe
-from ebmkit.recipes.resolver.draft import asked_data
+from ebmkit.recipes.resolver.asked_data import asked_data
 from ebmkit.recipes.resolver.resolve import resolve
 
 Asked = Recipe | str | Path | Mapping[str, object]

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+<<<<<<< HEAD
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+=======
+from dataclasses import replace
+from typing import Any
+>>>>>>> helper-b
 
 from ebmkit.errors import CapabilityError, EbmkitError, RecipeError
 from ebmkit.plugins.component import Include, Need, Selection
 from ebmkit.plugins.host import Host
+<<<<<<< HEAD
 from ebmkit.protocols.traits import SamplerTraits
 from ebmkit.recipes.recipe import LISTS, SINGLES, Part, Recipe, kind_of, table_of
+from ebmkit.recipes.resolver.assumed import Assumed
 from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice, Key, settled
+=======
+from ebmkit.recipes.recipe import KIND_OF, LISTS, SINGLES, Part, Recipe
+from ebmkit.recipes.resolver.assumed import Assumed
+from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice, Key, settled, table_of
+>>>>>>> helper-b
 from ebmkit.recipes.resolver.ordering import Capabilities, ordered
 from ebmkit.recipes.resolver.overrides import read_overrides, settings_for, settings_of_table
 from ebmkit.recipes.resolver.temperature import decided
@@ -23,21 +35,6 @@ if TYPE_CHECKING:
 DEFAULTS = {"data": "fashion-mini", "energy": "resnet", "buffer": "replay", "sampler": "sgld", "objective": "cd"}
 OF_CHAINS = ("sampler", "buffer")
 CHAINED = {"wrapper": "energy.", "coordinate": "point."}  # parts built on one another: these words come from before
-
-
-@dataclass(frozen=True, kw_only=True)
-class Assumed:
-    """What a pass takes for set_by_need, and what must come out of it again.
-
-    Attributes:
-        selection: what rules may know.
-        chains: an objective needs chains. Without any, no sampler and no buffer is added.
-        grants: what includes ask for: part → setting → (value, who asks).
-    """
-
-    selection: Selection
-    chains: bool = True
-    grants: Mapping[Key, Mapping[str, tuple[Any, str]]] = field(default_factory=dict)
 
 
 class Draft:
@@ -274,15 +271,3 @@ class Draft:
 
 def _capabilities_under(selection: Selection, choice: Choice) -> frozenset[str]:
     return frozenset(choice.component.ask("gives", settled(choice.config(), selection), selection))
-
-
-def asked_data(recipe: Recipe, host: Host) -> Part:
-    """Returns the `[data]` that a recipe asks for, defaults included, before anything is resolved.
-
-    Raises:
-        RecipeError: an unknown part, or a setting of a named part that is wrong.
-    """
-    draft = Draft(recipe, host, None)
-    for choice in draft.choices:
-        choice.config()
-    return draft.data()
