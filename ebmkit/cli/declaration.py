@@ -37,7 +37,7 @@ def settings_of(config: type) -> list[Setting]:
     >>> from ebmkit.samplers.declarations.langevin import SgldConfig
     >>> moves = settings_of(SgldConfig)[0]
     >>> moves.name, moves.type, moves.default, moves.meaning
-    ('moves', 'int > 0', '20', 'moves a transition.')
+    ('moves', 'int > 0', '20', 'moves per transition.')
     """
     hints, meanings = _hints(config), attributes(config)
     return [
