@@ -181,7 +181,7 @@ use = "mlp"
 use = "level"
 """
 REFUSED = {
-    '[[sampler]]\nuse = "sgld"\nclamp = "on"': "noises x",
+    '[[sampler]]\nuse = "sgld"\nbounds = "mirror"': "noises x",
     '[[sampler]]\nuse = "augment"\ninexact = true\n[[sampler]]\nuse = "mgms"': "noises x",
     '[[wrapper]]\nuse = "level-head"\n[[wrapper]]\nuse = "level-conditioned"': "both give energy.levels.level",
     '[[objective]]\nuse = "cd-levels"\n[[sampler]]\nuse = "mgms"\nwindow = 2': "needs draws.level",
