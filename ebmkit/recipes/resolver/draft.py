@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-<<<<<<< HEAD
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-=======
-from dataclasses import replace
-from typing import Any
->>>>>>> helper-b
 
 from ebmkit.errors import CapabilityError, EbmkitError, RecipeError
 from ebmkit.plugins.component import Include, Need, Selection
 from ebmkit.plugins.host import Host
-<<<<<<< HEAD
 from ebmkit.protocols.traits import SamplerTraits
 from ebmkit.recipes.recipe import LISTS, SINGLES, Part, Recipe, kind_of, table_of
 from ebmkit.recipes.resolver.assumed import Assumed
 from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice, Key, settled
-=======
-from ebmkit.recipes.recipe import KIND_OF, LISTS, SINGLES, Part, Recipe
-from ebmkit.recipes.resolver.assumed import Assumed
-from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice, Key, settled, table_of
->>>>>>> helper-b
 from ebmkit.recipes.resolver.ordering import Capabilities, ordered
 from ebmkit.recipes.resolver.overrides import read_overrides, settings_for, settings_of_table
 from ebmkit.recipes.resolver.temperature import decided

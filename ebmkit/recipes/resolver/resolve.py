@@ -14,18 +14,11 @@ from dataclasses import dataclass, replace
 from ebmkit.errors import CapabilityError
 from ebmkit.plugins.component import Include, Need
 from ebmkit.plugins.host import Host
-<<<<<<< HEAD
-from ebmkit.recipes.recipe import LISTS, SINGLES, Part, Recipe, table_of
-from ebmkit.recipes.resolver.checks import check
-from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice
-from ebmkit.recipes.resolver.draft import DEFAULTS, Assumed, Draft
-=======
 from ebmkit.recipes.recipe import LISTS, SINGLES, Part, Recipe, table_of
 from ebmkit.recipes.resolver.assumed import Assumed
 from ebmkit.recipes.resolver.checks import check
 from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice
 from ebmkit.recipes.resolver.draft import DEFAULTS, Draft
->>>>>>> helper-b
 from ebmkit.recipes.resolver.optimisers import optimisers
 from ebmkit.recipes.resolver.overrides import settings_of_table
 from ebmkit.recipes.settings import as_toml, settings_of, written
