@@ -29,7 +29,7 @@ def quadratic(point: Point) -> Tensor:
 class Side:
     """A coordinate of two values, which the energy does not see."""
 
-    name, n_values = "side", 2
+    name, n_values, noises_x, leaves_data = "side", 2, False, False
 
 
 @pytest.fixture

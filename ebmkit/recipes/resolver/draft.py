@@ -252,10 +252,8 @@ class Draft:
         names = tuple(sorted(choice.name for choice in self.of("coordinate")))
         bare = Selection(coordinates=names, event_shape=self.event_shape)
         given = {choice.name: _capabilities_under(bare, choice) for choice in self.of("coordinate")}
-        noised, discrete = (
-            tuple(name for name in names if word in given[name]) for word in ("point.noised", "point.discrete")
-        )
-        return replace(bare, noised=noised, discrete=discrete)
+        noised = tuple(name for name in names if "point.noised" in given[name])
+        return replace(bare, noised=noised, discrete=tuple(name for name in names if "point.discrete" in given[name]))
 
 
 def _capabilities_under(selection: Selection, choice: Choice) -> frozenset[str]:

@@ -589,7 +589,7 @@ LEVELLED = (
     declared("coordinate", "depth", gives=("point.discrete", "point.noised")),
     declared("coordinate", "side", gives=("point.discrete",)),
     declared("coordinate", "kind", gives=("point.discrete",)),
-    declared("wrapper", "every-value", gives=("energy.levels",)),
+    declared("wrapper", "every-value", gives=tuple(f"energy.levels.{name}" for name in ("side", "depth", "kind"))),
 )
 
 
