@@ -112,19 +112,25 @@ def on_the_live_module(chains: Chains) -> Way:
     return Way(make=make, precision="fp32")
 
 
-def on_torchebm(chains: Chains, gradients: int) -> Way:
-    """Returns the same moves on torchebm, on the same weights, spectral norm folded: eager, as is its default."""
+def on_torchebm(chains: Chains, gradients: int, *, block: int = 0) -> Way:
+    """Returns the same moves on torchebm, on the same weights, spectral norm folded: eager, as is its default.
+
+    With a block, as a careful user would write it: weights that want no gradients, and so many chains a call.
+    """
+
+    def call(energy: nn.Module, x: Tensor) -> Call:
+        settings: dict[str, Any] = dict(chains.settings)
+        if chains.sampler == "sgld":
+            return torchebm_side.langevin(energy, x, bounds=chains.value_range, **settings)
+        if chains.sampler == "hmc":
+            return torchebm_side.hmc(energy, x, **settings)
+        raise Unavailable(f"torchebm has no {chains.sampler}.")
 
     def make(device: torch.device) -> Timed:
         torchebm_side.check_installed()
-        energy = FrozenCopy(chains.energy(chains.context(device)), "exact").module.requires_grad_()
-        settings: dict[str, Any] = dict(chains.settings)
-        x = chains.start(device)
-        if chains.sampler == "sgld":
-            return Timed(call=torchebm_side.langevin(energy, x, bounds=chains.value_range, **settings))
-        if chains.sampler == "hmc":
-            return Timed(call=torchebm_side.hmc(energy, x, **settings))
-        raise Unavailable(f"torchebm has no {chains.sampler}.")
+        energy = FrozenCopy(chains.energy(chains.context(device)), "exact").module.requires_grad_(not block)
+        calls = [call(energy, x) for x in torch.split(chains.start(device), block or chains.n)]
+        return Timed(call=lambda: [one() for one in calls])
 
     return Way(make=make, precision="fp32", gradients=gradients, style="torchebm")
 

@@ -17,6 +17,7 @@ from ebmkit.point import Point
 
 N_LEAPFROG = 10
 MANY = 100_000
+BLOCK = 4_000
 
 
 class GaussianMixture(nn.Module):
@@ -92,6 +93,7 @@ def _workload(
         "torchebm": on_torchebm(chains, spent),
     }
     if _is_cut(chains):
+        ways[f"torchebm, frozen, {BLOCK:,} rows"] = on_torchebm(chains, spent, block=BLOCK)
         ways["ebmkit fp32 whole"] = ours(replace(chains, chunk=0), "fp32", bare="bare fp32")
     return Workload(
         name=name, title=title, ways=ways, chains=chains.n, moves=chains.count("moves"), gradients=gradients,
