@@ -103,7 +103,8 @@ def _found(draft: Draft, need: Need, by: Choice) -> str:
 
 def _advice(draft: Draft, need: Need, by: Choice) -> str:
     """Returns what would help: another order, a setting, or a part to add."""
-    for choice in draft.everyone():
+    given = any(need.word in draft.gives(choice) for choice in draft.everyone())
+    for choice in draft.everyone() if given else ():
         if need.word in draft.hides(choice):
             return f"{choice} hides it: leave one of them out."
     for choice in draft.everyone():

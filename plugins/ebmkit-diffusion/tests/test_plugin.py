@@ -53,9 +53,9 @@ def test_every_part_can_be_built_and_cited():
 def test_the_sampler_alone_brings_everything_it_needs():
     found = resolution(MLP + table("sampler", "mgms"))
     recipe = found.recipe
-    assert names(recipe, "coordinate") == ["level"] and names(recipe, "wrapper") == ["level-conditioned"]
+    assert names(recipe, "coordinate") == ["level"] and names(recipe, "wrapper") == ["level-head"]
     assert names(recipe, "sampler") == ["mgms"] and names(recipe, "objective") == ["cd"]
-    assert recipe.part("energy").settings["conditioning"] == 128 and recipe.table("run").temperature == 1
+    assert recipe.table("run").temperature == 1
     assert recipe.parts["coordinate"][0].settings["noise_levels"] == 6, "what was unset is decided"
     assert "added coordinate level (mgms needs point.level)" in found.notes
 

@@ -180,7 +180,7 @@ def _mgms_gives(config: MgmsConfig, selection: Selection) -> tuple[str, ...]:
 
 def _mgms_needs(config: MgmsConfig, selection: Selection) -> tuple[Need, ...]:
     point = Need("point.level", default="level")
-    return (point,) if config.window else (point, Need("energy.levels.level", default="level-conditioned"))
+    return (point,) if config.window else (point, Need("energy.levels.level", default="level-head"))
 
 
 COMPONENTS: tuple[Component, ...] = (
@@ -192,7 +192,7 @@ COMPONENTS: tuple[Component, ...] = (
         summary="noise level: data are diffused to a random level, and chains hold theirs",
         cite=CITE,
         needs=(
-            Need("energy.levels.level", default="level-conditioned"),
+            Need("energy.levels.level", default="level-head"),
             Need("moves.level", default="gibbs", config={"coordinate": "level"}),
         ),
         gives=("point.noised", "point.discrete"),
@@ -239,7 +239,7 @@ COMPONENTS: tuple[Component, ...] = (
         summary="contrastive divergence with the level of the negatives summed out: same gradient, less variance",
         cite=CITE,
         needs=(
-            Need("energy.levels.level", default="level-conditioned"),
+            Need("energy.levels.level", default="level-head"),
             Need("point.level", default="level"),
             Need("draws.level"),
         ),
