@@ -233,5 +233,6 @@ def build_objectives(recipe: Recipe, context: BuildContext, energy: Energy) -> M
     for part in recipe.parts["objective"]:
         own = context.replace(inner=energy, seed=part_seed(context.seed, part.use))
         built[part.use] = build("objective", part.use, context=own, **part.settings)
+        check_members("objective", part.use, built[part.use])
         check_declared_negatives(part, built[part.use], context.selection())
     return built

@@ -49,10 +49,20 @@ def check_moves(parts: Parts) -> None:
             f"{type(parts.sampler).__name__} moves no x, so every chain would stay where it began: put a sampler of x "
             "before it, as --sampler mala+gibbs."
         )
+    check_draws(parts.sampler)
     if parts.requires.tail_moves and traits.tail != "keeps":
         raise CapabilityError(
             f"An objective wants the graph of the last moves, but {type(parts.sampler).__name__} does not keep it: end "
             "with sgld, underdamped, mala or hmc, or with parts after it that pass the graph on, as gibbs does."
+        )
+
+
+def check_draws(sampler: Sampler) -> None:
+    """Raises CapabilityError where no part moves x by the energy, so that chains would show the prior alone."""
+    if all(part.traits.only_augments or not part.traits.moves_x for part in parts_of(sampler)):
+        raise CapabilityError(
+            f"{type(sampler).__name__} moves no x by the energy, so chains would show their start alone: take one that "
+            "does, as mala, or put it before, as mala+gibbs."
         )
 
 
@@ -150,4 +160,4 @@ def parts_with(sampler: Sampler, names: frozenset[str]) -> Iterator[tuple[Sample
         yield sampler, names
         return
     for child in sampler.children:
-        yield from parts_with(child, names | sampler.hands_down)
+        yield from parts_with(child, names | getattr(sampler, "hands_down", frozenset()))

@@ -14,6 +14,10 @@ MEMBERS: Mapping[str, Mapping[str, str]] = {
         "leaves_data": "True where some value of it is away from data, as a noise level above 0 is, else False",
     },
     "buffer": {"filled": "how many of its rows hold chains that a sampler has moved"},
+    "objective": {
+        "requires": "what it asks for, ebmkit.Requires(…)",
+        "losses": "the method (energy, phases) that returns its losses by name",
+    },
     "dataset": {
         "event_shape": "the shape of one datum",
         "value_range": "the lowest and the highest value of x, None where it has no bounds",

@@ -35,6 +35,7 @@ class Model:
         step: training steps made.
         tuning: step sizes of the sampler, as training left them, adaptation ended.
         name: what messages call it; that of a run is its directory.
+        untuned: the steps of its sampler are still to be adapted.
     """
 
     recipe: Recipe
@@ -47,6 +48,7 @@ class Model:
     step: int = 0
     tuning: Tuning = field(default_factory=dict)
     name: str = "the model"
+    untuned: bool = False
 
     @property
     def temperature(self) -> float:

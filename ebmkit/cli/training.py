@@ -151,12 +151,16 @@ def _watched(directory: Path, train: Callable[[Watcher], Run]) -> Run:
 
 def _end(directory: Path, steps: int, files: tuple[Path, ...]) -> None:
     """Says where the newest picture of a run is, and how to go on and to sample."""
+    from ebmkit.recipes.recipe import read_recipe
     from ebmkit.runs.directory import newest_picture
 
     picture, where = newest_picture(directory), shlex.quote(str(directory))
     loaded = "".join(f" --plugin {shlex.quote(str(path))}" for path in files)
     say(f"Train on:  ebmkit resume {where} --steps {2 * steps}{loaded}")
-    say(f"Sample:    ebmkit sample {where} -n 64 --out samples.{'npz' if picture is None else 'png'}{loaded}")
+    recipe = read_recipe(directory / "recipe.toml")
+    named = "" if recipe.parts.get("sampler") or recipe.table("sample").sampler else " --sampler mala"
+    out = f"samples.{'npz' if picture is None else 'png'}"
+    say(f"Sample:    ebmkit sample {where} -n 64 --out {out}{named}{loaded}")
     if picture is not None:
         say(f"Picture:   {picture}")
     say(f"Run:       {directory}")

@@ -99,12 +99,11 @@ class Composite(Protocol):
     """A sampler made of others. Part i has its tuning under "i", and child i of the info is its own.
 
     Attributes:
-        children: its parts, in order.
-        hands_down: coordinates that it adds to the points which its parts move.
+        children: its parts, in order. A composite that adds coordinates to the points which its parts move names them
+            in an attribute `hands_down`.
     """
 
     children: tuple[Sampler, ...]
-    hands_down: frozenset[str]
 
     def without(self, goes: Goes, tuning: Tuning) -> tuple[Sampler, Tuning] | None:
         """Returns what is left without the parts that go, and its tuning; None where nothing is.

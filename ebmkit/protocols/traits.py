@@ -6,6 +6,8 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from typing import Literal
 
+from ebmkit.errors import PluginError
+
 X = "x"
 """How traits call x among what a sampler moves."""
 
@@ -22,6 +24,9 @@ class SamplerTraits:
         asks_gradient: it moves by the gradient of the energy; an augmentation does not.
         tail: "keeps" the graph of its last moves; "passes" on a graph that x carries; "refuses" both.
 
+    Raises:
+        PluginError: they cannot be.
+
     >>> sorted(SamplerTraits(moves={"x", "level"}, adjusted=True, tail="keeps").words)
     ['moves.level', 'sampler.exact', 'sampler.tail']
     """
@@ -34,6 +39,12 @@ class SamplerTraits:
     tail: Literal["keeps", "passes", "refuses"] = "refuses"
 
     def __post_init__(self) -> None:
+        if isinstance(self.moves, str):
+            raise PluginError(f"Traits: moves is a set of names, found '{self.moves}'. Write moves={{'{self.moves}'}}.")
+        if self.tail not in ("keeps", "passes", "refuses"):
+            raise PluginError(f"Traits: a tail is 'keeps', 'passes' or 'refuses', found {self.tail!r}.")
+        if self.adjusted and self.bias_order is not None:
+            raise PluginError(f"Traits: an adjusted sampler has no bias, found bias_order = {self.bias_order}.")
         object.__setattr__(self, "moves", frozenset(self.moves))
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -15,10 +16,13 @@ from ebmkit.errors import RunError
 from ebmkit.evaluation.pictures import save_picture
 from ebmkit.protocols.objective import Phases
 from ebmkit.protocols.sampler import Tuning
+from ebmkit.samplers.none import NoSampler
 from ebmkit.sampling.generate import generate
-from ebmkit.sampling.named import has_sampler, its_sampler
+from ebmkit.sampling.named import its_sampler
 from ebmkit.sampling.plan import plan_of
 from ebmkit.training.monitor import sampler_figures
+
+_log = logging.getLogger(__name__)
 
 
 class Pictures:
@@ -34,10 +38,11 @@ class Pictures:
     def __init__(self, directory: Path, assembly: Assembly) -> None:
         self.directory, self.assembly = directory, assembly
         self.n = assembly.recipe.table("pictures").n
-        self.samples = not assembly.parts.requires.negatives and has_sampler(assembly.model())
+        model = assembly.model()
+        sampler = its_sampler(model)  # one that cannot draw these samples is refused now, and not after training
+        self.samples = not assembly.parts.requires.negatives and not isinstance(sampler, NoSampler)
         if self.samples:
-            model = assembly.model()
-            plan_of(replace(model, sampler=its_sampler(model)), frozenset())
+            plan_of(replace(model, sampler=sampler), frozenset())
 
     def draw(self, step: int, phases: Phases, tuning: Tuning) -> None:
         """Draws what there is to see after a step; raises RunError where the disk refuses."""
@@ -51,7 +56,13 @@ class Pictures:
         """Returns up to n chains, or samples, in the value range of the data; None where there are neither."""
         if phases.negative is not None:
             return in_data_range(self.assembly.parts.coordinates, phases.negative)[: self.n]
-        return generate(self.assembly.model(step=step), self.n).x if self.samples else None
+        if not self.samples:
+            return None
+        try:
+            return generate(self.assembly.model(step=step), self.n).x
+        except RunError as error:  # early in training chains may fly, or never come to data: that ends no run
+            _log.warning("No picture of step %d: %s", step, error)
+            return None
 
     def _write(self, name: str, step: int, draw: Callable[[Path], object]) -> None:
         path = self.directory / "samples" / f"{name}-{step:08d}.png"

@@ -67,10 +67,10 @@ Adaptation = AcceptBand | DualAveraging
 
 
 def adapted(sampler: Sampler, tuning: Tuning, info: SamplerInfo) -> Tuning:
-    """Returns a sampler's tuning after it has learnt from one transition, each child of a sequence by its own rule."""
+    """Returns a sampler's tuning after it has learnt from one transition, each part of it by its own rule."""
     if isinstance(sampler, Composite):
         pairs = enumerate(zip(sampler.children, info.children, strict=True))
-        return {**tuning, **{str(i): adapted(child, tuning.get(str(i), {}), its) for i, (child, its) in pairs}}
+        tuning = {**tuning, **{str(i): adapted(child, tuning.get(str(i), {}), its) for i, (child, its) in pairs}}
     learnt = sampler.adapted(tuning, info) if isinstance(sampler, Adaptive) else tuning
     return {**learnt, WARMUP: (tuning[WARMUP] - 1).clamp(min=0)} if WARMUP in tuning else learnt
 

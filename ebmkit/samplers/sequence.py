@@ -21,8 +21,6 @@ class Sequence:
     The graph of a tail is that of the last part that does not just pass one on.
     """
 
-    hands_down: frozenset[str] = frozenset()
-
     def __init__(self, children: SequenceOf[Sampler]) -> None:
         if not children:
             raise CapabilityError("A sequence needs at least one sampler.")
@@ -31,9 +29,11 @@ class Sequence:
 
     def init(self, point: Point, rng: Generator, tuning: Tuning | None = None) -> SamplerState:
         """Returns the state that starts at a point."""
-        tuning = tuning or {}
-        states = {str(i): c.init(point, rng, tuning.get(str(i))).tuning for i, c in enumerate(self.children)}
-        return SamplerState(point=point, rng=rng, tuning=states)
+        tunings: dict[str, Tuning] = {}
+        for i, child in enumerate(self.children):
+            state = child.init(point, rng, (tuning or {}).get(str(i)))
+            point, tunings[str(i)] = state.point, state.tuning  # a part may add coordinates of its own
+        return SamplerState(point=point, rng=rng, tuning=tunings)
 
     def step(
         self, view: EnergyView, state: SamplerState, *, tail: Tail | None = None

@@ -18,6 +18,7 @@ from ebmkit.protocols.energy import Energy, abilities_of, evaluate
 from ebmkit.protocols.guided import guidance_strength
 from ebmkit.recipes.recipe import to_toml
 from ebmkit.sampling.given import LARGEST, latent_direction
+from ebmkit.sampling.named import with_named_sampler
 from ebmkit.sampling.variants import slower
 
 Op = Literal["and", "or", "not"]
@@ -129,9 +130,11 @@ def compose(
     energy: Composition
     if op == "or":
         energy = mixture(*energies, log_weights=values, temperature=first.temperature)
-        return Composed(model=replace(first, energy=energy), op=op, models=tuple(models), weights=values)
+        return Composed(
+            model=with_named_sampler(replace(first, energy=energy)), op=op, models=tuple(models), weights=values
+        )
     energy, divisor = product(*energies, weights=values), max(1.0, sum(map(abs, values)))
-    whole, slowed = slower(replace(first, energy=energy), divisor)
+    whole, slowed = slower(with_named_sampler(replace(first, energy=energy)), divisor)
     return Composed(
         model=whole, op=op, models=tuple(models), weights=values, divisor=divisor if slowed else 1.0, slowed=slowed
     )

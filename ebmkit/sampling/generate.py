@@ -12,14 +12,13 @@ from torch import Generator, Tensor
 from ebmkit.assembly.model import Model
 from ebmkit.errors import RecipeError, RunError
 from ebmkit.point import Point
-from ebmkit.prior import Fresh
 from ebmkit.protocols.energy import EnergyView
 from ebmkit.rng import stream
 from ebmkit.sampling.given import condition
-from ebmkit.sampling.named import with_its_sampler
+from ebmkit.sampling.named import fresh_chains, ready
 from ebmkit.sampling.plan import Plan, plan_of
 from ebmkit.sampling.transitions import Taken, Watch, after_transitions, at_visits
-from ebmkit.sampling.variants import holding, without_augmentation
+from ebmkit.sampling.variants import without_augmentation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,28 +106,16 @@ def generate(
     if strength is not None and "latent" not in (given or {}):
         raise RecipeError("--given-strength weighs a given latent: add --given latent=….")
     seed = model.recipe.table("run").seed if seed is None else seed
-    model = with_its_sampler(model, seed)
     fixed = condition(model, given or {}, strength)
-    model = holding(model, frozenset(fixed))
+    model = ready(model, fixed, seed)
     plan = plan_of(model, fixed, transitions, visits, plain_transitions)
     size = model.recipe.table("sample").batch_size
     view, begun, batches = model.view(), time.monotonic(), list[Taken]()
     for first in range(0, n, size):
         rng = stream(seed, 0, f"generate {seed} {first}", model.device)
-        start = _start(model, min(size, n - first), fixed, rng)
+        start = fresh_chains(model, min(size, n - first), rng, fixed)
         batches.append(_taken(model, view, plan, start, rng, watch))
     return _joined(model, batches, plan, time.monotonic() - begun)
-
-
-def fresh_chains(model: Model, n: int, rng: Generator) -> Point:
-    """Returns n chains from the prior that generation starts from."""
-    return Fresh(model.context())(n, rng, "generation")
-
-
-def _start(model: Model, n: int, fixed: Mapping[str, Tensor], rng: Generator) -> Point:
-    """Returns fresh chains that hold what was given."""
-    rows = {key: value.to(model.device).expand(n, *value.shape).contiguous() for key, value in fixed.items()}
-    return fresh_chains(model, n, rng).with_aux(**rows)
 
 
 def _taken(model: Model, view: EnergyView, plan: Plan, start: Point, rng: Generator, watch: Watch | None) -> Taken:

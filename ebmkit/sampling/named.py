@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, replace
 
+from torch import Generator, Tensor
+
 from ebmkit.assembly.assemble import build_sampler
+from ebmkit.assembly.checks import check_draws, check_values
 from ebmkit.assembly.model import Model
 from ebmkit.plugins.host import host
+from ebmkit.point import Point
 from ebmkit.prior import Fresh
 from ebmkit.protocols.sampler import Sampler, Tuning
 from ebmkit.recipes.recipe import Part
@@ -15,34 +19,49 @@ from ebmkit.recipes.tables import samplers_named
 from ebmkit.rng import stream
 from ebmkit.samplers.none import NoSampler
 from ebmkit.sampling.sample import sample
+from ebmkit.sampling.variants import holding
 
 N_CHAINS, N_TRANSITIONS = 64, 50
 """Fresh chains, and transitions of them, on which the steps of a sampler are adapted that training never used."""
 
 
-def with_its_sampler(model: Model, seed: int) -> Model:
-    """Returns the model with the sampler that draws its samples, ready to use.
+def ready(model: Model, given: Mapping[str, Tensor], seed: int) -> Model:
+    """Returns the model with the sampler that draws its samples, which leaves alone what is given.
 
-    Where training has moved no chains with it, its steps are adapted on fresh chains first; they are a function of the
-    seed.
+    Where training has moved no chains with it, its steps are adapted first, on fresh chains that hold what is given;
+    they are a function of the seed.
+
+    Raises:
+        CapabilityError: the sampler cannot hold what is given.
     """
-    sampler = its_sampler(model)
-    if isinstance(sampler, NoSampler) or (sampler is model.sampler and _has_chains(model)):
+    model = with_named_sampler(model)
+    adapts = model.untuned or not _has_chains(model)
+    model = holding(model, frozenset(given))
+    if isinstance(model.sampler, NoSampler) or not adapts:
         return model
-    return replace(model, sampler=sampler, tuning=_adapted(model, sampler, seed))
+    return replace(model, tuning=_adapted(model, given, seed), untuned=False)
+
+
+def with_named_sampler(model: Model) -> Model:
+    """Returns the model with the sampler that `[sample]` names, untuned; as it is where none is, or it has it."""
+    if model.untuned or not samplers_named(model.recipe.table("sample").sampler):
+        return model
+    return replace(model, sampler=its_sampler(model), tuning={}, untuned=True)
 
 
 def its_sampler(model: Model) -> Sampler:
-    """Returns the sampler that `[sample]` names, with steps that learn from each transition, else the model's own."""
+    """Returns the sampler that `[sample]` names, with steps that learn from each transition, else the model's own.
+
+    Raises:
+        CapabilityError: it cannot draw x of these data.
+    """
     names = samplers_named(model.recipe.table("sample").sampler)
     if not names:
         return model.sampler
-    return build_sampler([_quick_to_adapt(name) for name in names], model.context())
-
-
-def has_sampler(model: Model) -> bool:
-    """Returns whether anything draws the samples of a model."""
-    return not isinstance(its_sampler(model), NoSampler)
+    sampler = build_sampler([_quick_to_adapt(name) for name in names], model.context())
+    check_values(sampler, model.coordinates, model.data.x_values)
+    check_draws(sampler)
+    return sampler
 
 
 def _has_chains(model: Model) -> bool:
@@ -56,12 +75,20 @@ def _quick_to_adapt(name: str) -> Part:
     return Part(name, {"adapt": "dual-averaging", "adapt_every": 1} if {"adapt", "adapt_every"} <= has else {})
 
 
-def _adapted(model: Model, sampler: Sampler, seed: int) -> Tuning:
-    start = Fresh(model.context())(N_CHAINS, stream(seed, 0, "tuning", model.device), "generation")
-    first = sampler.init(start, stream(seed, 0, "tuning chains", model.device)).tuning
+def _adapted(model: Model, given: Mapping[str, Tensor], seed: int) -> Tuning:
+    start = fresh_chains(model, N_CHAINS, stream(seed, 0, "tuning", model.device), given)
+    first = model.sampler.init(start, stream(seed, 0, "tuning chains", model.device), model.tuning).tuning
     if not _has_steps(first):
         return first
-    return sample(model.view(), sampler, start, transitions=1, burn_in=N_TRANSITIONS, seed=seed).tuning
+    return sample(
+        model.view(), model.sampler, start, transitions=1, burn_in=N_TRANSITIONS, seed=seed, tuning=model.tuning
+    ).tuning
+
+
+def fresh_chains(model: Model, n: int, rng: Generator, given: Mapping[str, Tensor]) -> Point:
+    """Returns n chains from the prior that generation starts from, which hold what is given."""
+    rows = {key: value.to(model.device).expand(n, *value.shape).contiguous() for key, value in given.items()}
+    return Fresh(model.context())(n, rng, "generation").with_aux(**rows)
 
 
 def _has_steps(tuning: Tuning) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from ebmkit.assembly.model import Model
 from ebmkit.errors import CapabilityError
 from ebmkit.protocols.sampler import Rescalable, Sampler, Tuning
+from ebmkit.recipes.tables import samplers_named
 from ebmkit.samplers.sequence import Sequence, without
 
 
@@ -56,8 +57,10 @@ def slower(model: Model, divisor: float) -> tuple[Model, tuple[str, ...]]:
 
     Of x − η∇E + σξ, η is divided by the number and σ by its root: T = σ²/2η stays.
     """
-    names = [part.use for part in model.recipe.parts["sampler"]]
-    parts = model.sampler.children if len(names) > 1 and isinstance(model.sampler, Sequence) else (model.sampler,)
+    parts = model.sampler.children if isinstance(model.sampler, Sequence) else (model.sampler,)
+    trained = [part.use for part in model.recipe.parts.get("sampler", ())]
+    used = samplers_named(model.recipe.table("sample").sampler) or trained
+    names = list(used) if len(used) == len(parts) else [type(part).__name__ for part in parts]
     changed = {i: part.slower(divisor) for i, part in enumerate(parts) if isinstance(part, Rescalable)}
     if divisor == 1 or not changed:
         return model, ()

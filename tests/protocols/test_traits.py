@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ebmkit import PluginError
 from ebmkit.protocols.traits import SamplerTraits, joined
 
 TAILS = st.sampled_from(["keeps", "passes", "refuses"])
+
+
+def traits_of(adjusted: bool, bias_order: int | None, **said: Any) -> SamplerTraits:
+    return SamplerTraits(adjusted=adjusted, bias_order=None if adjusted else bias_order, **said)
+
+
 TRAITS = st.builds(
-    SamplerTraits,
+    traits_of,
     moves=st.sets(st.sampled_from(["x", "level", "label"]), min_size=1).map(frozenset),
     adjusted=st.booleans(), discrete=st.booleans(), asks_gradient=st.booleans(), tail=TAILS,
     bias_order=st.sampled_from([None, 1, 2]),
@@ -49,3 +58,16 @@ def test_the_bias_of_several_is_that_of_the_worst() -> None:
     first, second = SamplerTraits(bias_order=1), SamplerTraits(bias_order=2)
     assert joined([second, first, SamplerTraits(adjusted=True)]).bias_order == 1
     assert joined([second, SamplerTraits()]).bias_order is None, "one whose order nobody knows"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"moves": "label"}, "set of names"),
+        ({"tail": "keep"}, "keeps"),
+        ({"adjusted": True, "bias_order": 2}, "no bias"),
+    ],
+)
+def test_traits_that_cannot_be(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(PluginError, match=said):
+        SamplerTraits(**wrong)

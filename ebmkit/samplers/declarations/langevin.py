@@ -13,7 +13,7 @@ from ebmkit.plugins.numbers import Count, Positive
 from ebmkit.protocols.traits import SamplerTraits, X
 
 USUAL_STEP_SIZE, USUAL_NOISE = 100.0, 0.001
-WARM = 1e-3
+WARM = 1e-3 * (1 - 1e-9)  # settings are rounded: what is meant as .001 may come out below it
 """Nats: temperatures from which settings are those of a law to be sampled, and below those of a noisy descent."""
 
 Bounds = Literal["auto", "mirror", "clamp", "off"]

@@ -48,7 +48,7 @@ class Mgms:
     def __init__(self, *, config: MgmsConfig, first_steps: Tensor, sequence: Sequence) -> None:
         self.first_steps, self.sequence = first_steps, sequence
         self.memory, self.accept = config.memory, config.accept
-        self.children, self.hands_down = sequence.children, sequence.hands_down
+        self.children = sequence.children
         self.traits = sequence.traits
 
     def init(self, point: Point, rng: Generator, tuning: Tuning | None = None) -> SamplerState:
