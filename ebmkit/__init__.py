@@ -117,7 +117,9 @@ __all__ = sorted(_WHERE)
 
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
-        raise AttributeError(f"module 'ebmkit' has no attribute '{name}'")
+        from ebmkit.errors import did_you_mean
+
+        raise AttributeError(f"module 'ebmkit' has no attribute '{name}'.{did_you_mean(name, _WHERE)}")
     value = getattr(import_module(f"ebmkit.{_WHERE[name]}"), name)
     globals()[name] = value
     return value

@@ -46,7 +46,17 @@ class DivergenceError(RunError):
     """A loss, energy, gradient or chain is no longer finite."""
 
 
+RENAMED = {
+    "samples": "pictures", "rounds": "transitions", "plain_rounds": "plain_transitions", "clamp": "bounds",
+    "Needs": "Requires", "Facts": "DataSpec",
+}  # fmt: skip
+"""Words of the first round of 0.1.0, and what they are called now."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Returns `" Did you mean 'x'?"` for the nearest known word, or an empty string."""
+    known = list(known)
+    if RENAMED.get(word) in known:
+        return f" It is called '{RENAMED[word]}' now."
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" Did you mean '{near[0]}'?" if near else ""
