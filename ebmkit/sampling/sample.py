@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
-from ebmkit.assembly.build import build
 from ebmkit.errors import RecipeError
-from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import Energy, EnergyView
 from ebmkit.protocols.sampler import Sampler, SamplerInfo, SamplerState, Tuning
-from ebmkit.recipes.recipe import Part, part_of
 from ebmkit.rng import stream
 from ebmkit.samplers.adaptation import adapted, for_evaluation
 from ebmkit.samplers.warmup import unwarmed
+from ebmkit.sampling.chosen_sampler import sampler_for
 from ebmkit.sampling.keep import ENERGY, Emit, Keep, record
 from ebmkit.sampling.moved import moved
 from ebmkit.sampling.preflight import check_energy, check_sampler, check_start
@@ -29,6 +27,9 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Progress = Callable[[int, int, SamplerInfo], None]
+
+TRANSITIONS = 200
+"""Transitions where the caller does not say: those of `mala` on a small network take some 10 s with their burn-in."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -71,8 +72,8 @@ def sample(
     sampler: Sampler | str | DataclassInstance,
     start: Point | Tensor,
     *,
-    transitions: int,
-    burn_in: int = 0,
+    transitions: int = TRANSITIONS,
+    burn_in: int | None = None,
     thin: int = 1,
     seed: int = 0,
     emit: Emit | None = None,
@@ -90,10 +91,12 @@ def sample(
     Args:
         energy: any callable from `Point` to [B] nats, or a view made by `ebmkit.view`.
         sampler: a built part; or its settings, `ebmkit.samplers.Mala(step_size=0.1)`, or its name, from which it is
-            built at temperature 1.
+            built at temperature 1. Its steps learn from each transition then, unless its settings say how they learn.
         start: B chains; a tensor [B, *event] stands for a point without coordinates.
-        transitions: transitions after burn-in; every `thin`-th is kept.
-        burn_in: transitions that are thrown away first.
+        transitions: transitions after burn-in; every `thin`-th is kept. The 200 of the default are a first look, and
+            the summary says whether they will do.
+        burn_in: transitions that are thrown away first, while step sizes learn; unset: as many as `transitions`, or
+            none where a `tuning` goes on from an earlier run.
         thin: transitions per draw. A draw also costs one energy of each chain, kept with it.
         seed: of the chains' random stream; the global stream is not touched.
         emit: point → [B] bool; keeps just the rows for which it holds, after each `thin`-th transition.
@@ -115,14 +118,16 @@ def sample(
 
     >>> import torch, ebmkit
     >>> sampler = ebmkit.build("sampler", "sgld", step_size=0.01, moves=10)
-    >>> draws = ebmkit.sample(lambda p: p.x.square().sum(1) / 2, sampler, torch.zeros(4, 2), transitions=3)
+    >>> draws = ebmkit.sample(lambda p: p.x.square().sum(1) / 2, sampler, torch.zeros(4, 2), transitions=3, burn_in=0)
     >>> draws.x.shape, draws.n_gradients
     (torch.Size([3, 4, 2]), 30)
     """
+    if burn_in is None:
+        burn_in = 0 if tuning else transitions
     _check_counts(transitions, burn_in, thin)
     point = (start if isinstance(start, Point) else Point(x=start)).map(torch.detach)
     check_start(point)
-    built, rng = _built(sampler, point), stream(seed, 0, "sample", point.x.device)
+    built, rng = sampler_for(sampler, point), stream(seed, 0, "sample", point.x.device)
     state = built.init(point, rng, unwarmed(tuning))
     check_sampler(built, state)
     seen = _seen(energy, chunk)
@@ -171,14 +176,6 @@ def _chunk(seen: EnergyView) -> int:
     """Returns the chains a pass of a view; one that is not ours, or that saw no large batch, takes all at once."""
     chunk = getattr(getattr(seen, "passes", None), "chunk", 0)
     return chunk if isinstance(chunk, int) else 0
-
-
-def _built(sampler: Sampler | str | DataclassInstance, point: Point) -> Sampler:
-    if not isinstance(sampler, str) and callable(getattr(sampler, "step", None)):
-        return cast(Sampler, sampler)
-    part = Part(sampler) if isinstance(sampler, str) else part_of("sampler", cast("DataclassInstance", sampler))
-    context = BuildContext(event_shape=tuple(point.x.shape[1:]), device=point.x.device)
-    return cast(Sampler, build("sampler", part.use, context=context, **part.settings))
 
 
 def _check_counts(transitions: int, burn_in: int, thin: int) -> None:
