@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
+from ebmkit.energies.wrap import AnyEnergy, as_energy
 from ebmkit.errors import RecipeError
 from ebmkit.point import Point
 from ebmkit.protocols.energy import Energy, EnergyView
@@ -68,7 +69,7 @@ class Samples:
 
 
 def sample(
-    energy: Energy | EnergyView,
+    energy: AnyEnergy | EnergyView,
     sampler: Sampler | str | DataclassInstance,
     start: Point | Tensor,
     *,
@@ -89,7 +90,8 @@ def sample(
     The memory for the draws is taken before the first move; nothing else grows with the number of transitions.
 
     Args:
-        energy: any callable from `Point` to [B] nats, or a view made by `ebmkit.view`.
+        energy: a module or function of x [B, *event], or of a `Point`, that returns [B] nats; or a view made by
+            `ebmkit.view`. Of a log-density: `ebmkit.energy(log_p, output="log_density")`.
         sampler: a built part; or its settings, `ebmkit.samplers.Mala(step_size=0.1)`, or its name, from which it is
             built at temperature 1. Its steps learn from each transition then, unless its settings say how they learn.
         start: B chains; a tensor [B, *event] stands for a point without coordinates.
@@ -112,8 +114,8 @@ def sample(
     Raises:
         RecipeError: a count or step size is not positive, nothing would be kept, or more than `max_bytes`; there are no
             chains, or the start is not finite; a chunk is given beside a view.
-        CapabilityError: the energy does not return [B], or mixes rows; the sampler cannot move such x, or the chains
-            lack a coordinate that it needs.
+        CapabilityError: the energy takes neither x nor points, does not return [B], or mixes rows; the sampler cannot
+            move such x, or the chains lack a coordinate that it needs.
         DivergenceError: a chain is not finite any more; it names the move.
 
     >>> import torch, ebmkit
@@ -130,8 +132,9 @@ def sample(
     built, rng = sampler_for(sampler, point), stream(seed, 0, "sample", point.x.device)
     state = built.init(point, rng, unwarmed(tuning))
     check_sampler(built, state)
-    seen = _seen(energy, chunk)
-    first = record(state.point, check_energy(energy, seen, state.point))
+    over_points = energy if isinstance(energy, EnergyView) else as_energy(energy, state.point)
+    seen = _seen(over_points, chunk)
+    first = record(state.point, check_energy(over_points, seen, state.point))
     kept = Keep(emit=emit, on=keep_on, max_bytes=max_bytes, thin=thin).room(first, transitions)
     accepted, gradients = torch.zeros(len(point), device=point.x.device), 0
     for i in range(1, burn_in + transitions + 1):
