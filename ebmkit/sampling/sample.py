@@ -21,7 +21,7 @@ from ebmkit.sampling.chosen_sampler import sampler_for
 from ebmkit.sampling.keep import ENERGY, Emit, Keep, record
 from ebmkit.sampling.moved import moved
 from ebmkit.sampling.preflight import check_energy, check_sampler, check_start
-from ebmkit.sampling.summary import Diagnostics, diagnose
+from ebmkit.sampling.summary import Diagnostics, Printer, diagnose, emitted_in_words
 from ebmkit.views.view import view
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ TRANSITIONS = 200
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Samples:
-    """Draws of batched chains.
+    """Draws of batched chains; `print` them for their summary, which a notebook shows too.
 
     Attributes:
         x: [draws, B, *event], data units. With `emit`, [n, *event]: the rows that were emitted, in order.
@@ -66,6 +66,15 @@ class Samples:
         if self.energy.ndim != 2:
             raise RecipeError("A summary needs every draw of every chain, but `emit` kept some: sample without it.")
         return diagnose(self.x, self.energy, self.accept_rate, self.n_gradients)
+
+    def __repr__(self) -> str:
+        return f"Samples(x: {list(self.x.shape)}, {self.n_gradients:,} gradients a chain)"
+
+    def __str__(self) -> str:
+        return str(self.summary()) if self.energy.ndim == 2 else emitted_in_words(self.energy, self.n_gradients)
+
+    def _repr_pretty_(self, printer: Printer, cycle: bool) -> None:
+        printer.text(str(self))
 
 
 def sample(

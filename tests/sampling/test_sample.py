@@ -62,6 +62,29 @@ def test_draws_are_the_thinned_chain_after_burn_in(
     assert not start.x.any()
 
 
+class Notebook:
+    """Keeps what an object shows in a notebook."""
+
+    def __init__(self) -> None:
+        self.shown = ""
+
+    def text(self, text: str, /) -> None:
+        self.shown += text
+
+
+def test_draws_print_and_show_as_their_summary() -> None:
+    draws = sample(quadratic, sgld(), torch.zeros(4, 2), transitions=8)
+    for shown in (draws, draws.summary()):
+        notebook = Notebook()
+        shown._repr_pretty_(notebook, False)
+        assert notebook.shown == str(shown) == str(draws.summary())
+    assert repr(draws) == "Samples(x: [8, 4, 2], 32 gradients a chain)"
+    some = sample(quadratic, sgld(), torch.zeros(4, 2), transitions=2, emit=lambda p: p.x[:, 0] > -9)
+    assert str(some).startswith("8 draws that emit chose, energy ") and "tensor" not in str(some)
+    none = sample(quadratic, sgld(), torch.zeros(4, 2), transitions=2, emit=lambda p: p.x[:, 0] > 9)
+    assert str(none).startswith("0 draws that emit chose, 8 gradients")
+
+
 def test_a_plain_module_or_function_of_x_is_an_energy() -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.SiLU(), nn.Linear(8, 1))
