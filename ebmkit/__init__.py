@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ebmkit.assembly.build import build as build
     from ebmkit.assembly.complete import as_recipe as as_recipe
-    from ebmkit.assembly.model import Model as Model
     from ebmkit.energies.compose import mixture as mixture
     from ebmkit.energies.compose import product as product
     from ebmkit.energies.wrap import energy as energy
@@ -71,6 +70,7 @@ if TYPE_CHECKING:
     from ebmkit.sampling.diagnostics import r_hat as r_hat
     from ebmkit.sampling.generate import Generated as Generated
     from ebmkit.sampling.generate import generate as generate
+    from ebmkit.sampling.model import Model as Model
     from ebmkit.sampling.sample import Samples as Samples
     from ebmkit.sampling.sample import sample as sample
     from ebmkit.sampling.summary import Diagnostics as Diagnostics
@@ -81,7 +81,7 @@ __version__ = "0.1.0"
 _HOME = {
     "assembly.build": "build",
     "assembly.complete": "as_recipe",
-    "assembly.model": "Model",
+    "sampling.model": "Model",
     "energies.compose": "mixture product",
     "energies.wrap": "energy",
     "ops.gradients": "score",

@@ -17,9 +17,9 @@ from ebmkit.cli.training import option as _option
 from ebmkit.errors import RecipeError
 
 if TYPE_CHECKING:
-    from ebmkit.assembly.model import Model
     from ebmkit.sampling.compose import Composed
     from ebmkit.sampling.generate import Generated
+    from ebmkit.sampling.model import Model
     from ebmkit.sampling.transitions import Moment, Watch
 
 HARDLY = 0.1

@@ -14,7 +14,6 @@ import torch
 from ebmkit.assembly.assemble import Assembly, assemble
 from ebmkit.assembly.complete import Asked, Complete, complete
 from ebmkit.assembly.device import choose_device
-from ebmkit.assembly.model import Model
 from ebmkit.data.spec import DataSpec
 from ebmkit.errors import RecipeError, RunError
 from ebmkit.plugins.host import host
@@ -28,6 +27,7 @@ from ebmkit.runs.environment import environment
 from ebmkit.runs.loop import Progress, Trainer, Watcher
 from ebmkit.runs.observers import plugin_observers
 from ebmkit.samplers.adaptation import for_evaluation
+from ebmkit.sampling.model import Model, model_of
 from ebmkit.views.frozen import converge_parametrisations
 
 __all__ = ["Progress", "Run", "Watcher", "load", "resume", "run", "train"]
@@ -179,7 +179,7 @@ def load(run_dir: str | Path, *, device: str | None = None, averaged: bool = Tru
         checkpoint.take(module, saved.tensors.get(f"ema.{name}" if averaged else name, {}), name)
         converge_parametrisations(module)
     tuning = _on(parts.device, for_evaluation(checkpoint.unflatten(saved.tensors.get("tuning", {}))))
-    return Run(directory=directory, model=assembly.model(step=saved.step, tuning=tuning, name=str(directory)))
+    return Run(directory=directory, model=model_of(assembly, step=saved.step, tuning=tuning, name=str(directory)))
 
 
 def _device_here(recorded: str) -> str:
