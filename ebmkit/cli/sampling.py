@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from ebmkit.cli.output import remark, say
 from ebmkit.cli.sample_files import Frames, check_out, check_shape, write_samples
 from ebmkit.cli.training import PluginFiles, load_files
 from ebmkit.cli.training import option as _option
+from ebmkit.display.output import remark, say
 from ebmkit.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _without_latent(request: Request) -> Request:
 
 
 def _generated(model: Model, request: Request, frames: Frames | None) -> Generated:
-    from ebmkit.cli.progress import counting
+    from ebmkit.display.watching import counting
     from ebmkit.sampling.generate import generate
 
     with counting() as tell:

@@ -12,9 +12,10 @@ import ebmkit
 from ebmkit.assembly.assemble import assemble
 from ebmkit.assembly.complete import complete
 from ebmkit.assembly.model import Model
+from ebmkit.display.progress import Progress
 from ebmkit.recipes.recipe import from_mapping, to_toml
 from ebmkit.runs import checkpoint
-from ebmkit.runs.loop import Progress, Trainer
+from ebmkit.runs.loop import Trainer
 from ebmkit.samplers.adaptation import for_evaluation
 from ebmkit.views.frozen import converge_parametrisations
 
