@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import get_type_hints
 
-from ebmkit.cli.output import remark
+from ebmkit.display.output import remark
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.host import Host
 from ebmkit.recipes.recipe import LISTS, Part, Recipe, named_recipe, parse_override

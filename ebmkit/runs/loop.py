@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import isnan
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ebmkit.assembly.assemble import Assembly
+from ebmkit.display.progress import Progress, Watcher
 from ebmkit.errors import RunError
 from ebmkit.runs import checkpoint
 from ebmkit.runs.checkpoint import Saved
@@ -22,28 +23,6 @@ from ebmkit.runs.pictures import Pictures
 from ebmkit.runs.state import TrainingState
 from ebmkit.training.batches import Batches
 from ebmkit.training.step import StepReport, train_step
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """What a watcher sees of each step.
-
-    Attributes:
-        step: training step, from 1.
-        steps: of the whole run.
-        values: losses and metrics of logged steps, else empty.
-        seconds: since the start of this call.
-        images: positives scored since then.
-    """
-
-    step: int
-    steps: int
-    values: Mapping[str, float] = field(default_factory=dict)
-    seconds: float = 0.0
-    images: int = 0
-
-
-Watcher = Callable[[Progress], None]
 
 
 class Trainer:

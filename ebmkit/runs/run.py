@@ -15,6 +15,7 @@ from ebmkit.assembly.assemble import Assembly, assemble
 from ebmkit.assembly.complete import Asked, Complete, complete
 from ebmkit.assembly.device import choose_device
 from ebmkit.data.spec import DataSpec
+from ebmkit.display.progress import Progress, Watcher
 from ebmkit.errors import RecipeError, RunError
 from ebmkit.plugins.host import host
 from ebmkit.protocols.coordinate import Coordinate
@@ -24,7 +25,7 @@ from ebmkit.recipes.recipe import Recipe, to_toml
 from ebmkit.runs import checkpoint
 from ebmkit.runs.directory import check_free, clear, newest_checkpoint, recipe_of, write_text
 from ebmkit.runs.environment import environment
-from ebmkit.runs.loop import Progress, Trainer, Watcher
+from ebmkit.runs.loop import Trainer
 from ebmkit.runs.observers import plugin_observers
 from ebmkit.samplers.adaptation import for_evaluation
 from ebmkit.sampling.model import Model, model_of

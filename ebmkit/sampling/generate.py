@@ -16,8 +16,8 @@ from ebmkit.rng import stream
 from ebmkit.sampling.given import condition
 from ebmkit.sampling.model import Model
 from ebmkit.sampling.named import ready
-from ebmkit.sampling.starts import check_starts, fresh_chains, started
 from ebmkit.sampling.plan import Plan, plan_of
+from ebmkit.sampling.starts import check_starts, fresh_chains, started
 from ebmkit.sampling.transitions import Taken, Watch, after_transitions, at_visits
 from ebmkit.sampling.variants import without_augmentation
 

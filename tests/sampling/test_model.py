@@ -11,9 +11,10 @@ import torch
 import ebmkit
 from ebmkit.assembly.assemble import assemble
 from ebmkit.assembly.complete import complete
+from ebmkit.display.progress import Progress
 from ebmkit.recipes.recipe import from_mapping, to_toml
 from ebmkit.runs import checkpoint
-from ebmkit.runs.loop import Progress, Trainer
+from ebmkit.runs.loop import Trainer
 from ebmkit.samplers.adaptation import for_evaluation
 from ebmkit.sampling.model import Model, model_of
 from ebmkit.views.frozen import converge_parametrisations
