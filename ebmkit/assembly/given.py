@@ -15,8 +15,8 @@ from ebmkit.plugins.given import name_of, origin_of
 from ebmkit.plugins.host import Host
 from ebmkit.prior import Fresh
 from ebmkit.protocols.energy import Energy
-from ebmkit.recipes.recipe import Part, kind_of
-from ebmkit.recipes.settings import settings_of
+from ebmkit.recipes.data_part import data_part
+from ebmkit.recipes.recipe import Part, kind_of, part_of
 from ebmkit.rng import stream
 
 Asked = str | object
@@ -43,9 +43,9 @@ def _asked(table: str, asked: Asked, host: Host) -> Iterable[Part]:
     if isinstance(asked, Part):
         return [asked]
     if isinstance(asked, str):
-        return [Part(name.strip()) for name in asked.split("+")]
+        return [data_part(asked, host)] if kind == "dataset" else [Part(name.strip()) for name in asked.split("+")]
     if is_dataclass(asked) and not isinstance(asked, type) and _is_config(asked, host):
-        return [Part(host.component_of(kind, asked).name, settings_of(asked))]
+        return [part_of(kind, asked)]
     return [given_part(table, asked, host)]
 
 

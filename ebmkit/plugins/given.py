@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ebmkit.errors import PluginError
+from ebmkit.errors import PluginError, RecipeError
 from ebmkit.plugins.component import Component
 
 
@@ -56,9 +56,22 @@ def given_component(kind: str, name: str, built: Any) -> Component:
         kind=kind,
         name=name,
         config=GivenConfig,
-        build="ebmkit.plugins.given:given_component",  # never called: the part is there
+        build="ebmkit.plugins.given:refuse",  # never called: the part is there
         summary=f"{origin_of(built)}, of a Python program",
         **known,
+    )
+
+
+def absent_component(kind: str, name: str) -> Component:
+    """Returns a declaration of a part that was handed over, and is not here: it cannot be built."""
+    return Component(kind=kind, name=name, config=GivenConfig, build="ebmkit.plugins.given:refuse", summary="absent")
+
+
+def refuse(config: GivenConfig, context: object) -> Any:
+    """Raises RecipeError: what a program handed over is not here."""
+    raise RecipeError(
+        f"{config.given} was handed over by a Python program, and a recipe cannot hold it. Hand it over again: "
+        "ebmkit.resume(DIR, given={'data': x})."
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.component import Component
-from ebmkit.plugins.given import given_component
+from ebmkit.plugins.given import absent_component, given_component
 from ebmkit.plugins.host import Host
 from ebmkit.recipes.recipe import Part, table_of
 
@@ -18,6 +18,8 @@ def declaration_of(kind: str, part: Part, host: Host) -> Component:
     if part.built is not None:
         return given_component(kind, part.use, part.built)
     if "given" in part.settings and part.use not in host.names(kind):
+        if kind == "dataset":  # a trained model can be loaded without its data
+            return absent_component(kind, part.use)
         table = table_of(kind)
         raise RecipeError(
             f"{kind.capitalize()} '{part.use}' is {part.settings['given']}, which a Python program handed over: this "

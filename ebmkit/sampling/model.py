@@ -121,7 +121,13 @@ class Model:
         """
         from ebmkit.sampling.shown import shown  # it generates from models, and here a model asks for it
 
-        asked: dict[str, Any] = {"given": given, "strength": strength, "transitions": transitions, "visits": visits, "seed": seed}
+        asked: dict[str, Any] = {
+            "given": given,
+            "strength": strength,
+            "transitions": transitions,
+            "visits": visits,
+            "seed": seed,
+        }
         return shown(self, n, progress=progress, start=start, **asked)
 
     def __repr__(self) -> str:
