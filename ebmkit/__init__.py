@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ebmkit import samplers as samplers
     from ebmkit.assembly.build import build as build
     from ebmkit.assembly.complete import as_recipe as as_recipe
-    from ebmkit.assembly.model import Model as Model
     from ebmkit.energies.compose import mixture as mixture
     from ebmkit.energies.compose import product as product
     from ebmkit.energies.wrap import energy as energy
@@ -69,6 +68,8 @@ if TYPE_CHECKING:
     from ebmkit.recipes.recipe import Recipe as Recipe
     from ebmkit.rng import seeded as seeded
     from ebmkit.rng import stream as stream
+    from ebmkit.runs.fit import fit as fit
+    from ebmkit.runs.fit import parts as parts
     from ebmkit.runs.run import Run as Run
     from ebmkit.runs.run import load as load
     from ebmkit.runs.run import resume as resume
@@ -78,9 +79,11 @@ if TYPE_CHECKING:
     from ebmkit.sampling.diagnostics import r_hat as r_hat
     from ebmkit.sampling.generate import Generated as Generated
     from ebmkit.sampling.generate import generate as generate
+    from ebmkit.sampling.model import Model as Model
     from ebmkit.sampling.sample import Samples as Samples
     from ebmkit.sampling.sample import sample as sample
     from ebmkit.sampling.summary import Diagnostics as Diagnostics
+    from ebmkit.training.step import train_step as train_step
     from ebmkit.views.view import view as view
 
 __version__ = "0.1.0"
@@ -88,7 +91,7 @@ __version__ = "0.1.0"
 _HOME = {
     "assembly.build": "build",
     "assembly.complete": "as_recipe",
-    "assembly.model": "Model",
+    "sampling.model": "Model",
     "energies.compose": "mixture product",
     "energies.wrap": "energy",
     "ops.gradients": "score",
@@ -111,11 +114,13 @@ _HOME = {
     "protocols.traits": "SamplerTraits",
     "recipes.recipe": "Part Recipe",
     "rng": "seeded stream",
+    "runs.fit": "fit parts",
     "runs.run": "Run load resume run",
     "sampling.diagnostics": "ess_bulk ess_tail r_hat",
     "sampling.generate": "Generated generate",
     "sampling.sample": "Samples sample",
     "sampling.summary": "Diagnostics",
+    "training.step": "train_step",
     "views.view": "view",
 }
 _ROOMS = frozenset({"buffers", "coordinates", "data", "energies", "objectives", "samplers"})

@@ -15,6 +15,7 @@ from ebmkit.plugins.context import BuildContext
 from ebmkit.plugins.host import host
 from ebmkit.plugins.loading import load_build
 from ebmkit.protocols.dataset import Dataset
+from ebmkit.recipes.declared import declaration_of
 from ebmkit.recipes.recipe import Part
 from ebmkit.recipes.resolver.choice import settled
 from ebmkit.recipes.settings import given, validated
@@ -70,6 +71,17 @@ def _built(component: Component, settings: Mapping[str, object], context: BuildC
     return built
 
 
+def build_part(kind: str, part: Part, context: BuildContext, **changes: Any) -> Any:
+    """Builds a part of a recipe, with some settings changed; one that a program handed over is taken as it is.
+
+    Raises:
+        RecipeError, CapabilityError, PluginError: as `build`; the part was handed over and is not here.
+    """
+    if part.built is not None:
+        return part.built
+    return _built(declaration_of(kind, part, host()), {**part.settings, **changes}, context)
+
+
 def _check_alone(config: DataclassInstance, name: str, settings: Mapping[str, object]) -> None:
     if name or settings:
         more = ", ".join(filter(None, [name, *settings]))
@@ -80,6 +92,6 @@ def _check_alone(config: DataclassInstance, name: str, settings: Mapping[str, ob
 
 def build_dataset(part: Part, device: torch.device | str) -> Dataset:
     """Builds the data set of a recipe's `[data]`, for a device."""
-    dataset: Dataset = build("dataset", part.use, context=BuildContext(device=device), **part.settings)
+    dataset: Dataset = build_part("dataset", part, BuildContext(device=device))
     check_members("dataset", part.use, dataset)
     return dataset

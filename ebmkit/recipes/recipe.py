@@ -43,10 +43,17 @@ def table_of(kind: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One chosen part: its name and the settings of its config dataclass, kept as TOML holds them."""
+    """One chosen part: its name and the settings of its config dataclass, kept as TOML holds them.
+
+    Attributes:
+        use: its name.
+        settings: of its config dataclass.
+        built: the part itself, where a Python program handed it over. A file cannot hold it.
+    """
 
     use: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    built: Any = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", as_toml(self.settings))
