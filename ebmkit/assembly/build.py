@@ -8,6 +8,7 @@ import torch
 
 from ebmkit.assembly.checks import check_traits
 from ebmkit.assembly.members import check_members
+from ebmkit.display.doing import doing
 from ebmkit.plugins.context import BuildContext
 from ebmkit.plugins.host import host
 from ebmkit.plugins.loading import load_build
@@ -47,6 +48,7 @@ def build(kind: str, name: str, /, *, context: BuildContext | None = None, **con
 
 def build_dataset(part: Part, device: torch.device | str) -> Dataset:
     """Builds the data set of a recipe's `[data]`, for a device."""
+    doing(f"reading the data {part.use}")
     dataset: Dataset = build("dataset", part.use, context=BuildContext(device=device), **part.settings)
     check_members("dataset", part.use, dataset)
     return dataset

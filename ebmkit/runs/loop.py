@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ebmkit.assembly.assemble import Assembly
+from ebmkit.display.doing import doing
 from ebmkit.display.progress import Progress, Watcher
 from ebmkit.errors import RunError
 from ebmkit.runs import checkpoint
@@ -45,6 +46,7 @@ class Trainer:
             assembly.dataset, batch_size=self.config.batch_size, seed=self.config.seed, device=assembly.parts.device
         )
         self.watch, self.observers = watch or (lambda progress: None), tuple(observers)
+        doing("getting the optimisers ready")  # with the first one, torch imports its compiler
         self.state = TrainingState(assembly.parts, self.recipe)
         self.pictures = Pictures(directory, assembly)
         self.saved_at = -1
@@ -57,6 +59,7 @@ class Trainer:
     def train(self) -> None:
         """Makes the steps that are left; raises RunError on an interruption, after saving a checkpoint."""
         state, log = self.state, self.recipe.table("log")
+        doing(f"making step {state.step + 1}")
         book = Logbook(self.directory, tensorboard=log.tensorboard, after=state.step)
         begun, first = time.monotonic(), state.step
         try:
@@ -73,6 +76,7 @@ class Trainer:
 
     def save(self) -> Path:
         """Writes a checkpoint of everything the next step depends on."""
+        doing("saving a checkpoint")
         self.saved_at = self.state.step
         keep = self.recipe.table("checkpoint").keep
         return checkpoint.save(self.directory / "checkpoints", self.state.saved(self.assembly.data), keep)
@@ -111,6 +115,7 @@ class Trainer:
         if self._due(self.recipe.table("checkpoint").every):
             self.save()
         if self._due(self.recipe.table("pictures").every):
+            doing("drawing pictures")
             self.pictures.draw(report.step, report.phases, report.tuning)
 
     def _interrupted(self) -> RunError:

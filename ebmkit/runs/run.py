@@ -16,6 +16,7 @@ from ebmkit.assembly.complete import Asked, Complete, complete
 from ebmkit.assembly.device import choose_device
 from ebmkit.assembly.model import Model
 from ebmkit.data.spec import DataSpec
+from ebmkit.display.doing import doing
 from ebmkit.display.progress import Progress, Watcher
 from ebmkit.errors import RecipeError, RunError
 from ebmkit.plugins.host import host
@@ -171,6 +172,7 @@ def load(run_dir: str | Path, *, device: str | None = None, averaged: bool = Tru
         CheckpointError: there is no run, or its checkpoint is damaged or foreign.
     """
     directory = Path(run_dir)
+    doing(f"loading {directory}")
     recipe = recipe_of(directory)
     saved = checkpoint.load(checkpoint.latest(directory))
     recipe = recipe.with_table("run", device=device or _device_here(recipe.table("run").device))
