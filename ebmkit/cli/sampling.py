@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -15,14 +14,13 @@ from ebmkit.cli.training import PluginFiles, importing_torch, load_files
 from ebmkit.cli.training import option as _option
 from ebmkit.display.doing import doing
 from ebmkit.display.output import remark, say
-from ebmkit.display.watching import Teller, counting
+from ebmkit.display.watching import preparing
 from ebmkit.errors import RecipeError
 
 if TYPE_CHECKING:
-    from ebmkit.assembly.model import Model
     from ebmkit.sampling.compose import Composed
     from ebmkit.sampling.generate import Generated
-    from ebmkit.sampling.transitions import Moment, Watch
+    from ebmkit.sampling.model import Model
 
 HARDLY = 0.1
 """Acceptance below which chains are said hardly to move."""
@@ -109,9 +107,8 @@ def sample(
         for note in composed.notes():
             say(note)
     frames = Frames() if out.suffix == ".gif" else None
-    with counting() as tell:
-        doing("sampling")
-        made = _generated(model, request, tell, frames)
+    made = _generated(model, request, frames)
+    with preparing():
         doing(f"writing {out}")
         write_samples(out, made, model, composed, frames.kept if frames else [])
     say(f"{out}: {summary(made, [m.step for m in composed.models] if composed else [model.step])}")
@@ -186,10 +183,10 @@ def _without_latent(request: Request) -> Request:
     return replace(request, given=given, strength=None)
 
 
-def _generated(model: Model, request: Request, tell: Teller, frames: Frames | None) -> Generated:
-    from ebmkit.sampling.generate import generate
+def _generated(model: Model, request: Request, frames: Frames | None) -> Generated:
+    from ebmkit.sampling.shown import shown
 
-    return generate(
+    return shown(
         model,
         request.n,
         given=request.given,
@@ -198,26 +195,5 @@ def _generated(model: Model, request: Request, tell: Teller, frames: Frames | No
         visits=request.visits,
         plain_transitions=request.plain_transitions,
         seed=request.seed,
-        watch=_watching(request.n, model.recipe.table("sample").batch_size, tell, frames),
+        frames=frames,
     )
-
-
-def _watching(n: int, batch_size: int, tell: Teller, frames: Frames | None) -> Watch:
-    """Returns what tells how far n chains are, which are moved in batches, and keeps frames of the first batch."""
-    batches_before, last = 0, 0
-
-    def watch(moment: Moment) -> None:
-        nonlocal batches_before, last
-        if moment.transition <= last:  # a new batch
-            batches_before += 1
-        last = moment.transition
-        if frames is not None and batches_before == 0:
-            frames(moment.x)
-        if moment.n_taken is None:
-            done, total = batches_before * moment.transitions + last, ceil(n / batch_size) * moment.transitions
-            tell(done, total, "transitions")
-        else:
-            where = f"transition {last:,} of at most {moment.transitions:,}"
-            tell(batches_before * min(n, batch_size) + moment.n_taken, n, "chains", where)
-
-    return watch
