@@ -74,7 +74,8 @@ def choose_engine(
     eager = make("eager")
     once = _milliseconds({"eager": eager}, point, rounds=1)
     if not _candidates(point, once["eager"] / 1e3 * MANY_GRADIENTS * steps, steps):
-        reason = f"a gradient of {len(point):,} chains takes {once['eager']:.3g} ms, and {steps:,} steps are few."
+        taken = f"a gradient of {len(point):,} chains takes eager {once['eager']:.3g} ms"
+        reason = f"{taken}; {steps:,} steps are too few for more."
         return eager, Choice(engine="eager", reason=reason, milliseconds=once)
     _, info = sampler.step(eager, sampler.init(point, rng))
     if not info.n_gradients:

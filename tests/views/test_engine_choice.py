@@ -86,7 +86,7 @@ def test_a_short_run_makes_no_trial_transition(clock: Callable[..., None]) -> No
     sampler = build("sampler", "sgld", context=BuildContext(event_shape=(2,)))
     sampler.step = sampler.init = None  # whoever called them would fail
     _, found = choose_engine(make(made), sampler, POINT, stream(0, 0, "engine"), steps=SHORT)
-    assert made == ["eager"] and found.engine == "eager" and "10 steps are few" in found.reason
+    assert made == ["eager"] and found.engine == "eager" and "10 steps are too few" in found.reason
 
 
 def test_a_sampler_of_many_gradients_is_no_reason_to_try_in_a_short_run(clock: Callable[..., None]) -> None:
