@@ -23,6 +23,7 @@ from ebmkit.assembly.device import choose_device, choose_precision
 from ebmkit.assembly.given import given_energy
 from ebmkit.assembly.members import check_members
 from ebmkit.data.spec import DataSpec
+from ebmkit.display.doing import doing
 from ebmkit.errors import DataError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.buffer import Buffer
@@ -81,6 +82,7 @@ def assemble(
     if with_data and dataset is None:
         dataset = build_dataset(recipe.part("data"), device)
     data = DataSpec.of(dataset) if dataset is not None else data
+    doing("building the parts")
     if data is None:
         raise DataError("Without its data set, a model needs to know the shape of the data.")
     precision = choose_precision(config.precision, data.event_shape)

@@ -9,6 +9,7 @@ import torch
 
 from ebmkit.assembly.checks import check_traits
 from ebmkit.assembly.members import check_members
+from ebmkit.display.doing import doing
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.component import Component
 from ebmkit.plugins.context import BuildContext
@@ -92,6 +93,7 @@ def _check_alone(config: DataclassInstance, name: str, settings: Mapping[str, ob
 
 def build_dataset(part: Part, device: torch.device | str) -> Dataset:
     """Builds the data set of a recipe's `[data]`, for a device."""
+    doing(f"reading the data {part.use}")
     dataset: Dataset = build_part("dataset", part, BuildContext(device=device))
     check_members("dataset", part.use, dataset)
     return dataset

@@ -16,9 +16,9 @@ from ebmkit.assembly.assemble import Assembly, assemble
 from ebmkit.assembly.complete import Asked, Complete, complete
 from ebmkit.assembly.device import choose_device
 from ebmkit.data.spec import DataSpec
+from ebmkit.display.doing import doing
 from ebmkit.display.progress import Progress, Watcher
 from ebmkit.errors import RecipeError, RunError
-from ebmkit.plugins.host import host
 from ebmkit.point import Point
 from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.objective import Objective
@@ -29,7 +29,6 @@ from ebmkit.runs.directory import check_free, clear, newest_checkpoint, recipe_o
 from ebmkit.runs.environment import environment
 from ebmkit.runs.given import given_of
 from ebmkit.runs.loop import Trainer
-from ebmkit.runs.observers import plugin_observers
 from ebmkit.samplers.adaptation import for_evaluation
 from ebmkit.sampling.generate import Generated
 from ebmkit.sampling.model import Model, model_of, opened
@@ -140,7 +139,7 @@ def begun(made: Complete, directory: Path | None, *, watch: Watcher | None = Non
         _write_start(directory, assembly)
     if note is not None and assembly.choice is not None:
         note(f"engine = {assembly.choice.engine}: {assembly.choice.reason}")
-    return Trainer(directory, assembly, watch, plugin_observers(host(), directory or Path("RUN")))
+    return Trainer(directory, assembly, watch)
 
 
 def resume(
@@ -175,7 +174,7 @@ def resume(
             f"{directory} has made {saved.step} of {total} steps: nothing is left. Give --steps {2 * total}, say."
         )
     assembly = assemble(recipe)
-    trainer = Trainer(directory, assembly, watch, plugin_observers(host(), directory))
+    trainer = Trainer(directory, assembly, watch)
     if saved is None:
         clear(directory, recipe_too=False)
     else:
@@ -201,6 +200,7 @@ def load(
         RecipeError: a part of it was handed over and is not given.
     """
     directory = Path(run_dir)
+    doing(f"loading {directory}")
     recipe = recipe_of(directory, given)
     saved = checkpoint.load(checkpoint.latest(directory))
     recipe = recipe.with_table("run", device=device or _device_here(recipe.table("run").device))
