@@ -15,6 +15,13 @@ from ebmkit.protocols.dataset import Dataset
 from ebmkit.recipes.recipe import Part
 from ebmkit.recipes.resolver.choice import settled
 from ebmkit.recipes.settings import validated
+from ebmkit.training.checker.streams import own_stream_only
+
+SEEDED = (
+    "Initialise it as the run's seed says: put `with ebmkit.seeded(context.seed):` around what draws, on the "
+    "CPU, and move it to the device afterwards."
+)
+"""What a part is to do whose weights come from a global random stream."""
 
 
 def build(kind: str, name: str, /, *, context: BuildContext | None = None, **config: Any) -> Any:
@@ -29,7 +36,8 @@ def build(kind: str, name: str, /, *, context: BuildContext | None = None, **con
     Raises:
         RecipeError: an unknown part or setting, or a value out of range.
         CapabilityError: the part cannot work in this context.
-        PluginError: a sampler was built that does something else than its declaration says.
+        PluginError: a sampler was built that does something else than its declaration says, or a part drew from a
+            global random stream while it was built.
 
     >>> import ebmkit
     >>> ebmkit.build("sampler", "sgld", moves=5).step_size
@@ -38,7 +46,8 @@ def build(kind: str, name: str, /, *, context: BuildContext | None = None, **con
     component = host().get(kind, name)
     settings = validated(component.config, config, f"{kind} {name}")
     context = context or BuildContext()
-    built = load_build(component)(settings, context)
+    with own_stream_only(f"{kind.capitalize()} '{name}', while it was built,", SEEDED):
+        built = load_build(component)(settings, context)
     if kind == "sampler":
         selection = context.selection()
         check_traits(built, component.traits_of(settled(settings, selection), selection), name)

@@ -49,6 +49,8 @@ def train_step(parts: Parts, batch: Batch, step: int, tuning: Tuning, update: Up
         DivergenceError: a chain or a loss is not finite; no parameter has changed, and no such chain was stored.
         PluginError: an objective changed a phase in place, or returned a loss that is not a scalar.
     """
+    if parts.checker is not None:
+        parts.checker(parts, batch, step, tuning)
     with parametrize.cached():
         if isinstance(parts.energy, nn.Module):
             iterate_parametrisations(parts.energy)
