@@ -75,6 +75,8 @@ def train_step(
     """
     batch = batch_of(batch, parts.device)
     tuning = first_tuning(parts) if tuning is None else tuning
+    if parts.checker is not None:
+        parts.checker(parts, batch, step, tuning)
     with parametrize.cached():
         if isinstance(parts.energy, nn.Module):
             iterate_parametrisations(parts.energy)
