@@ -14,6 +14,7 @@ from torch import Tensor
 from ebmkit.assembly.assemble import Assembly
 from ebmkit.errors import RunError
 from ebmkit.runs import checkpoint
+from ebmkit.runs.alarms import Note, RunAlarms
 from ebmkit.runs.checkpoint import Saved
 from ebmkit.runs.interrupt import interruptible
 from ebmkit.runs.logbook import Logbook
@@ -54,10 +55,16 @@ class Trainer:
         assembly: with its data set.
         watch: is told of every step.
         observers: are shown the report of every logged step.
+        note: is told the warnings of the alarms.
     """
 
     def __init__(
-        self, directory: Path, assembly: Assembly, watch: Watcher | None = None, observers: Sequence[Observer] = ()
+        self,
+        directory: Path,
+        assembly: Assembly,
+        watch: Watcher | None = None,
+        observers: Sequence[Observer] = (),
+        note: Note | None = None,
     ) -> None:
         self.directory, self.assembly = directory, assembly
         self.recipe, self.config = assembly.recipe, assembly.recipe.table("run")
@@ -65,6 +72,7 @@ class Trainer:
         self.batches = Batches(
             assembly.dataset, batch_size=self.config.batch_size, seed=self.config.seed, device=assembly.parts.device
         )
+        self.note = note
         self.watch, self.observers = watch or (lambda progress: None), tuple(observers)
         self.state = TrainingState(assembly.parts, self.recipe)
         self.pictures = Pictures(directory, assembly)
@@ -80,12 +88,14 @@ class Trainer:
         state, log = self.state, self.recipe.table("log")
         book = Logbook(self.directory, tensorboard=log.tensorboard, after=state.step)
         begun, first = time.monotonic(), state.step
+        self.alarms = RunAlarms(self.assembly, self.note, self.directory, after=state.step)
         try:
             with interruptible() as stopped:
                 while state.step < self.config.steps:
                     report = self._step(state.step + 1)
                     values = self._log(report, book, log.every)
                     self._tell(values, time.monotonic() - begun, state.step - first)
+                    self.alarms.look(report)
                     self._keep(report)
                     if stopped():
                         raise self._interrupted()
@@ -104,7 +114,9 @@ class Trainer:
         def update(losses: Mapping[str, Tensor]) -> None:
             norms.update(state.optimisers.update(losses, step))
 
-        report = train_step(self.assembly.parts, self.batches.batch(step), step, state.tuning, update)
+        batch = self.batches.batch(step)
+        with self.alarms.explaining(step, batch):
+            report = train_step(self.assembly.parts, batch, step, state.tuning, update)
         state.averages.update(step)
         state.tuning, state.step = report.tuning, step
         return replace(report, metrics={**report.metrics, **norms})

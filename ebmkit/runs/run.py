@@ -100,11 +100,12 @@ def run(recipe: Asked, out: str | Path, *, watch: Watcher | None = None, note: N
         recipe: a `Recipe`, a shipped recipe's name, a TOML file, TOML text or a mapping.
         out: directory; it must not hold a run.
         watch: is told of every step.
-        note: is told, in one line, what was measured and decided at the start.
+        note: is told, in one line each, what was measured and decided at the start and the warnings of the alarms;
+            unset, the warnings are logged.
 
     Raises:
         RecipeError, CapabilityError, DataError: the request was wrong; nothing has been written.
-        DivergenceError: something is not finite any more; the last checkpoint stays.
+        DivergenceError: something is not finite any more, or an alarm left no doubt; the last checkpoint stays.
         RunError: the disk is full, or the run was interrupted (after saving a checkpoint).
     """
     check_free(Path(out))
@@ -119,11 +120,13 @@ def train(made: Complete, out: str | Path, *, watch: Watcher | None = None, note
     _write_start(directory, assembly)
     if note is not None and assembly.choice is not None:
         note(f"engine = {assembly.choice.engine}: {assembly.choice.reason}")
-    Trainer(directory, assembly, watch, plugin_observers(host(), directory)).train()
+    Trainer(directory, assembly, watch, plugin_observers(host(), directory), note).train()
     return load(directory, device=str(assembly.parts.device))
 
 
-def resume(directory: str | Path, *, steps: int | None = None, watch: Watcher | None = None) -> Run:
+def resume(
+    directory: str | Path, *, steps: int | None = None, watch: Watcher | None = None, note: Note | None = None
+) -> Run:
     """Goes on from the newest checkpoint, exactly as if the run had not stopped.
 
     A run that stopped before its first checkpoint starts over: everything in it is a function of its recipe.
@@ -132,6 +135,7 @@ def resume(directory: str | Path, *, steps: int | None = None, watch: Watcher | 
         directory: of the run.
         steps: new total number of steps; unset, as in the recipe.
         watch: is told of every step.
+        note: is told, in one line each, the warnings of the alarms; unset, they are logged.
 
     Raises:
         CheckpointError: there is no run, or its checkpoint is damaged or foreign.
@@ -148,7 +152,7 @@ def resume(directory: str | Path, *, steps: int | None = None, watch: Watcher | 
             f"{directory} has made {saved.step} of {total} steps: nothing is left. Give --steps {2 * total}, say."
         )
     assembly = assemble(recipe)
-    trainer = Trainer(directory, assembly, watch, plugin_observers(host(), directory))
+    trainer = Trainer(directory, assembly, watch, plugin_observers(host(), directory), note)
     if saved is None:
         clear(directory, recipe_too=False)
     else:

@@ -16,7 +16,8 @@ from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.objective import Phases
 from ebmkit.protocols.sampler import SamplerInfo, Tuning
 from ebmkit.rng import stream
-from ebmkit.training.chains import ADVICE, Chains, move_chains
+from ebmkit.training.alarms.table import advice
+from ebmkit.training.chains import Chains, move_chains
 from ebmkit.training.monitor import step_metrics
 from ebmkit.training.parts import Parts
 from ebmkit.views.frozen import iterate_parametrisations
@@ -117,7 +118,9 @@ def _check_losses(losses: Mapping[str, Tensor], step: int) -> None:
         raise PluginError("No objective returned a loss: there is nothing to minimise.")
     if not bool(torch.isfinite(torch.stack([loss.detach().float() for loss in losses.values()])).all()):
         found = ", ".join(f"{name} = {float(loss.detach()):g}" for name, loss in losses.items())
-        raise DivergenceError(f"Step {step}: a loss is not finite ({found}). {ADVICE}")
+        raise DivergenceError(
+            f"Step {step}: a loss is not finite ({found}). Nothing was updated. {advice('loss-not-finite')}"
+        )
 
 
 def _versions(phases: Phases) -> list[int]:
