@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ebmkit.training.alarms.measures import Looked, Signals
-from ebmkit.training.alarms.table import ALARMS, Alarm, advice
+from ebmkit.training.alarms.table import ALARMS, Alarm
 
 Kind = Literal["warning", "stop"]
 
@@ -36,7 +36,7 @@ class Finding:
         """What was found, what it means and what to change."""
         alarm, limit = self.alarm, self.alarm.warn if self.kind == "warning" else self.alarm.stop
         found = f"{alarm.signal}: {self.value:.3g}, limit {limit:g}"
-        return f"Step {self.step}: {alarm.meaning} ({found}). {advice(alarm.name)}"
+        return f"Step {self.step}: {alarm.meaning} ({found}). {alarm.advice}"
 
 
 class Alarms:

@@ -48,6 +48,11 @@ class Alarm:
         stop = f"stops above {_limit(self.stop, self.stop_looks)}" if isfinite(self.stop) else "never stops"
         return f"warns above {_limit(self.warn, self.warn_looks)}, {stop}"
 
+    @property
+    def advice(self) -> str:
+        """What to change, and the name of the line."""
+        return f"{self.change} (alarm {self.name}; docs/alarms.md)"
+
 
 def _limit(value: float, looks: int) -> str:
     return f"{value:,g}" if looks == 1 else f"{value:,g} in {looks} looks"
@@ -151,6 +156,7 @@ ALARMS = (
         warn=100.0,
         stop=inf,
         warn_looks=5,
+        stop_looks=5,
         meaning="The sampler accepts all of its proposals because they are tiny",
         change='Raise the step size of the sampler, and let it adapt (adapt = "band").',
     ),
@@ -235,5 +241,5 @@ BY_NAME: Mapping[str, Alarm] = {alarm.name: alarm for alarm in ALARMS}
 
 
 def advice(name: str) -> str:
-    """Returns what to change according to a line of the table, and the line's name."""
-    return f"{BY_NAME[name].change} (alarm {name}; docs/alarms.md)"
+    """Returns what a line of the table says is to be changed, and its name."""
+    return BY_NAME[name].advice
