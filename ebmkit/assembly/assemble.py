@@ -141,6 +141,8 @@ def _with_engine(assembly: Assembly, precision: Precision) -> Assembly:
     assert assembly.dataset is not None
     rows = torch.arange(config.batch_size) % len(assembly.dataset)
     batch = assembly.dataset.batch(rows, stream(config.seed, 0, "engine data", parts.device))
+    if parts.checker is not None:
+        parts.checker(parts, batch, 0, {})  # a part that breaks a promise is named before it is timed
     point = lift(parts.coordinates, batch, stream(config.seed, 0, "engine lift", parts.device))
     parts.view.gradient(point)
     chunk = 0 if parts.view.passes.chunk == "auto" else parts.view.passes.chunk

@@ -38,9 +38,9 @@ def check_draw(
         match: coordinates whose values the chains take from it.
         rng: the streams of the step.
         data: what the data set says of itself.
-        bounded: no coordinate noises x, so that chains start in the value range of the data.
+        bounded: no coordinate noises x, so that fresh chains start in the value range of the data.
     """
-    before, who = kept(of_point(positive)), f"{label} drew"
+    before, who, untouched = kept(of_point(positive)), f"{label} drew", buffer.filled == 0
     with own_stream_only(label, ADVICE):
         drawn: object = buffer.draw(positive, rng("draw"), match)
         if not isinstance(drawn, tuple) or len(drawn) != 2:
@@ -51,7 +51,7 @@ def check_draw(
         raise PluginError(f"{label} wrote into the positive when chains were drawn. Work on a copy.")
     check_detached(who, chains)
     check_finite(who, chains)
-    check_within(who, chains, data.value_range if data is not None and bounded else None)
+    check_within(who, chains, data.value_range if data is not None and bounded and untouched else None)
     check_discrete(who, chains, data)
     for name in sorted(match):
         if not same(chains.aux[name], positive.aux[name]):

@@ -81,7 +81,7 @@ class Checker:
 
 
 class _Rehearsal:
-    """One step on copies."""
+    """One step on copies. Weights that a parametrisation computes are shared by all passes: their graph is retained."""
 
     def __init__(
         self, checker: Checker, parts: Parts, live: Parts, inside: tuple[Energy, ...], step: int, fresh: bool

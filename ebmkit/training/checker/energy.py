@@ -92,7 +92,7 @@ def _check_rows(label: str, energy: Energy, point: Point) -> None:
     with torch.enable_grad():
         answer = energy(start)
         if answer.requires_grad:
-            (gradient,) = torch.autograd.grad(answer[:half].sum(), start.x, allow_unused=True)
+            (gradient,) = torch.autograd.grad(answer[:half].sum(), start.x, retain_graph=True, allow_unused=True)
             if gradient is not None and bool((gradient[half:].abs() > 0).any()):
                 raise _dependent(label, energy)
     others = point.map(lambda t: torch.cat([t[:half], t[:half], t[: n - 2 * half]]))
@@ -137,7 +137,7 @@ def _check_derivatives(label: str, energy: Energy, point: Point, times: int, fre
             (gradient,) = torch.autograd.grad(
                 gradient.square().sum(), start.x, create_graph=True, materialize_grads=True
             )
-        _last_derivative(energy, gradient)
+        _last_derivative(energy, gradient, start.x)
     except EbmkitError as error:
         raise CapabilityError(f"{label} cannot move chains, nor be scored. {error}") from error
     except RuntimeError as error:
@@ -154,10 +154,27 @@ def _check_derivatives(label: str, energy: Energy, point: Point, times: int, fre
         raise PluginError(f"{label} wrote into the point that it was differentiated at. Work on a copy.")
 
 
-def _last_derivative(energy: Energy, gradient: Tensor) -> None:
-    if gradient.requires_grad and isinstance(energy, nn.Module):
-        held = [p for p in energy.parameters() if p.requires_grad]
-        torch.autograd.grad(gradient.square().sum(), held, allow_unused=True)
+def _last_derivative(energy: Energy, gradient: Tensor, x: Tensor) -> None:
+    """Goes backward through a gradient, as the backward pass of a loss of it does: to the parameters and to x."""
+    if gradient.requires_grad:
+        if _has_dead_end(gradient):
+            raise RuntimeError("a function of it is marked with @once_differentiable")
+        held = [p for p in energy.parameters() if p.requires_grad] if isinstance(energy, nn.Module) else []
+        torch.autograd.grad(gradient.square().sum(), [x, *held], retain_graph=True, allow_unused=True)
+
+
+def _has_dead_end(value: Tensor) -> bool:
+    """Whether the graph of a value holds a node that refuses to be differentiated, where torch raises on arrival."""
+    left, seen = [value.grad_fn], set()
+    while left:
+        node = left.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if node.name() == "torch::autograd::Error":
+            return True
+        left.extend(child for child, _ in node.next_functions)
+    return False
 
 
 def _tolerance(point: Point) -> float:
@@ -166,8 +183,6 @@ def _tolerance(point: Point) -> float:
 
 def _because(energy: Energy, kinds: tuple[type, ...]) -> str:
     """Returns which layers of these kinds are in training mode, for a message."""
-    modules = energy.named_modules() if isinstance(energy, nn.Module) else ()
-    found = [
-        f"{type(m).__name__} '{name}'" for name, m in modules if isinstance(m, kinds) and getattr(m, "training", False)
-    ]
+    modules = list(energy.named_modules()) if isinstance(energy, nn.Module) else []
+    found = [f"{type(m).__name__} '{name}'" for name, m in modules if m.training and isinstance(m, kinds)]
     return f" (its {found[0]})" if found else ""
