@@ -23,6 +23,7 @@ from ebmkit.assembly.device import choose_device, choose_precision
 from ebmkit.assembly.given import given_energy
 from ebmkit.assembly.members import check_members
 from ebmkit.data.spec import DataSpec
+from ebmkit.display.doing import doing
 from ebmkit.errors import DataError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.buffer import Buffer
@@ -36,6 +37,8 @@ from ebmkit.recipes.tables import RunConfig
 from ebmkit.rng import part_seed, stream
 from ebmkit.samplers.none import NoSampler
 from ebmkit.samplers.sequence import Sequence
+from ebmkit.training.checker.checker import Checker
+from ebmkit.training.checker.labels import labels_of
 from ebmkit.training.parts import Parts
 from ebmkit.training.step import lift
 from ebmkit.views.engine_choice import Choice, choose_engine
@@ -81,12 +84,14 @@ def assemble(
     if with_data and dataset is None:
         dataset = build_dataset(recipe.part("data"), device)
     data = DataSpec.of(dataset) if dataset is not None else data
+    doing("building the parts")
     if data is None:
         raise DataError("Without its data set, a model needs to know the shape of the data.")
     precision = choose_precision(config.precision, data.event_shape)
     recipe = recipe.with_table("run", device=str(device), precision=precision)
     context = build_coordinates(recipe, context_of(recipe, data, device))
-    energy = build_energy(recipe, context)
+    stages: list[Energy] = []
+    energy = build_energy(recipe, context, stages)
     parts = Parts(
         coordinates=context.coordinates,
         energy=energy,
@@ -97,6 +102,7 @@ def assemble(
         device=device,
         seed=config.seed,
         autocast=config.train_precision == "bf16",
+        checker=Checker(config.checked_steps, data, labels_of(recipe), stages[:-1]) if with_data else None,
     )
     check_values(parts.sampler, context.coordinates, data.x_values)
     owners = {name: settings_of(recipe.owner(name)) for name in parts.owners()}
@@ -135,6 +141,8 @@ def _with_engine(assembly: Assembly, precision: Precision) -> Assembly:
     assert assembly.dataset is not None
     rows = torch.arange(config.batch_size) % len(assembly.dataset)
     batch = assembly.dataset.batch(rows, stream(config.seed, 0, "engine data", parts.device))
+    if parts.checker is not None:
+        parts.checker(parts, batch, 0, {})  # a part that breaks a promise is named before it is timed
     point = lift(parts.coordinates, batch, stream(config.seed, 0, "engine lift", parts.device))
     parts.view.gradient(point)
     chunk = 0 if parts.view.passes.chunk == "auto" else parts.view.passes.chunk
@@ -169,8 +177,9 @@ def build_coordinates(recipe: Recipe, context: BuildContext) -> BuildContext:
     return context
 
 
-def build_energy(recipe: Recipe, context: BuildContext) -> Any:
-    """Builds the energy inside its wrappers, innermost first."""
+def build_energy(recipe: Recipe, context: BuildContext, stages: list[Energy] | None = None) -> Any:
+    """Builds the energy inside its wrappers, innermost first; each stage of it is added to `stages`."""
+    stages = [] if stages is None else stages
 
     def backbone(event_shape: tuple[int, ...] = context.event_shape, index: int = 0, **changes: Any) -> Any:
         name = "energy" if index == 0 else f"energy.{index}"
@@ -182,11 +191,11 @@ def build_energy(recipe: Recipe, context: BuildContext) -> Any:
         return build_part("energy", part, inner, **changes)
 
     make: Callable[..., Any] = backbone
-    energy = make()
+    stages.append(make())
     for part in recipe.parts.get("wrapper", ()):
         make = _wrapping(part, make, context)
-        energy = make(inner=energy)
-    return energy
+        stages.append(make(inner=stages[-1]))
+    return stages[-1]
 
 
 def _wrapping(part: Part, make_inner: Callable[..., Any], context: BuildContext) -> Callable[..., Any]:

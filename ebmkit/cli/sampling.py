@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from ebmkit.cli.sample_files import Frames, check_out, check_shape, write_samples
-from ebmkit.cli.training import PluginFiles, load_files
+from ebmkit.cli.training import PluginFiles, importing_torch, load_files
 from ebmkit.cli.training import option as _option
+from ebmkit.display.doing import doing
 from ebmkit.display.output import remark, say
+from ebmkit.display.watching import preparing
 from ebmkit.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -94,18 +96,21 @@ def sample(
         plain_transitions=plain_transitions, seed=seed, others=others or [], op=op, weights=weights or [],
     )  # fmt: skip
     load_files(plugin)
-    model = _loaded(directory, device)
-    if sampler is not None:
-        model = replace(model, recipe=model.recipe.with_table("sample", sampler=sampler))
-    check_shape(out, model.data.event_shape)
-    composed = _composed(model, request) if request.others else None
+    with importing_torch():
+        model = _loaded(directory, device)
+        if sampler is not None:
+            model = replace(model, recipe=model.recipe.with_table("sample", sampler=sampler))
+        check_shape(out, model.data.event_shape)
+        composed = _composed(model, request) if request.others else None
     if composed is not None:
         model, request = composed.model, _without_latent(request)
         for note in composed.notes():
             say(note)
     frames = Frames() if out.suffix == ".gif" else None
     made = _generated(model, request, frames)
-    write_samples(out, made, model, composed, frames.kept if frames else [])
+    with preparing():
+        doing(f"writing {out}")
+        write_samples(out, made, model, composed, frames.kept if frames else [])
     say(f"{out}: {summary(made, [m.step for m in composed.models] if composed else [model.step])}")
     for note in (*_slow(made, composed is not None), *made.notes):
         remark(note)

@@ -17,35 +17,39 @@ def in_notebook() -> bool:
 
 
 class OneLine:
-    """A line of a notebook's output; what it showed last stays, unless it was passing.
-
-    >>> line = OneLine()
-    >>> line.show("one of two"), line.show("two"), line.end()  # doctest: +SKIP
-    """
+    """A line of a notebook's output; the text that it showed last stays when it ends, and nothing else."""
 
     def __init__(self) -> None:
-        self._shown = ""
-        self._is_passing = False
+        self._kept = self._seen = ""
 
-    def show(self, text: str, *, is_passing: bool = False) -> None:
-        """Shows a text in place of the last one; a passing one is gone at the end."""
-        text = text[:WIDTH]
-        self._write("\r" + text.ljust(len(self._shown)))
-        self._shown = text
-        self._is_passing = is_passing
+    def show(self, text: str) -> None:
+        """Shows a text in place of the last one."""
+        self._kept = text
+        self._rewrite(text)
+
+    def doing(self, what: str) -> None:
+        """Shows what is being done."""
+        self._rewrite(f"{what} …")
 
     def above(self, text: str) -> None:
-        """Leaves a text above the line."""
-        self._write("\r" + text.ljust(len(self._shown)) + "\n")
-        self._shown = ""
+        """Leaves a line above."""
+        self._rewrite(text)
+        self._write("\n")
+        self._seen = ""
 
     def end(self) -> None:
-        """Ends the line."""
-        if self._is_passing:
-            self._write("\r" + " " * len(self._shown) + "\r")
-        elif self._shown:
+        """Leaves the last text alone."""
+        if self._seen != self._kept[:WIDTH]:
+            self._rewrite(self._kept)
+            self._write("" if self._kept else "\r")
+        if self._kept:
             self._write("\n")
-        self._shown = ""
+        self._kept = self._seen = ""
+
+    def _rewrite(self, text: str) -> None:
+        text = text[:WIDTH]
+        self._write("\r" + text.ljust(len(self._seen)))
+        self._seen = text
 
     def _write(self, text: str) -> None:
         sys.stdout.write(text)

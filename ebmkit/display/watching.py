@@ -1,30 +1,44 @@
-"""What a person sees while a run or sampling goes on: `watching` and `counting` choose the way."""
+"""What a person sees while a run or sampling goes on: a live terminal, one line of a notebook, or lines in a pipe."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING
 
+from ebmkit.display.doing import Patient, heard
 from ebmkit.display.gauge import Gauge
 from ebmkit.display.notebook import OneLine, in_notebook
-from ebmkit.display.output import console, is_terminal
-from ebmkit.display.progress import Watcher
-from ebmkit.display.ways import SECONDS_A_FRAME, FewLines, LiveDisplay, NotebookLine, PlainLines, draw
-
-if TYPE_CHECKING:
-    from rich.live import Live
+from ebmkit.display.output import console, is_terminal, remark
+from ebmkit.display.progress import Progress, Watcher
+from ebmkit.display.terminal import Stage
+from ebmkit.display.ways import SECONDS_A_FRAME, FewLines, LiveDisplay, NotebookLine, PlainLines
 
 Teller = Callable[..., None]
 """Is told (done, total, of what, *more) while sampling goes on."""
 
 
 @contextmanager
+def preparing(first: str = "") -> Iterator[None]:
+    """Within it, what is being done is shown; nothing of it stays on a terminal.
+
+    Args:
+        first: what begins now; a pipe is told at once, for an import may hold up whatever would tell it later.
+    """
+    with _stage() as stage:
+        if first and isinstance(stage, Patient):
+            remark(f"{first} …")
+        elif first:
+            stage.doing(first)
+        yield
+
+
+@contextmanager
 def watching(heading: str, *, shown: bool = True, few: bool = False) -> Iterator[Watcher]:
     """Yields what is to be told of each training step: a function of `Progress`.
 
-    A terminal shows it live, a notebook in one line, a pipe in lines. The heading appears with the first step.
+    A terminal shows it live, a notebook in one line, a pipe in lines. The heading appears with the first step. What
+    rooms below say that they are doing is shown too.
 
     Args:
         heading: one line, "" for none.
@@ -33,33 +47,59 @@ def watching(heading: str, *, shown: bool = True, few: bool = False) -> Iterator
     """
     if not shown:
         yield lambda progress: None
-    elif in_notebook():
-        with _one_line("getting data and parts ready …") as line:
-            yield NotebookLine(line, heading)
-    elif is_terminal():
-        with _live("getting data and parts ready …") as live:
-            yield LiveDisplay(live, heading)
-    else:
-        yield FewLines(heading) if few else PlainLines(heading)
+        return
+    with _stage() as stage:
+        if isinstance(stage, OneLine):
+            yield NotebookLine(stage, heading)
+        elif isinstance(stage, Stage):
+            yield LiveDisplay(stage, heading)
+        else:
+            yield _in_lines(stage, FewLines(heading) if few else PlainLines(heading))
 
 
 @contextmanager
 def counting(*, shown: bool = True) -> Iterator[Teller]:
-    """Yields a function of (done, total, of what, *more) that shows how far sampling is; silent in a pipe."""
-    if shown and in_notebook():
-        with _one_line("getting the model ready …") as line:
-            yield _at_frames(lambda done, total, left, *items: line.show(_counted(done, total, left, *items)))
-    elif shown and is_terminal():
-        with _live("getting the model ready …") as live:
-            yield _at_frames(
-                lambda done, total, left, *items: draw(live, Gauge(done=done, total=total, left=left, items=items))
-            )
-    else:
-        yield lambda done, total, left, *items: None
+    """Yields a function of (done, total, of what, *more) that shows how far sampling is.
+
+    A pipe is told only what is being done, where it lasts.
+
+    Args:
+        shown: False shows nothing.
+    """
+    if not shown:
+        yield _nothing
+        return
+    with _stage() as stage:
+        if isinstance(stage, OneLine):
+            line = stage
+            yield _at_frames(lambda *told: line.show(_counted(*told)))
+        elif isinstance(stage, Stage):
+            live = stage
+            yield _at_frames(lambda *told: live.show(_gauge(*told)))
+        else:
+            yield _nothing
+
+
+def _in_lines(patient: Patient, lines: Watcher) -> Watcher:
+    """Returns the lines of a pipe; a step ends what was being done before it."""
+
+    def watch(progress: Progress) -> None:
+        patient.end()
+        lines(progress)
+
+    return watch
+
+
+def _nothing(done: int, total: int, left: str, *items: str) -> None:
+    pass
 
 
 def _counted(done: int, total: int, left: str, *items: str) -> str:
     return "   ".join((f"{done:,}/{total:,} {left}", *items))
+
+
+def _gauge(done: int, total: int, left: str, *items: str) -> Gauge:
+    return Gauge(done=done, total=total, left=left, items=items)
 
 
 def _at_frames(show: Teller) -> Teller:
@@ -76,22 +116,28 @@ def _at_frames(show: Teller) -> Teller:
 
 
 @contextmanager
-def _one_line(first: str) -> Iterator[OneLine]:
-    """Yields a notebook's line that shows a first text, gone if nothing else was shown."""
-    line = OneLine()
-    line.show(first, is_passing=True)
-    try:
-        yield line
-    finally:
-        line.end()
+def _stage() -> Iterator[Stage | OneLine | Patient]:
+    """Yields where things are shown, which hears what is being done."""
+    if in_notebook():
+        line = OneLine()
+        with _ended(line.end), heard(line.doing):
+            yield line
+    elif is_terminal():
+        from rich.live import Live
+
+        with Live(console=console(), auto_refresh=False, transient=True) as live:
+            stage = Stage(live)
+            with _ended(stage.end), heard(stage.doing):
+                yield stage
+    else:
+        patient = Patient()
+        with _ended(patient.end), heard(patient.doing):
+            yield patient
 
 
 @contextmanager
-def _live(first: str) -> Iterator[Live]:
-    """Yields a display that shows a first line, gone at the end if nothing else was drawn."""
-    from rich.live import Live
-    from rich.text import Text
-
-    with Live(Text(first, style="dim"), console=console(), auto_refresh=False, transient=True) as live:
-        live.refresh()
-        yield live
+def _ended(end: Callable[[], None]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        end()

@@ -10,9 +10,8 @@ from ebmkit.display.output import remark, say
 from ebmkit.display.progress import Pace, Progress, duration, items_of, statistics
 
 if TYPE_CHECKING:
-    from rich.live import Live
-
     from ebmkit.display.notebook import OneLine
+    from ebmkit.display.terminal import Stage
 
 SECONDS_A_FRAME = 0.2
 FEW = 10
@@ -22,8 +21,8 @@ FEW = 10
 class LiveDisplay:
     """Redraws a gauge after a step, at most a few times a second."""
 
-    def __init__(self, live: Live, heading: str) -> None:
-        self._live, self._heading, self._pace, self._values = live, heading, Pace(), dict[str, float]()
+    def __init__(self, stage: Stage, heading: str) -> None:
+        self._stage, self._heading, self._pace, self._values = stage, heading, Pace(), dict[str, float]()
         self._drawn = -SECONDS_A_FRAME
 
     def __call__(self, progress: Progress) -> None:
@@ -33,11 +32,11 @@ class LiveDisplay:
         if progress.step < progress.steps and progress.seconds - self._drawn < SECONDS_A_FRAME:
             return
         if self._drawn < 0 and self._heading:
-            self._live.console.print(self._heading, markup=False, soft_wrap=True)
+            self._stage.above(self._heading)
         self._drawn = progress.seconds
         ending = f"{duration(left)} left" if progress.step < progress.steps else f"in {duration(progress.seconds)}"
         items = (f"{rate:,.0f} images/s", *statistics(self._values))
-        draw(self._live, Gauge(done=progress.step, total=progress.steps, left=ending, items=items))
+        self._stage.show(Gauge(done=progress.step, total=progress.steps, left=ending, items=items))
 
 
 class PlainLines:
@@ -95,9 +94,3 @@ class NotebookLine:
             self._line.above(self._heading)
         self._drawn = progress.seconds
         self._line.show("   ".join(items_of(progress, rate, left, self._values)))
-
-
-def draw(live: Live, gauge: Gauge) -> None:
-    """Shows a gauge, which then stays on the screen when the display ends."""
-    live.transient = False
-    live.update(gauge, refresh=True)

@@ -38,7 +38,7 @@ class Host:
 
     @property
     def hook(self) -> pluggy.HookRelay:
-        """The hook caller, for `ebmkit_commands` and `ebmkit_on_step`."""
+        """The hook caller, for commands and what watches runs."""
         return self._manager.hook
 
     # --- loading

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ebmkit.assembly.assemble import Assembly
+from ebmkit.display.doing import doing
 from ebmkit.runs import checkpoint
 from ebmkit.runs.logbook import Logbook
 from ebmkit.runs.pictures import Pictures
@@ -81,10 +82,12 @@ class OnDisk:
         if state.step % self.recipe.table("checkpoint").every == 0 or state.step == steps:
             self.save(state)
         if state.step % self.recipe.table("pictures").every == 0 or state.step == steps:
+            doing("drawing pictures")
             self.pictures.draw(report.step, report.phases, report.tuning)
 
     def save(self, state: TrainingState) -> Path:
         """Writes a checkpoint of everything the next step depends on."""
+        doing("saving a checkpoint")
         self.saved_at = state.step
         keep = self.recipe.table("checkpoint").keep
         return checkpoint.save(self.directory / "checkpoints", state.saved(self.assembly.data), keep)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from math import isnan
 from pathlib import Path
@@ -12,13 +12,15 @@ import torch
 from torch import Tensor
 
 from ebmkit.assembly.assemble import Assembly
+from ebmkit.display.doing import doing
 from ebmkit.display.progress import Progress, Watcher
-from ebmkit.errors import RunError
+from ebmkit.plugins.host import host
 from ebmkit.runs import checkpoint
+from ebmkit.runs.alarms import Note, RunAlarms
 from ebmkit.runs.checkpoint import Saved
-from ebmkit.runs.interrupt import interruptible
+from ebmkit.runs.interrupt import Interrupted, interruptible
 from ebmkit.runs.kept import InMemory, Kept, OnDisk
-from ebmkit.runs.observers import Observer
+from ebmkit.runs.observers import Described, Observers
 from ebmkit.runs.state import TrainingState
 from ebmkit.samplers.adaptation import for_evaluation
 from ebmkit.training.batches import Batches
@@ -33,7 +35,8 @@ class Trainer:
         directory: of the run; None keeps everything in memory.
         assembly: with its data set.
         watch: is told of every step.
-        observers: are shown the report of every logged step.
+        observers: see its start, its logged steps and its end; unset, those of all plugins.
+        note: is told the warnings of the alarms; unset, they are logged.
     """
 
     def __init__(
@@ -41,15 +44,18 @@ class Trainer:
         directory: Path | None,
         assembly: Assembly,
         watch: Watcher | None = None,
-        observers: Sequence[Observer] = (),
+        observers: Observers | None = None,
+        note: Note | None = None,
     ) -> None:
-        self.assembly = assembly
+        self.directory, self.assembly = directory, assembly
         self.recipe, self.config = assembly.recipe, assembly.recipe.table("run")
         assert assembly.dataset is not None, "an assembly without data cannot be trained"
         self.batches = Batches(
             assembly.dataset, batch_size=self.config.batch_size, seed=self.config.seed, device=assembly.parts.device
         )
-        self.watch, self.observers = watch or (lambda progress: None), tuple(observers)
+        self.note = note
+        self.watch, self.observers = watch or (lambda progress: None), observers or Observers(host())
+        doing("getting the optimisers ready")  # with the first one, torch imports its compiler
         self.state = TrainingState(assembly.parts, self.recipe)
         self.kept: Kept = InMemory() if directory is None else OnDisk(directory, assembly)
         self.history: list[Mapping[str, float]] = []
@@ -67,13 +73,22 @@ class Trainer:
         """
         state, every = self.state, self.recipe.table("log").every
         begun, first = time.monotonic(), state.step
-        with self.kept.opened(state.step) as write, interruptible() as stopped:
+        doing(f"making step {first + 1}")
+        self.alarms = RunAlarms(self.assembly, self.note, self.directory, after=first)
+        run = Described(directory=self.directory, recipe=self.recipe, first_step=first + 1, steps=self.config.steps)
+        with (
+            self.kept.opened(state.step) as write,
+            self.observers.watching(run, lambda: state.step) as watched,
+            interruptible() as stopped,
+        ):
             while state.step < self.config.steps:
                 report = self._step(state.step + 1)
                 values = self._log(report, every)
                 if values:
+                    watched.step(report)
                     write(report.step, values)
                 self._tell(values, time.monotonic() - begun, state.step - first)
+                self.alarms.look(report)
                 self.kept.keep(state, report)
                 if stopped():
                     raise self._interrupted()
@@ -96,7 +111,9 @@ class Trainer:
         def update(losses: Mapping[str, Tensor]) -> None:
             norms.update(state.optimisers.update(losses, step))
 
-        report = train_step(self.assembly.parts, self.batches.batch(step), step, state.tuning, update)
+        batch = self.batches.batch(step)
+        with self.alarms.explaining(step, batch):
+            report = train_step(self.assembly.parts, batch, step, state.tuning, update)
         state.averages.update(step)
         state.tuning, state.step = report.tuning, step
         return replace(report, metrics={**report.metrics, **norms})
@@ -104,8 +121,6 @@ class Trainer:
     def _log(self, report: StepReport, every: int) -> Mapping[str, float]:
         if report.step % every and report.step not in (1, self.config.steps):
             return {}
-        for observer in self.observers:
-            observer(report)
         both = {**{f"loss.{k}": v for k, v in report.losses.items()}, **report.metrics}
         values = dict(zip(both, torch.stack([v.float() for v in both.values()]).tolist(), strict=True))
         values = {name: value for name, value in values.items() if not isnan(value)}  # a rate without trials has none
@@ -117,6 +132,6 @@ class Trainer:
         made, total = self.state.step, self.config.steps
         self.watch(Progress(step=made, steps=total, values=values, seconds=seconds, images=images))
 
-    def _interrupted(self) -> RunError:
+    def _interrupted(self) -> Interrupted:
         how = self.kept.interrupted(self.state)
-        return RunError(f"Interrupted after step {self.state.step} of {self.config.steps}; {how}")
+        return Interrupted(f"Interrupted after step {self.state.step} of {self.config.steps}; {how}")

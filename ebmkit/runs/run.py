@@ -16,9 +16,9 @@ from ebmkit.assembly.assemble import Assembly, assemble
 from ebmkit.assembly.complete import Asked, Complete, complete
 from ebmkit.assembly.device import choose_device
 from ebmkit.data.spec import DataSpec
+from ebmkit.display.doing import doing
 from ebmkit.display.progress import Progress, Watcher
 from ebmkit.errors import RecipeError, RunError
-from ebmkit.plugins.host import host
 from ebmkit.point import Point
 from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.objective import Objective
@@ -29,7 +29,6 @@ from ebmkit.runs.directory import check_free, clear, newest_checkpoint, recipe_o
 from ebmkit.runs.environment import environment
 from ebmkit.runs.given import given_of
 from ebmkit.runs.loop import Trainer
-from ebmkit.runs.observers import plugin_observers
 from ebmkit.samplers.adaptation import for_evaluation
 from ebmkit.sampling.generate import Generated
 from ebmkit.sampling.model import Model, model_of, opened
@@ -113,11 +112,12 @@ def run(recipe: Asked, out: str | Path, *, watch: Watcher | None = None, note: N
         recipe: a `Recipe`, a shipped recipe's name, a TOML file, TOML text or a mapping.
         out: directory; it must not hold a run.
         watch: is told of every step.
-        note: is told, in one line, what was measured and decided at the start.
+        note: is told, in one line each, what was measured and decided at the start and the warnings of the alarms;
+            unset, the warnings are logged.
 
     Raises:
         RecipeError, CapabilityError, DataError: the request was wrong; nothing has been written.
-        DivergenceError: something is not finite any more; the last checkpoint stays.
+        DivergenceError: something is not finite any more, or an alarm left no doubt; the last checkpoint stays.
         RunError: the disk is full, or the run was interrupted (after saving a checkpoint).
     """
     check_free(Path(out))
@@ -140,7 +140,7 @@ def begun(made: Complete, directory: Path | None, *, watch: Watcher | None = Non
         _write_start(directory, assembly)
     if note is not None and assembly.choice is not None:
         note(f"engine = {assembly.choice.engine}: {assembly.choice.reason}")
-    return Trainer(directory, assembly, watch, plugin_observers(host(), directory or Path("RUN")))
+    return Trainer(directory, assembly, watch, note=note)
 
 
 def resume(
@@ -148,6 +148,7 @@ def resume(
     *,
     steps: int | None = None,
     watch: Watcher | None = None,
+    note: Note | None = None,
     given: Mapping[str, Any] | None = None,
 ) -> Run:
     """Goes on from the newest checkpoint, exactly as if the run had not stopped.
@@ -158,6 +159,7 @@ def resume(
         directory: of the run.
         steps: new total number of steps; unset, as in the recipe.
         watch: is told of every step.
+        note: is told, in one line each, the warnings of the alarms; unset, they are logged.
         given: parts that a program handed over, by table: {"energy": net, "data": x}.
 
     Raises:
@@ -175,7 +177,7 @@ def resume(
             f"{directory} has made {saved.step} of {total} steps: nothing is left. Give --steps {2 * total}, say."
         )
     assembly = assemble(recipe)
-    trainer = Trainer(directory, assembly, watch, plugin_observers(host(), directory))
+    trainer = Trainer(directory, assembly, watch, note=note)
     if saved is None:
         clear(directory, recipe_too=False)
     else:
@@ -201,6 +203,7 @@ def load(
         RecipeError: a part of it was handed over and is not given.
     """
     directory = Path(run_dir)
+    doing(f"loading {directory}")
     recipe = recipe_of(directory, given)
     saved = checkpoint.load(checkpoint.latest(directory))
     recipe = recipe.with_table("run", device=device or _device_here(recipe.table("run").device))

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ebmkit.display.doing import doing
 from ebmkit.display.watching import Teller, counting
 from ebmkit.sampling.generate import Generated, generate
 from ebmkit.sampling.model import Model
@@ -28,6 +29,7 @@ def shown(model: Model, n: int, *, progress: bool = True, frames: Frames | None 
         **how: as in `generate`.
     """
     with counting(shown=progress) as tell:
+        doing("sampling")
         return generate(model, n, watch=_watching(n, model.recipe.table("sample").batch_size, tell, frames), **how)
 
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ebmkit.display.doing import doing
 from ebmkit.display.notebook import in_notebook
 from ebmkit.display.progress import Progress
 from ebmkit.display.watching import counting, watching
@@ -83,9 +84,20 @@ def test_a_notebook_counts_transitions_in_one_line(capsys) -> None:
 @pytest.mark.usefixtures("notebook")
 def test_what_was_only_said_on_the_way_is_gone_after_a_failure(capsys) -> None:
     with pytest.raises(ValueError, match="no data"), watching("Run: x"):
+        doing("reading the data toy")
         raise ValueError("no data")
     shown = capsys.readouterr().out
+    assert "reading the data toy …" in shown
     assert shown.endswith("\r") and "\n" not in shown and not shown.rsplit("\r", 2)[-2].strip()
+
+
+@pytest.mark.usefixtures("notebook")
+def test_what_is_done_after_the_last_step_leaves_the_last_step(capsys) -> None:
+    with watching("") as watch:
+        watch(STEPS[-1])
+        doing("drawing pictures")
+    texts = capsys.readouterr().out.split("\r")
+    assert "drawing pictures …" in texts[-2] and texts[-1].startswith("step 40/40") and texts[-1].endswith("\n")
 
 
 def test_ipython_in_a_terminal_is_no_notebook(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from rich.live import Live
 from ebmkit.display.gauge import Gauge, packed
 from ebmkit.display.notebook import WIDTH, OneLine
 from ebmkit.display.progress import Pace, Progress, duration
+from ebmkit.display.terminal import Stage
 from ebmkit.display.ways import FewLines, LiveDisplay, NotebookLine, PlainLines
 
 CHAINS = {"gap": 0.125, "chain_displacement": 2.0, "chain_accept_rate": 0.57}
@@ -50,7 +51,7 @@ def test_the_display_fits_the_terminal(width: int, colour: bool) -> None:
     lines = console.render_lines(gauge)
     assert all(sum(segment.cell_length for segment in line) <= width for line in lines)
     with Live(console=console, auto_refresh=False) as live:
-        watch = LiveDisplay(live, "Run: x")
+        watch = LiveDisplay(Stage(live), "Run: x")
         watch(at(1, 1.0, {**VALUES, **many}))
         watch(at(100, 200.0))
     assert "100/100" in file.getvalue()
@@ -80,7 +81,7 @@ def test_few_lines_are_few_and_know_the_last_values(steps: int) -> None:
 
 def test_a_notebook_has_one_line_that_leaves_nothing_of_the_one_before(capsys) -> None:
     line = OneLine()
-    line.show("getting ready", is_passing=True)
+    line.doing("getting ready")
     watch = NotebookLine(line, "Run: x")
     watch(at(1, 1.0, {**VALUES, **{f"loss.part-{i}.loss": 1e-9 for i in range(9)}}))
     watch(at(2, 1.01))  # too soon to be shown
