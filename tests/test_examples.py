@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Any
 
+import matplotlib
 import pytest
 import torch
+from matplotlib import pyplot
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+BODY = re.compile(r"^for step, .*:\n((?:    .*\n)+)", re.MULTILINE)
+"""The loop of one's own: its first lines, up to an empty one, are what a person has to write."""
 
 
 def example(name: str):
@@ -30,32 +37,69 @@ def is_installed(name: str) -> bool:
         return False
 
 
-def test_toy_density_learns_the_rings_and_draws_them(tmp_path):
-    toy = example("toy_density")
-    few = toy.main(["--density", "rings", "--steps", "1", "--out", str(tmp_path / "few")])
-    more = toy.main(["--density", "rings", "--steps", "100", "--out", str(tmp_path / "more")])
-    assert 0 < more < few - 0.2
-    assert (tmp_path / "more" / "density.png").stat().st_size > 10_000
+def notebook(name: str, **constants: int) -> dict[str, Any]:
+    """Runs a notebook with some of its constants changed; returns its names, and the axes that it drew as `drawn`."""
+    path = EXAMPLES / "notebooks" / f"{name}.py"
+    source = path.read_text(encoding="utf-8")
+    for constant, value in constants.items():
+        source, n = re.subn(rf"^{constant} = .*$", f"{constant} = {value}", source, flags=re.MULTILINE)
+        assert n == 1, f"{name} has no constant {constant}"
+    names: dict[str, Any] = {"__name__": "__main__"}
+    with matplotlib.rc_context({"backend": "Agg"}):
+        pyplot.close("all")
+        exec(compile(source, str(path), "exec"), names)
+        names["drawn"] = [axis for number in pyplot.get_fignums() for axis in pyplot.figure(number).axes]
+        pyplot.close("all")
+    return names
 
 
-def test_toy_density_puts_its_picture_the_right_way_up():
-    toy = example("toy_density")
-    plane = toy.plane().view(toy.N_CELLS, toy.N_CELLS, 2)
-    assert (plane[:, :-1, 0] < plane[:, 1:, 0]).all() and (plane[:-1, :, 1] < plane[1:, :, 1]).all()
-    log_p = toy.log_density(lambda point: point.x.square().sum(1) / 2, toy.plane(), 0.5)
-    assert float(log_p.exp().sum()) * (2 * toy.HALF_WIDTH / toy.N_CELLS) ** 2 == pytest.approx(1.0)
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("notebooks/*.py")), ids=lambda path: path.stem)
+def test_a_notebook_reads_as_one(path):
+    """Cells of text and code take turns well enough: a title first, and text before each step."""
+    source = path.read_text(encoding="utf-8")
+    assert source.startswith("# %% [markdown]\n# # ")
+    kinds = re.findall(r"^# %%( \[markdown\])?$", source, re.MULTILINE)
+    assert kinds.count(" [markdown]") >= 4 and kinds.count("") >= 4
+    assert "plt.show()" in source
 
 
-def test_handwritten_energy_finds_the_exact_moments():
-    handwritten = example("handwritten_energy")
-    found = handwritten.main(chains=1000, transitions=40)
-    assert found == pytest.approx(handwritten.EXACT, abs=0.1)
+def test_a_bayesian_regression_has_its_exact_posterior():
+    found = notebook("bayesian_regression", TRANSITIONS=60)
+    assert set(found["errors"]) == {"nuts", "hmc", "mala"}
+    for name, (off, spread, ess) in found["errors"].items():
+        assert off < 5 / ess**0.5 and spread < 7 / ess**0.5, (name, off, spread, ess)
+    assert abs(found["gradient"]).max() < 0.01
+    assert len(found["drawn"]) == 2
 
 
-def test_classifier_energy_prefers_garments_to_noise():
-    found = example("classifier_energy").main(steps=100, transitions=2)
-    assert found["garments"] < found["noise"]
-    assert found["chains started at noise"] < found["noise"]
+def test_a_classifiers_energy_finds_noise_and_is_no_density():
+    found = notebook("ood_scores", STEPS=150, TRANSITIONS=2)
+    assert found["accuracy"] > 0.6 and found["table"]["uniform noise"][0] > 0.85
+    assert 0.5 < found["table"]["sandals and bags"][0] < 0.95
+    noise = float(found["scores"](found["others"]["uniform noise"])[0].mean())
+    assert float(found["chains"].energy[-1].mean()) < noise - 2
+    assert len(found["drawn"]) == 5 + 16
+
+
+def test_a_density_in_the_plane_is_learnt_and_drawn():
+    found = notebook("density_in_the_plane", STEPS=20)
+    assert 0 < found["divergence"] < 10
+    assert len(found["drawn"]) == 3 and found["draws"].x.shape == (50, 500, 2)
+
+
+def test_a_network_and_a_tensor_of_ones_own_make_a_model():
+    found = notebook("own_network", STEPS=150)
+    assert found["model"].step == 150 and found["energy"].shape == (5000,) and found["score"].shape == (5000, 3)
+    assert found["auroc"](found["normal"], found["faults"]["flow"]) > 0.6
+    assert len(found["drawn"]) == 3
+
+
+def test_a_loop_of_ones_own_trains():
+    found = notebook("own_loop", STEPS=60)
+    assert len(found["gaps"]) == 60 and found["report"].step == 60
+    body = inspect.cleandoc(BODY.search((EXAMPLES / "notebooks" / "own_loop.py").read_text())[1]).splitlines()
+    assert len(body) == 5 and body[0].startswith("report = ebmkit.train_step(")
+    assert len(found["drawn"]) == 3 and bool(torch.isfinite(found["density"]).all())
 
 
 @pytest.mark.skipif(not is_installed("ebmkit-clel"), reason="the plugin ebmkit-clel is not installed")

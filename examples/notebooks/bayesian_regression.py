@@ -4,8 +4,8 @@
 # A posterior is an energy-based model that nobody has to train: E(w) = −log p(data | w) − log p(w), and exp(−E) is the
 # posterior up to a constant. `ebmkit.sample` takes any such function.
 #
-# This regression is linear with known noise, so its posterior is a Gaussian that we can write down. That makes it a good
-# test: we compare three samplers with the exact answer, and with what each of them cost.
+# This regression is linear with known noise, so its posterior is a Gaussian that we can write down. That makes it a
+# good test: we compare three samplers with the exact answer, and with what each of them cost.
 
 # %%
 import time
@@ -20,9 +20,9 @@ from ebmkit.samplers import Hmc, Mala, Nuts
 TRANSITIONS = 400
 
 # %% [markdown]
-# Thirty noisy readings of a curve. The model is y = w₀ + w₁t + w₂t² + noise, with noise of s.d. 0.3 and a prior
-# N(0, 2²) on each weight. The three columns of the design are far from orthogonal, so the weights are correlated under
-# the posterior: a sampler cannot treat them one by one.
+# Thirty noisy readings of a curve. The model is y = w₀ + w₁t + w₂t² + noise, with noise of s.d. 0.3 and a prior N(0,
+# 2²) on each weight. The three columns of the design are far from orthogonal, so the weights are correlated under the
+# posterior: a sampler cannot treat them one by one.
 
 # %%
 NOISE, PRIOR = 0.3, 2.0
@@ -53,9 +53,9 @@ print(f"correlation of w₁ and w₂: {float(covariance[1, 2] / (sd[1] * sd[2]))
 
 # %% [markdown]
 # Sixteen chains from the prior, for each of three samplers. Burn-in is as long as what is kept, and the step sizes
-# learn during it. HMC has a setting that nothing learns, the length of its trajectories: with the 10 leapfrog steps of the
-# default they come nearly back to where they began on this posterior (R-hat 1.2), so here they have 7. NUTS finds the length
-# by itself, and with few chains it pays to let it stop early.
+# learn during it. HMC has a setting that nothing learns, the length of its trajectories: with the 10 leapfrog steps of
+# the default they come nearly back to where they began on this posterior (R-hat 1.2), so here they have 7. NUTS finds
+# the length by itself, and with few chains it pays to let it stop early.
 
 # %%
 samplers = {"nuts": Nuts(stops_early=True), "hmc": Hmc(n_leapfrog=7), "mala": Mala()}
@@ -92,8 +92,8 @@ for name, draws in found.items():
 
 # %% [markdown]
 # All three have the exact posterior as their law, and the errors are what their ESS promises. They differ in cost: a
-# gradient of HMC is worth the most here, but only because its trajectories were given a length that suits this posterior.
-# NUTS and MALA needed no such hint.
+# gradient of HMC is worth the most here, but only because its trajectories were given a length that suits this
+# posterior. NUTS and MALA needed no such hint.
 #
 # Left: the data, curves of a dozen draws, and the band that holds 95 % of all curves. Right: draws of two of the
 # weights, with the ellipses that hold 50 % and 95 % of the exact posterior.

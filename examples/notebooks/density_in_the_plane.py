@@ -1,12 +1,12 @@
 # %% [markdown]
 # # A density in the plane, in half a minute
 #
-# An energy-based model is a function E(x), here a small network. It stands for the density p(x) = exp(−E(x)/T)/Z: where the
-# energy is low, data are likely. Z is the integral that makes it a density, and nobody needs to know it to train or to
-# sample.
+# An energy-based model is a function E(x), here a small network. It stands for the density p(x) = exp(−E(x)/T)/Z:
+# where the energy is low, data are likely. Z is the integral that makes it a density, and nobody needs to know it to
+# train or to sample.
 #
-# This notebook trains one on eight Gaussians in a circle, draws the density that it learnt beside the data, and samples
-# from it.
+# This notebook trains one on eight Gaussians in a circle, draws the density that it learnt beside the data, and
+# samples from it.
 
 # %%
 import matplotlib.pyplot as plt
@@ -21,11 +21,11 @@ from ebmkit.samplers import Mala, Sgld
 STEPS = 1000
 
 # %% [markdown]
-# Training by contrastive divergence lowers the energy of data and raises that of chains, which Langevin moves carry along
-# the model's own density. Where both have the same energy, the model has learnt.
+# Training by contrastive divergence lowers the energy of data and raises that of chains, which Langevin moves carry
+# along the model's own density. Where both have the same energy, the model has learnt.
 #
-# Every part is an object whose settings your editor completes. Each can also be a name: `ebmkit.fit("mlp", "toy:rings")`
-# is a complete request, and parts that are left out are added and said.
+# Every part is an object whose settings your editor completes. Each can also be a name: `ebmkit.fit("mlp",
+# "toy:rings")` is a complete request, and parts that are left out are added and said.
 
 # %%
 model = ebmkit.fit(
@@ -40,7 +40,8 @@ model = ebmkit.fit(
 )
 
 # %% [markdown]
-# In the plane the density can be drawn: `ebmkit.log_density` is −E/T, and here the sum over a fine grid gives log Z too.
+# In the plane the density can be drawn: `ebmkit.log_density` is −E/T, and here the sum over a fine grid gives log Z
+# too.
 
 # %%
 axis = torch.linspace(-4, 4, 161)
@@ -50,19 +51,19 @@ log_p = ebmkit.log_density(model)(grid)
 log_p = log_p - torch.logsumexp(log_p, dim=0) - 2 * torch.log(torch.tensor(cell))
 
 # %% [markdown]
-# Samples, two ways. `model.sample` starts fresh chains from the prior and moves them with the sampler of training; after a
-# few moves they may not have forgotten the prior. `ebmkit.sample` runs chains for as long as it takes, with any sampler,
-# and its summary says whether they have mixed. Here an exact one, MALA, goes on from fresh samples.
+# Samples, two ways. `model.sample` starts fresh chains from the prior and moves them with the sampler of training;
+# after a few moves they may not have forgotten the prior. `ebmkit.sample` runs chains for as long as it takes, with
+# any sampler, and its summary says whether they have mixed. Here an exact one, MALA, goes on from fresh samples.
 
 # %%
-fresh = model.sample(1000)
+fresh = model.sample(500)
 draws = ebmkit.sample(model.energy, Mala(moves=10), fresh.x, transitions=50)
 print(draws)
 
 # %% [markdown]
-# R-hat compares the chains with each other. It is far above 1 here, and that is the truth: a chain stays in the Gaussian
-# in which it began, because the valleys between them are deep. All chains together still cover the density, as the picture
-# shows, because they began everywhere.
+# R-hat compares the chains with each other. It is far above 1 here, and that is the truth: a chain stays in the
+# Gaussian in which it began, because the valleys between them are deep. All chains together still cover the density,
+# as the picture shows, because they began everywhere.
 
 # %%
 data = ebmkit.build(Toy(density="eight-gaussians"))
@@ -80,7 +81,7 @@ plt.show()
 # %% [markdown]
 # How good is it? The density of these data is known, so the divergence KL(data ‖ model) can be computed: the mean of
 # log p(data) − log p(model) over data, in nats. 0 is perfect; a tenth of a nat is hard to see in a picture; the model
-# before training is at about 2.
+# before training is at about 2.5.
 
 # %%
 nearest = ((x + 4) / cell).round().long().clamp(0, 160)

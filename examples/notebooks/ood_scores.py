@@ -1,12 +1,12 @@
 # %% [markdown]
 # # Out-of-distribution scores from a classifier's energy
 #
-# Every classifier contains an energy: E(x) = −log Σ exp(logits) (Grathwohl et al., 2020). Where the network sees evidence
-# for some class, the energy is low. Liu et al. (2020) use it as a score for data that are unlike the training data: no
-# training beyond the classifier's own, no extra network.
+# Every classifier contains an energy: E(x) = −log Σ exp(logits) (Grathwohl et al., 2020). Where the network sees
+# evidence for some class, the energy is low. Liu et al. (2020) use it as a score for data that are unlike the training
+# data: no training beyond the classifier's own, no extra network.
 #
-# We train a small classifier on eight kinds of clothes, and ask how well its energy tells other images from clothes. The
-# answer is mixed, and this notebook says where it works and where it does not.
+# We train a small classifier on eight kinds of clothes, and ask how well its energy tells other images from clothes.
+# The answer is mixed, and this notebook says where it works and where it does not.
 
 # %%
 import matplotlib.pyplot as plt
@@ -68,11 +68,11 @@ others = {
 }
 
 # %% [markdown]
-# Two scores, both higher for images that look unlike the training data: the energy, and the usual baseline, one minus the
-# largest class probability (Hendrycks, Gimpel, 2017). The AUROC is the probability that an image of the other kind has a
-# higher score than an image of clothes: 1 is perfect, 0.5 is a coin, and below 0.5 the score prefers the wrong images.
-# The last column is what a user of the energy would get: how many of the others it catches, where 5 % of the clothes
-# may be refused.
+# Two scores, both higher for images that look unlike the training data: the energy, and the usual baseline, one minus
+# the largest class probability (Hendrycks, Gimpel, 2017). The AUROC is the probability that an image of the other kind
+# has a higher score than an image of clothes: 1 is perfect, 0.5 is a coin, and below 0.5 the score prefers the wrong
+# images. The last column is what a user of the energy would get: how many of the others it catches, where 5 % of the
+# clothes may be refused.
 
 
 # %%
@@ -101,13 +101,13 @@ for name, values in table.items():
     print(f"{name:24}{values[0]:8.2f}{values[1]:11.2f}{caught(inside[0], scores(others[name])[0]):22.0%}")
 
 # %% [markdown]
-# What works: noise and shuffled pixels, which have none of the edges and shapes that the classifier looks for. The energy
-# finds nearly all of them, and it beats the class probability in every row.
+# What works: noise and shuffled pixels, which have none of the edges and shapes that the classifier looks for. The
+# energy finds nearly all of them, and it beats the class probability in every row.
 #
-# What does not: images that are made of the same parts as clothes. Sandals, bags, negatives and clothes upside down score
-# higher on average, but most of them pass as clothes. This is no accident of a small network. Cross-entropy trains ratios
-# of classes; nothing keeps Σ exp(logits) small on images that nobody showed it. Do not expect the rows of this table to
-# carry over to other data: try the score on the outliers that you fear.
+# What does not: images that are made of the same parts as clothes. Sandals, bags, negatives and clothes upside down
+# score higher on average, but most of them pass as clothes. This is no accident of a small network. Cross-entropy
+# trains ratios of classes; nothing keeps Σ exp(logits) small on images that nobody showed it. Do not expect the rows
+# of this table to carry over to other data: try the score on the outliers that you fear.
 #
 # The histograms show the same thing: what is to the right of the clothes can be told from them, what overlaps cannot.
 
@@ -121,10 +121,10 @@ axes[0].legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# The last test is the hardest: is this energy a density? Chains that start at noise and follow it downhill should arrive
-# at clothes. They do not. They find images of lower energy than any real garment, which look like nothing: this energy is
-# a score for some kinds of images, not a model of clothes. For that it has to be trained as one, with contrastive
-# divergence (`ebmkit.fit`) or beside the classifier.
+# The last test is the hardest: is this energy a density? Chains that start at noise and follow it downhill should
+# arrive at clothes. They do not. They find images of lower energy than any real garment, which look like nothing: this
+# energy is a score for some kinds of images, not a model of clothes. For that it has to be trained as one, with
+# contrastive divergence (`ebmkit.fit`) or beside the classifier.
 
 # %%
 context = ebmkit.BuildContext(event_shape=data.event_shape, value_range=data.value_range)

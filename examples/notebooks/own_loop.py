@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import ebmkit
 from ebmkit.buffers import Replay
-from ebmkit.samplers import Sgld
+from ebmkit.samplers import Mala
 
 STEPS = 1000
 
@@ -46,10 +46,10 @@ net = nn.Sequential(
 
 # %%
 parts = ebmkit.parts(
-    net, x, sampler=Sgld(moves=10, step_size=0.005), buffer=Replay(capacity=2048, reinit=0.02), objective="cd",
+    net, x, sampler=Mala(moves=10), buffer=Replay(capacity=2048, reinit=0.02), objective="cd",
     batch_size=256, temperature=1.0,
 )  # fmt: skip
-optimiser = torch.optim.Adam(parts.parameters(), lr=5e-3)
+optimiser = torch.optim.Adam(parts.parameters(), lr=2e-3)
 averaged = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(0.995))
 
 
@@ -60,11 +60,11 @@ def batches():
 
 
 # %% [markdown]
-# The loop. Its body is what you know from any network; what is new is `tuning`, the step sizes of the sampler, which are
-# handed from step to step. The number of the step and the seed of the parts fix every random draw of the chains.
+# The loop. Its body is what you know from any network; what is new is `tuning`, the step sizes of the sampler, which
+# are handed from step to step. The number of the step and the seed of the parts fix every random draw of the chains.
 #
-# And since the loop is ours: torch's own moving average of the weights. Contrastive divergence never comes to rest (where
-# the chains are too many, the energy goes up), and the average is steadier than the last step.
+# And since the loop is ours: torch's own moving average of the weights. Contrastive divergence never comes to rest
+# (where the chains are too many, the energy goes up), and the average is steadier than the last step.
 
 # %%
 tuning, gaps = None, []
@@ -79,8 +79,8 @@ for step, (batch,) in zip(range(1, STEPS + 1), batches(), strict=False):
     gaps.append(report.metrics["gap"])
 
 # %% [markdown]
-# The gap is E(data) − E(chains). It is no loss that should fall: it hovers around 0 while the model keeps up with the data,
-# and it runs away when training diverges. What was learnt shows in the density.
+# The gap is E(data) − E(chains). It is no loss that should fall: it hovers around 0 while the model keeps up with the
+# data, and it runs away when training diverges. What was learnt shows in the density.
 
 # %%
 axis = torch.linspace(-3, 3, 121)
@@ -97,8 +97,8 @@ axes[2].set_title("density that was learnt")
 plt.show()
 
 # %% [markdown]
-# The averaged network is an energy like any other module. Here are chains of an exact sampler on it, started at data: they
-# should keep the spread of the data.
+# The averaged network is an energy like any other module. Here are chains of an exact sampler on it, started at data:
+# they should keep the spread of the data.
 
 # %%
 draws = ebmkit.sample(averaged, "mala", x[:500], transitions=20)

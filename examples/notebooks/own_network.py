@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Your network, your tensor
 #
-# The shortest way to an energy-based model: a network from x to one number, a tensor of data, and `ebmkit.fit`. Here the
-# data are readings of a machine, and the model is used to find rows that are not as they should be.
+# The shortest way to an energy-based model: a network from x to one number, a tensor of data, and `ebmkit.fit`. Here
+# the data are readings of a machine, and the model is used to find rows that are not as they should be.
 
 # %%
 import matplotlib.pyplot as plt
@@ -14,8 +14,8 @@ import ebmkit
 STEPS = 1000
 
 # %% [markdown]
-# Readings of a pump: speed, flow and pressure. It runs at one of two speeds. The flow follows the speed, and the pressure
-# falls with the flow. Columns are standardised, as for any network.
+# Readings of a pump: speed, flow and pressure. It runs at one of two speeds. The flow follows the speed, and the
+# pressure falls with the flow. Columns are standardised, as for any network.
 
 
 # %%
@@ -33,8 +33,8 @@ mean, sd = train.mean(dim=0), train.std(dim=0)
 x = (train - mean) / sd
 
 # %% [markdown]
-# The model, in five lines. Any `nn.Module` will do that maps x [B, 3] to [B] or [B, 1]. What is not said is added: a sampler,
-# a buffer for its chains, contrastive divergence; `fit` prints what it added.
+# The model, in five lines. Any `nn.Module` will do that maps x [B, 3] to [B] or [B, 1]. What is not said is added: a
+# sampler, a buffer for its chains, contrastive divergence; `fit` prints what it added.
 
 # %%
 torch.manual_seed(0)
@@ -44,9 +44,9 @@ energy = model.energy(x)
 score = model.score(x)
 
 # %% [markdown]
-# `model.energy(x)` is low where rows like x are common; `model.score(x)` is the slope ∇ log p, which points towards more
-# common rows. Now faults: in each of these the readings of one column are swapped among rows. Column by column, nothing is
-# unusual: no threshold on a single sensor could see it.
+# `model.energy(x)` is low where rows like x are common; `model.score(x)` is the slope ∇ log p, which points towards
+# more common rows. Now faults: in each of these the readings of one column are swapped among rows. Column by column,
+# nothing is unusual: no threshold on a single sensor could see it.
 
 # %%
 good = (readings(1000, seed=1) - mean) / sd
@@ -72,8 +72,8 @@ for name, values in faults.items():
     print(f"AUROC, {name:9} from another row: {auroc(normal, values):.2f}")
 
 # %% [markdown]
-# An AUROC of 1 would be perfect, 0.5 a coin. It cannot be 1 here: where two rows come from the same speed, a swap changes
-# little, and more than half of all swaps are like that.
+# An AUROC of 1 would be perfect, 0.5 a coin. It cannot be 1 here: where two rows come from the same speed, a swap
+# changes little, and more than half of all swaps are like that.
 #
 # The picture shows the data, samples of the model, and the energies. If the samples look like the data in all pairs of
 # columns, the model has learnt how they hang together.
