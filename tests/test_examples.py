@@ -63,8 +63,8 @@ def test_a_notebook_reads_as_one(path):
     assert "plt.show()" in source
 
 
-def test_a_bayesian_regression_has_its_exact_posterior():
-    found = notebook("bayesian_regression", TRANSITIONS=60)
+def test_a_posterior_has_its_exact_posterior():
+    found = notebook("posterior", TRANSITIONS=60)
     assert set(found["errors"]) == {"nuts", "hmc", "mala"}
     for name, (off, spread, ess) in found["errors"].items():
         assert off < 5 / ess**0.5 and spread < 7 / ess**0.5, (name, off, spread, ess)
@@ -81,14 +81,14 @@ def test_a_classifiers_energy_finds_noise_and_is_no_density():
     assert len(found["drawn"]) == 5 + 16
 
 
-def test_a_density_in_the_plane_is_learnt_and_drawn():
-    found = notebook("density_in_the_plane", STEPS=20)
+def test_a_density_2d_is_learnt_and_drawn():
+    found = notebook("density_2d", STEPS=20)
     assert 0 < found["divergence"] < 10
     assert len(found["drawn"]) == 3 and found["draws"].x.shape == (50, 500, 2)
 
 
 def test_a_network_and_a_tensor_of_ones_own_make_a_model():
-    found = notebook("own_network", STEPS=150)
+    found = notebook("own_module", STEPS=150)
     assert found["model"].step == 150 and found["energy"].shape == (5000,) and found["score"].shape == (5000, 3)
     assert found["auroc"](found["normal"], found["faults"]["flow"]) > 0.6
     assert len(found["drawn"]) == 3
