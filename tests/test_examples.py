@@ -63,7 +63,7 @@ def test_a_notebook_reads_as_one(path):
     assert "plt.show()" in source
 
 
-def test_a_posterior_has_its_exact_posterior():
+def test_the_posterior_of_a_regression_is_the_exact_one():
     found = notebook("posterior", TRANSITIONS=60)
     assert set(found["errors"]) == {"nuts", "hmc", "mala"}
     for name, (off, spread, ess) in found["errors"].items():
@@ -81,7 +81,7 @@ def test_a_classifiers_energy_finds_noise_and_is_no_density():
     assert len(found["drawn"]) == 5 + 16
 
 
-def test_a_density_2d_is_learnt_and_drawn():
+def test_a_density_in_the_plane_is_learnt_and_drawn():
     found = notebook("density_2d", STEPS=20)
     assert 0 < found["divergence"] < 10
     assert len(found["drawn"]) == 3 and found["draws"].x.shape == (50, 500, 2)

@@ -143,12 +143,10 @@ def from_toml(text: str, origin: str = "recipe") -> Recipe:
 
 
 def from_mapping(raw: Mapping[str, object], origin: str = "recipe") -> Recipe:
-    """Returns the recipe that a mapping holds, in the shape of its TOML.
+    """Returns the recipe that a mapping holds, in the shape of its TOML; a part may be an object with its settings.
 
     Raises:
         RecipeError: it has a table that no recipe has, or a table is something else.
-
-    A part is a table, or its settings as an object.
 
     >>> from_mapping({"energy": {"use": "mlp", "widths": (8, 8)}}).part("energy")
     Part(use='mlp', settings={'widths': [8, 8]})
@@ -173,10 +171,6 @@ def part_of(kind: str, config: DataclassInstance) -> Part:
 
     Raises:
         RecipeError: it is no config of a part of this kind, or a value cannot be.
-
-    >>> from ebmkit.samplers import Mala
-    >>> part_of("sampler", Mala(step_size=0.2))
-    Part(use='mala', settings={'step_size': 0.2})
     """
     component = host().component_of(kind, config)
     where = f"{kind} {component.name}"

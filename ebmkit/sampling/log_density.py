@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, Protocol, overload
 
 import numpy as np
 import torch
@@ -18,10 +18,16 @@ from ebmkit.sampling.given import condition
 from ebmkit.sampling.model import Model
 from ebmkit.views.view import CallableView, FrozenView, view
 
-if TYPE_CHECKING:
-    from ebmkit.runs.run import Run
-
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class HasModel(Protocol):
+    """What holds a model: a run."""
+
+    @property
+    def model(self) -> Model:
+        """The model."""
+        ...
 
 
 class LogDensity:
@@ -123,7 +129,7 @@ class LogDensity:
 
 
 def log_density(
-    energy: Model | Run | AnyEnergy,
+    energy: Model | HasModel | AnyEnergy,
     *,
     temperature: float | None = None,
     event_shape: tuple[int, ...] | None = None,

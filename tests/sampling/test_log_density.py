@@ -97,7 +97,7 @@ def test_a_run_is_its_model(model: Any) -> None:
             self.model = model
 
     x = torch.rand(4, 2)
-    assert torch.equal(log_density(Run(model))(x), log_density(model)(x))  # type: ignore[arg-type]
+    assert torch.equal(log_density(Run(model))(x), log_density(model)(x))
 
 
 def test_beyond_the_range_of_the_data_there_is_nothing(model: Any) -> None:
