@@ -5,6 +5,8 @@ import shutil
 import pytest
 import torch
 
+import ebmkit
+from ebmkit.assembly.context import data_point
 from ebmkit.runs import checkpoint
 from ebmkit.runs.logbook import read_metrics
 from ebmkit.runs.run import load, resume, run
@@ -63,3 +65,15 @@ def test_a_loaded_run_is_adjusted_even_if_training_ended_within_its_warm_up(tmp_
     made = run(RECIPE.replace("WRAPPER", "level-head").replace("warmup = 4", "warmup = 400"), out=tmp_path / "run")
     kept = checkpoint.load(checkpoint.latest(made.directory)).tensors["tuning"]["0.warmup"]
     assert int(kept) == 394 and int(load(made.directory).tuning["0"]["warmup"]) == 0
+
+
+def test_the_log_density_of_a_model_with_levels_is_that_of_clean_data():
+    x = torch.randn(32, 2)
+    model = ebmkit.fit("mlp", x, sampler="mgms", steps=1, progress=False)
+    log_p = ebmkit.log_density(model)
+    point = data_point(model.coordinates, x)
+    assert set(point.aux) == {"level"} and not point.aux["level"].any()
+    exact = -model.energy(point).detach() / model.temperature
+    torch.testing.assert_close(log_p(x), exact)
+    torch.testing.assert_close(log_p.value_and_gradient(x)[1], model.score(x))
+    assert not torch.equal(ebmkit.log_density(model, given={"level": "3"})(x), exact)
