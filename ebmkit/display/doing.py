@@ -29,6 +29,11 @@ def doing(what: str) -> None:
         hears(what)
 
 
+def is_heard() -> bool:
+    """Returns whether somebody hears what is being done, and so shows something already."""
+    return _hears.get() is not None
+
+
 @contextmanager
 def heard(hears: Hears) -> Iterator[None]:
     """Within it, a function hears what is being done."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -22,12 +22,11 @@ from ebmkit.sampling.keep import ENERGY, Emit, Keep, record
 from ebmkit.sampling.moved import moved
 from ebmkit.sampling.preflight import check_energy, check_sampler, check_start
 from ebmkit.sampling.summary import Diagnostics, Printer, diagnose, emitted_in_words
+from ebmkit.sampling.told import Progress, told
 from ebmkit.views.view import view
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
-
-Progress = Callable[[int, int, SamplerInfo], None]
 
 TRANSITIONS = 200
 """Transitions where the caller does not say: those of `mala` on a small network take some 10 s with their burn-in."""
@@ -92,7 +91,7 @@ def sample(
     chunk: int | Literal["auto"] = "auto",
     keep_on: torch.device | str = "cpu",
     max_bytes: int = 2**32,
-    progress: Progress | None = None,
+    progress: Progress | bool = True,
 ) -> Samples:
     """Runs chains and returns their draws.
 
@@ -118,7 +117,8 @@ def sample(
             number, and values only by rounding. A view that is handed over has its own.
         keep_on: device that keeps the draws.
         max_bytes: more than this is not kept.
-        progress: called after each transition with (transitions made, transitions in all, its info).
+        progress: show how far the chains are, in a terminal or a notebook; or a function that is called after each
+            transition with (transitions made, transitions in all, its info).
 
     Raises:
         RecipeError: a count or step size is not positive, nothing would be kept, or more than `max_bytes`; there are no
@@ -146,17 +146,17 @@ def sample(
     first = record(state.point, check_energy(over_points, seen, state.point))
     kept = Keep(emit=emit, on=keep_on, max_bytes=max_bytes, thin=thin).room(first, transitions)
     accepted, gradients = torch.zeros(len(point), device=point.x.device), 0
-    for i in range(1, burn_in + transitions + 1):
-        state, info = moved(built, seen, state, i)
-        gradients += info.n_gradients
-        if i > burn_in:
-            accepted = accepted + info.accept_rate
-            if (i - burn_in) % thin == 0:
-                kept.put(record(state.point, seen.energy(state.point)))
-        elif adapt:
-            state = _learnt(built, state, info, is_last=i == burn_in)
-        if progress is not None:
-            progress(i, burn_in + transitions, info)
+    with told(progress) as tell:
+        for i in range(1, burn_in + transitions + 1):
+            state, info = moved(built, seen, state, i)
+            gradients += info.n_gradients
+            if i > burn_in:
+                accepted = accepted + info.accept_rate
+                if (i - burn_in) % thin == 0:
+                    kept.put(record(state.point, seen.energy(state.point)))
+            elif adapt:
+                state = _learnt(built, state, info, is_last=i == burn_in)
+            tell(i, burn_in + transitions, info)
     draws = kept.all()
     return Samples(
         x=draws.x,

@@ -1,5 +1,7 @@
 """Laws of `ebmkit.sample`: what is kept, what is counted, what is refused."""
 
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 
 from ebmkit import samplers
 from ebmkit.assembly.build import build
+from ebmkit.display.doing import heard
 from ebmkit.energies.wrap import energy as energy_of
 from ebmkit.errors import CapabilityError, DivergenceError, RecipeError
 from ebmkit.point import Point
@@ -112,6 +115,25 @@ def test_a_named_step_learns_from_each_transition_of_burn_in() -> None:
         assert 0.55 < float(sample(quadratic, sampler, x, transitions=30).accept_rate.mean()) < 0.85
     slow = sample(quadratic, samplers.Mala(adapt_every=100), x, transitions=30)
     assert float(slow.tuning["step_size"]) == pytest.approx(0.1)
+
+
+def test_progress_is_shown_or_told_or_neither(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[bool, int, int]] = []
+
+    @contextmanager
+    def counting(*, shown: bool) -> Any:
+        yield lambda done, total, what: made.append((shown, done, total))
+
+    monkeypatch.setattr("ebmkit.sampling.told.counting", counting)
+    run = partial(sample, quadratic, sgld(), torch.zeros(2, 2), transitions=2, burn_in=1)
+    run()
+    run(progress=False)
+    with heard(lambda what: None):
+        run()
+    assert made == [(shown, i, 3) for shown in (True, False, False) for i in (1, 2, 3)]
+    calls: list[tuple[int, int]] = []
+    run(progress=lambda done, total, info: calls.append((done, total)))
+    assert calls == [(1, 3), (2, 3), (3, 3)] and len(made) == 9
 
 
 def test_a_log_density_is_sampled() -> None:
