@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ebmkit.cli.allocator import keep_freed_memory
-from ebmkit.cli.output import remark, say, table
 from ebmkit.cli.training import option
+from ebmkit.display.output import remark, say, table
 from ebmkit.errors import RecipeError, did_you_mean
 from ebmkit.plugins.host import host
 

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ebmkit.cli.allocator import keep_freed_memory
-from ebmkit.cli.output import remark, say
-from ebmkit.cli.progress import watching
+from ebmkit.display.output import remark, say
+from ebmkit.display.watching import watching
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.host import host
 
 if TYPE_CHECKING:
     from ebmkit.assembly.complete import Complete
     from ebmkit.cli.asked import Asked
+    from ebmkit.display.progress import Watcher
     from ebmkit.recipes.recipe import Recipe
-    from ebmkit.runs.loop import Watcher
     from ebmkit.runs.run import Run
 
 

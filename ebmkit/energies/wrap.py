@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
-from ebmkit.protocols.energy import at_least_fp32, derivatives_of
+from ebmkit.protocols.energy import Energy, at_least_fp32, derivatives_of
 
 
 class ModuleEnergy(nn.Module):
@@ -74,3 +74,18 @@ class _Callable(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.function(x)
+
+
+def as_energy(energy: Callable[..., Tensor], point: Point) -> Energy:
+    """Returns an energy of points, made of one of points or of a network over x."""
+    if isinstance(energy, nn.Module) and hasattr(energy, "abilities"):
+        return energy
+    try:
+        with torch.no_grad():
+            energy(point)
+    except (AttributeError, TypeError):
+        return make(energy)
+    return energy
+
+
+make = energy

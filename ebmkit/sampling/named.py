@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, replace
 
-from torch import Generator, Tensor
+from torch import Tensor
 
 from ebmkit.assembly.assemble import build_sampler
 from ebmkit.assembly.checks import check_draws, check_values
-from ebmkit.assembly.model import Model
 from ebmkit.plugins.host import host
-from ebmkit.point import Point
-from ebmkit.prior import Fresh
 from ebmkit.protocols.sampler import Sampler, Tuning
 from ebmkit.recipes.recipe import Part
 from ebmkit.recipes.tables import samplers_named
 from ebmkit.rng import stream
 from ebmkit.samplers.none import NoSampler
+from ebmkit.sampling.model import Model
 from ebmkit.sampling.sample import sample
+from ebmkit.sampling.starts import fresh_chains
 from ebmkit.sampling.variants import holding
 
 N_CHAINS, N_TRANSITIONS = 64, 50
@@ -83,12 +82,6 @@ def _adapted(model: Model, given: Mapping[str, Tensor], seed: int) -> Tuning:
     return sample(
         model.view(), model.sampler, start, transitions=1, burn_in=N_TRANSITIONS, seed=seed, tuning=model.tuning
     ).tuning
-
-
-def fresh_chains(model: Model, n: int, rng: Generator, given: Mapping[str, Tensor]) -> Point:
-    """Returns n chains from the prior that generation starts from, which hold what is given."""
-    rows = {key: value.to(model.device).expand(n, *value.shape).contiguous() for key, value in given.items()}
-    return Fresh(model.context())(n, rng, "generation").with_aux(**rows)
 
 
 def _has_steps(tuning: Tuning) -> bool:

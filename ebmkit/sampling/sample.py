@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import Energy, EnergyView
 from ebmkit.protocols.sampler import Sampler, SamplerInfo, SamplerState, Tuning
+from ebmkit.recipes.recipe import Part, part_of
 from ebmkit.rng import stream
 from ebmkit.samplers.adaptation import adapted, for_evaluation
 from ebmkit.samplers.warmup import unwarmed
@@ -23,6 +24,9 @@ from ebmkit.sampling.moved import moved
 from ebmkit.sampling.preflight import check_energy, check_sampler, check_start
 from ebmkit.sampling.summary import Diagnostics, diagnose
 from ebmkit.views.view import view
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Progress = Callable[[int, int, SamplerInfo], None]
 
@@ -64,7 +68,7 @@ class Samples:
 
 def sample(
     energy: Energy | EnergyView,
-    sampler: Sampler | str,
+    sampler: Sampler | str | DataclassInstance,
     start: Point | Tensor,
     *,
     transitions: int,
@@ -85,7 +89,8 @@ def sample(
 
     Args:
         energy: any callable from `Point` to [B] nats, or a view made by `ebmkit.view`.
-        sampler: a built part, or the name of one (built with its default settings at temperature 1).
+        sampler: a built part; or its settings, `ebmkit.samplers.Mala(step_size=0.1)`, or its name, from which it is
+            built at temperature 1.
         start: B chains; a tensor [B, *event] stands for a point without coordinates.
         transitions: transitions after burn-in; every `thin`-th is kept.
         burn_in: transitions that are thrown away first.
@@ -168,11 +173,12 @@ def _chunk(seen: EnergyView) -> int:
     return chunk if isinstance(chunk, int) else 0
 
 
-def _built(sampler: Sampler | str, point: Point) -> Sampler:
-    if not isinstance(sampler, str):
-        return sampler
+def _built(sampler: Sampler | str | DataclassInstance, point: Point) -> Sampler:
+    if not isinstance(sampler, str) and callable(getattr(sampler, "step", None)):
+        return cast(Sampler, sampler)
+    part = Part(sampler) if isinstance(sampler, str) else part_of("sampler", cast("DataclassInstance", sampler))
     context = BuildContext(event_shape=tuple(point.x.shape[1:]), device=point.x.device)
-    return cast(Sampler, build("sampler", sampler, context=context))
+    return cast(Sampler, build("sampler", part.use, context=context, **part.settings))
 
 
 def _check_counts(transitions: int, burn_in: int, thin: int) -> None:

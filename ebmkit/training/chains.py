@@ -13,6 +13,7 @@ from ebmkit.point import Point
 from ebmkit.protocols.sampler import SamplerInfo, Tail, Tuning
 from ebmkit.samplers.adaptation import adapted
 from ebmkit.samplers.nonfinite import explain, finite_rows
+from ebmkit.samplers.warmup import warming
 from ebmkit.training.alarms.table import advice
 from ebmkit.training.monitor import is_filled
 from ebmkit.training.parts import Parts
@@ -34,6 +35,11 @@ class Chains(NamedTuple):
     tail: Point | None = None
     reference: Point | None = None
     info: SamplerInfo | None = None
+
+
+def first_tuning(parts: Parts) -> Tuning:
+    """Returns the sampler's tuning before its first step, empty without chains."""
+    return warming(parts.sampler) if parts.requires.negatives else {}
 
 
 def move_chains(parts: Parts, positive: Point, step: int, tuning: Tuning, rng: Callable[[str], Generator]) -> Chains:

@@ -30,10 +30,10 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setattr("ebmkit.plugins.host._host", None)
     import alarms_measured
 
-    for component in alarms_measured.alarms_runs.COMPONENTS:
+    for component in alarms_measured.COMPONENTS:
         ebmkit.register(component)
     yield alarms_measured
-    for name in ("alarms_measured", "alarms_runs"):
+    for name in ("alarms_measured", "alarms_runs", "alarms_parts"):
         del sys.modules[name]
 
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ebmkit.assembly.build import build
-from ebmkit.assembly.model import Model
 from ebmkit.coordinates.label import Label
 from ebmkit.data.spec import DataSpec
 from ebmkit.errors import CapabilityError, RecipeError, RunError
@@ -24,6 +23,7 @@ from ebmkit.protocols.traits import SamplerTraits
 from ebmkit.recipes.recipe import Recipe
 from ebmkit.samplers.sequence import Sequence
 from ebmkit.sampling.generate import generate
+from ebmkit.sampling.model import Model
 from ebmkit.sampling.plan import Plan
 from ebmkit.sampling.transitions import Moment
 from ebmkit.sampling.variants import holding

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from ebmkit import samplers
 from ebmkit.assembly.build import build
 from ebmkit.energies.wrap import energy as energy_of
 from ebmkit.errors import CapabilityError, DivergenceError, RecipeError
@@ -59,6 +60,17 @@ def test_draws_are_the_thinned_chain_after_burn_in(
     assert torch.equal(draws.final.x, path[-1]) and draws.n_gradients == 2 * (burn_in + transitions)
     assert torch.equal(draws.accept_rate, torch.ones(n)) and torch.equal(torch.get_rng_state(), before)
     assert not start.x.any()
+
+
+def test_a_sampler_is_named_or_given_as_its_settings() -> None:
+    from_name = sample(quadratic, "mala", torch.zeros(2, 2), transitions=3)
+    from_settings = sample(quadratic, samplers.Mala(), torch.zeros(2, 2), transitions=3)
+    other = sample(quadratic, samplers.Mala(step_size=0.3), torch.zeros(2, 2), transitions=3)
+    assert torch.equal(from_name.x, from_settings.x) and not torch.equal(from_name.x, other.x)
+    with pytest.raises(RecipeError, match="sampler mala: moves: Input should be greater than 0, found -1"):
+        sample(quadratic, samplers.Mala(moves=-1), torch.zeros(2, 2), transitions=3)
+    with pytest.raises(RecipeError, match="sampler should be given, found 7"):
+        sample(quadratic, 7, torch.zeros(2, 2), transitions=3)  # type: ignore[call-overload]
 
 
 def test_emit_keeps_the_rows_for_which_it_holds() -> None:

@@ -11,11 +11,12 @@ import torch
 import ebmkit
 from ebmkit.assembly.assemble import assemble
 from ebmkit.assembly.complete import complete
-from ebmkit.assembly.model import Model
+from ebmkit.display.progress import Progress
 from ebmkit.recipes.recipe import from_mapping, to_toml
 from ebmkit.runs import checkpoint
-from ebmkit.runs.loop import Progress, Trainer
+from ebmkit.runs.loop import Trainer
 from ebmkit.samplers.adaptation import for_evaluation
+from ebmkit.sampling.model import Model, model_of
 from ebmkit.views.frozen import converge_parametrisations
 
 RECIPES: dict[str, dict[str, Any]] = {
@@ -50,7 +51,7 @@ def in_memory(trainer: Trainer) -> Model:
     for name, module in copy.parts.owners().items():
         checkpoint.take(module, state.averages.values[name], name)
         converge_parametrisations(module)
-    return copy.model(step=state.step, tuning=for_evaluation(state.tuning))
+    return model_of(copy, step=state.step, tuning=for_evaluation(state.tuning))
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -70,7 +71,7 @@ def test_generation_during_training_changes_nothing_of_it(name: str, tmp_path: P
 
     def look(progress: Progress) -> None:
         seen.append(ebmkit.generate(in_memory(watched), 3).x)
-        seen.append(ebmkit.generate(watched.assembly.model(tuning=watched.state.tuning), 3).x)
+        seen.append(ebmkit.generate(model_of(watched.assembly, tuning=watched.state.tuning), 3).x)
 
     watched, alone = trainer_of(name, tmp_path / "one", look), trainer_of(name, tmp_path / "two")
     for trainer in (watched, alone):
