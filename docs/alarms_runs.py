@@ -49,7 +49,7 @@ WRONG = (
     # learning rates
     wrong("--data toy:rings --set optim.energy.lr=1", *RATE),
     wrong("--data toy:rings --set optim.energy.lr=10", *RATE),
-    wrong("--data toy:rings --set optim.energy.lr=0.3", *RATE),
+    wrong("--data toy:rings --set optim.energy.lr=0.3", *RATE, wrong_from=182),  # |E⁺ − E⁻| < 12 in every step before
     wrong("--data toy:moons --set optim.energy.lr=1 --sampler mala", *RATE),
     wrong("--data toy:moons --set optim.energy.lr=0.3 --sampler hmc", *RATE),
     wrong("--data toy:eight-gaussians --set optim.energy.use=sgd --set optim.energy.lr=30", *RATE),

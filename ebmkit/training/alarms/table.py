@@ -200,7 +200,7 @@ ALARMS = (
     Alarm(
         name="loss-scale",
         signal="largest loss, over its value in the first step",
-        detail="that value is taken to be at least T·d",
+        detail="that value is taken to be at least T·d, and .01",
         measure=measures.loss_growth,
         warn=1e5,
         stop=1e7,
@@ -210,6 +210,7 @@ ALARMS = (
     Alarm(
         name="gradient-norm",
         signal="largest gradient norm of an owner of parameters, over its value in the first step",
+        detail="that value is taken to be at least .001",
         measure=measures.gradient_growth,
         warn=1e4,
         stop=1e6,
