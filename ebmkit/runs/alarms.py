@@ -23,7 +23,7 @@ from ebmkit.training.step import StepReport
 Note = Callable[[str], None]
 
 WATCHED = 12
-"""Looks at a new run at which its buffer is looked through, until one row has changed."""
+"""Looks at a new run at which its buffer is looked through; a buffer that has changed counts as watched."""
 
 
 class RunAlarms:
@@ -63,7 +63,7 @@ class RunAlarms:
         for finding in found:
             self._write(finding)
         if found and found[0].kind == "stop":
-            raise DivergenceError(f"{found[0].text} The run was stopped.")
+            raise DivergenceError(f"{found[0].text} The run was stopped; run.alarms=false would let it go on.")
         if found:
             also = ", ".join(finding.alarm.name for finding in found[1:])
             self.note(f"Warning: {found[0].text}{f' Also: {also}.' if also else ''}")

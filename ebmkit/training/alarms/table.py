@@ -55,7 +55,7 @@ class Alarm:
 
 
 def _limit(value: float, looks: int) -> str:
-    return f"{value:,g}" if looks == 1 else f"{value:,g} in {looks} looks"
+    return f"{value:,.10g}" if looks == 1 else f"{value:,.10g} in {looks} looks"
 
 
 ALARMS = (
@@ -180,7 +180,7 @@ ALARMS = (
         stop=50.0,
         warn_looks=3,
         stop_looks=10,
-        meaning="The chains are all alike: the model has one point, or the buffer gives one row to all",
+        meaning="The chains are all alike: the energy has one deep point, or the buffer gives one row to all",
         change="Restart more chains (buffer.reinit), give the sampler more noise or moves; look at the buffer if it is "
         "your own.",
     ),
