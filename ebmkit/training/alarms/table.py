@@ -96,8 +96,8 @@ ALARMS = (
         detail="the unit is T·(d + 10) for d entries of x; where T < .001 it is only nominal, and the unit is 10,000 "
         "times the larger of spread and gap in the first step, at least 10 nats",
         measure=measures.energy_scale,
-        warn=30.0,
-        stop=100.0,
+        warn=60.0,
+        stop=200.0,
         meaning="The energies have left their scale: the network learns faster than the chains follow",
         change="Lower the learning rate by ten; bound the network by spectral norm, its gradient by optim.energy.clip, "
         "or the energies by the objective energy-l2.",
@@ -107,7 +107,7 @@ ALARMS = (
         signal="|E⁺ − E⁻|, in units of this run",
         detail="the unit of energy-scale; only while chains are within 20 sizes of the data",
         measure=measures.gap,
-        warn=5.0,
+        warn=6.0,
         stop=15.0,
         warn_looks=3,
         stop_looks=5,
