@@ -96,6 +96,13 @@ def test_alarms_can_be_switched_off(tmp_path: Path) -> None:
     assert ebmkit.run(asked(lr=1.0, steps=40, alarms=False), tmp_path / "run").step == 40
 
 
+def test_a_fit_without_a_directory_stops_too() -> None:
+    net = torch.nn.Sequential(torch.nn.Linear(2, 16), torch.nn.SiLU(), torch.nn.Linear(16, 1))
+    x = torch.randn(200, 2, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(DivergenceError, match=r"Lower the learning rate.*The run was stopped"):
+        ebmkit.fit(net, x, sampler="sgld", objective="cd", lr=30.0, steps=100, progress=False)
+
+
 def test_on_resuming_what_was_found_later_is_dropped(tmp_path: Path) -> None:
     with pytest.raises(DivergenceError):
         ebmkit.run(asked(lr=30.0, steps=100), tmp_path / "run")
