@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SMALL = "--set energy.widths=[8,16] --set run.batch_size=16 --set sampler.sgld.moves=8"
+NET = "--energy resnet --data fashion-mini " + SMALL
 TINY = "--energy resnet --data fashion-mini --set buffer.capacity=200 " + SMALL
 
 
@@ -150,6 +151,6 @@ HEALTHY = tuple(
         (150, f"{TINY} --objective clel"),
         (150, f"{TINY} --objective improved-cd"),
         (200, f"{TINY} --sampler augment+sgld"),
-        (200, f"{TINY} --buffer none"),
+        (200, f"{NET} --buffer none"),
     )
 )

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import ebmkit
+from ebmkit.assembly.complete import complete
 from ebmkit.cli.main import main
 from ebmkit.errors import DivergenceError
 from ebmkit.runs import checkpoint
@@ -47,7 +48,7 @@ def test_there_are_enough_runs_to_count(measured: Any) -> None:
     assert len(measured.WRONG) >= 30 and len(measured.HEALTHY) >= 30
     assert all(planned.lines for planned in measured.WRONG)
     for planned in (*measured.WRONG, *measured.HEALTHY):
-        measured.recipe_of(planned)
+        assert complete(measured.recipe_of(planned)).dataset is not None
 
 
 def asked(*, lr: float, steps: int, alarms: bool = True) -> dict[str, Any]:
