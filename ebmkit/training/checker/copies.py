@@ -18,7 +18,7 @@ from ebmkit.views.view import view
 
 LARGEST = 2**30
 """Bytes of the largest buffer that is copied."""
-ROWS = 128
+ROWS = 16
 """Rows of a batch that are rehearsed."""
 
 
