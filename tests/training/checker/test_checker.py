@@ -17,12 +17,16 @@ from torch import Tensor
 from ebmkit import Point
 from ebmkit.assembly.assemble import assemble
 from ebmkit.assembly.complete import complete
+from ebmkit.energies.mlp import Mlp
+from ebmkit.errors import PluginError
 from ebmkit.plugins.host import host
 from ebmkit.runs.state import TrainingState
 from ebmkit.training.batches import Batches
 from ebmkit.training.checker.checker import Checker
+from ebmkit.training.checker.labels import Labels
 from ebmkit.training.parts import Parts
 from ebmkit.training.step import train_step
+from ebmkit.views.view import view
 
 RUN = {"steps": 3, "batch_size": 8, "engine": "eager", "chunk": 0}
 FASHION = {"use": "fashion-mini", "limit": 32}
@@ -35,12 +39,16 @@ RECIPES: dict[str, dict[str, Any]] = {
     "labels": {
         "data": {"use": "toy", "density": "moons"},
         "coordinate": {"use": "label"},
-        "sampler": [{"use": "mala", "moves": 2}, {"use": "gibbs"}],
+        "sampler": [{"use": "mala", "moves": 2}, {"use": "gibbs", "window": 2}],
         "objective": [{"use": "cd"}, {"use": "energy-l2", "alpha": 0.01}],
     },
     "tempering": {"data": {"use": "toy"}, "sampler": {"use": "tempering", "n_temperatures": 3}},
     "fresh chains": {"data": {"use": "toy"}, "sampler": {"use": "nuts"}, "buffer": {"use": "none"}},
-    "bits": {"data": {"use": "toy-discrete"}, "sampler": {"use": "gibbs-with-gradients"}},
+    "bits": {
+        "data": {"use": "toy-discrete"},
+        "energy": {"use": "mlp", "widths": [8]},
+        "sampler": {"use": "gibbs-with-gradients"},
+    },
     "images": {"data": FASHION, "energy": RESNET, "sampler": SGLD, "buffer": REPLAY},
     "bytes in bf16": {
         "data": FASHION,
@@ -55,7 +63,8 @@ SMALL_CLEL = {"use": "clel", "width": 4}
 SMALL_CD = {"use": "improved-cd", "reference": 8, "fill": 0}
 OF_PLUGINS: dict[str, dict[str, Any]] = {
     "improved-cd": {
-        "data": FASHION, "energy": RESNET, "sampler": SGLD, "buffer": {**REPLAY, "use": "reservoir"}, "objective": SMALL_CD,
+        "data": FASHION, "energy": RESNET, "sampler": SGLD, "buffer": {**REPLAY, "use": "reservoir"},
+        "objective": SMALL_CD,
     },
     "clel": {"data": FASHION, "energy": RESNET, "sampler": SGLD, "buffer": REPLAY, "objective": SMALL_CLEL},
     "diffusion": {
@@ -141,11 +150,9 @@ def tensors() -> int:
 
 def test_it_costs_less_than_ten_steps_of_the_energy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Below one per cent of 1,000 steps: counted in rows at which the network is asked, chains included."""
-    from ebmkit.energies.mlp import MlpEnergy
-
     asked: list[int] = []
-    plain = MlpEnergy.features
-    monkeypatch.setattr(MlpEnergy, "features", lambda self, p: (asked.append(len(p)), plain(self, p))[1])
+    plain = Mlp.features
+    monkeypatch.setattr(Mlp, "features", lambda self, p: (asked.append(len(p)), plain(self, p))[1])
     parts, batches = made(3)
     rows = []
     for checker in (None, parts.checker):
@@ -192,8 +199,6 @@ def test_the_wrapper_or_the_energy_inside_is_named() -> None:
         def forward(self, point: Point) -> Tensor:
             return self.inner(point)[:, None]  # type: ignore[no-any-return]
 
-    from ebmkit.training.checker.labels import Labels
-
     parts, batches = made(1)
     labels = Labels(stages=("Energy 'inside'", "Wrapper 'around'"))
     inside, around = Column(parts.energy), Column(parts.energy)
@@ -201,9 +206,6 @@ def test_the_wrapper_or_the_energy_inside_is_named() -> None:
         (around, [parts.energy], "Wrapper 'around'"),
         (torch.nn.Sequential(inside), [inside], "Energy 'inside'"),
     ):
-        from ebmkit.errors import PluginError
-        from ebmkit.views.view import view
-
         checker = Checker(1, None, labels, stages)
         with pytest.raises(PluginError, match=f"^{guilty} returned shape"):
             checker(replace(parts, energy=energy, view=view(energy)), batches.batch(1), 1, {})
