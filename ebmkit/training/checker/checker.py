@@ -91,13 +91,14 @@ class _Rehearsal:
         self.rng = partial(stream, parts.seed, step, device=parts.device)
 
     def run(self, batch: Batch, tuning: Tuning) -> None:
-        """Looks at each part in the order in which a step uses them."""
+        """Looks at each part in the order in which a step uses them, at what cannot change in the first step alone."""
         parts, needs = self.parts, self.parts.requires
         with parametrize.cached():
             if isinstance(parts.energy, nn.Module):
                 iterate_parametrisations(parts.energy)
             positive = check_lifts(parts.coordinates, batch, self.rng)
-            check_priors(parts.coordinates, batch, self.rng)
+            if self.fresh:
+                check_priors(parts.coordinates, batch, self.rng)
             self._energy(positive.map(lambda tensor: tensor[:FEW]))
             chains = self._chains(positive, tuning) if needs.negatives else {}
             if needs.negatives and not chains:
@@ -112,6 +113,7 @@ class _Rehearsal:
         needs, energy = self.parts.requires, self.parts.energy
         asks = needs.negatives and self.parts.sampler.traits.asks_gradient
         times = needs.derivatives if needs.derivatives > 1 else int(asks)
+        times = times if self.fresh else 0
 
         def check(label: str, asked: Energy) -> None:
             check_energy(label, asked, point, differentiated=times, fresh=self.fresh)
@@ -140,7 +142,8 @@ class _Rehearsal:
             if needs.reference and is_filled(parts.buffer, needs.reference_fill):
                 reference = parts.buffer.reference(needs.reference, self.rng("reference"), exclude=token)
             check_reference(self.labels.buffer, parts.buffer, needs.reference, token, negative, self.rng)
-            check_put(self.labels.buffer, parts.buffer, token, negative, start)
+            if self.fresh:
+                check_put(self.labels.buffer, parts.buffer, token, negative, start)
         tail = end.map(lambda tensor: tensor[: kept.rows]) if kept else None
         return {"negative": negative, "tail": tail, "reference": reference}
 
