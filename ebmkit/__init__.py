@@ -8,9 +8,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ebmkit import buffers as buffers
+    from ebmkit import coordinates as coordinates
+    from ebmkit import data as data
+    from ebmkit import energies as energies
+    from ebmkit import objectives as objectives
+    from ebmkit import samplers as samplers
     from ebmkit.assembly.build import build as build
     from ebmkit.assembly.complete import as_recipe as as_recipe
-    from ebmkit.assembly.model import Model as Model
     from ebmkit.energies.compose import mixture as mixture
     from ebmkit.energies.compose import product as product
     from ebmkit.energies.wrap import energy as energy
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from ebmkit.plugins.context import BuildContext as BuildContext
     from ebmkit.plugins.hookspecs import hookimpl as hookimpl
     from ebmkit.plugins.host import register as register
+    from ebmkit.plugins.short_repr import short_repr as short_repr
     from ebmkit.point import Batch as Batch
     from ebmkit.point import Point as Point
     from ebmkit.prior import Fresh as Fresh
@@ -62,6 +68,8 @@ if TYPE_CHECKING:
     from ebmkit.recipes.recipe import Recipe as Recipe
     from ebmkit.rng import seeded as seeded
     from ebmkit.rng import stream as stream
+    from ebmkit.runs.fit import fit as fit
+    from ebmkit.runs.fit import parts as parts
     from ebmkit.runs.run import Run as Run
     from ebmkit.runs.run import load as load
     from ebmkit.runs.run import resume as resume
@@ -71,9 +79,13 @@ if TYPE_CHECKING:
     from ebmkit.sampling.diagnostics import r_hat as r_hat
     from ebmkit.sampling.generate import Generated as Generated
     from ebmkit.sampling.generate import generate as generate
+    from ebmkit.sampling.log_density import LogDensity as LogDensity
+    from ebmkit.sampling.log_density import log_density as log_density
+    from ebmkit.sampling.model import Model as Model
     from ebmkit.sampling.sample import Samples as Samples
     from ebmkit.sampling.sample import sample as sample
     from ebmkit.sampling.summary import Diagnostics as Diagnostics
+    from ebmkit.training.step import train_step as train_step
     from ebmkit.views.view import view as view
 
 __version__ = "0.1.0"
@@ -81,7 +93,7 @@ __version__ = "0.1.0"
 _HOME = {
     "assembly.build": "build",
     "assembly.complete": "as_recipe",
-    "assembly.model": "Model",
+    "sampling.model": "Model",
     "energies.compose": "mixture product",
     "energies.wrap": "energy",
     "ops.gradients": "score",
@@ -90,6 +102,7 @@ _HOME = {
     "plugins.context": "BuildContext",
     "plugins.hookspecs": "hookimpl",
     "plugins.host": "register",
+    "plugins.short_repr": "short_repr",
     "point": "Batch Point",
     "prior": "Fresh",
     "protocols.buffer": "Buffer",
@@ -103,27 +116,33 @@ _HOME = {
     "protocols.traits": "SamplerTraits",
     "recipes.recipe": "Part Recipe",
     "rng": "seeded stream",
+    "runs.fit": "fit parts",
     "runs.run": "Run load resume run",
     "sampling.diagnostics": "ess_bulk ess_tail r_hat",
     "sampling.generate": "Generated generate",
+    "sampling.log_density": "LogDensity log_density",
     "sampling.sample": "Samples sample",
     "sampling.summary": "Diagnostics",
+    "training.step": "train_step",
     "views.view": "view",
 }
+_ROOMS = frozenset({"buffers", "coordinates", "data", "energies", "objectives", "samplers"})
 _WHERE = {name: module for module, names in _HOME.items() for name in names.split()}
 
 __all__ = sorted(_WHERE)
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"ebmkit.{name}")
     if name not in _WHERE:
         from ebmkit.errors import did_you_mean
 
-        raise AttributeError(f"module 'ebmkit' has no attribute '{name}'.{did_you_mean(name, _WHERE)}")
+        raise AttributeError(f"module 'ebmkit' has no attribute '{name}'.{did_you_mean(name, [*_WHERE, *_ROOMS])}")
     value = getattr(import_module(f"ebmkit.{_WHERE[name]}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_WHERE])
+    return sorted({*globals(), *_WHERE, *_ROOMS})

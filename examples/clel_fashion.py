@@ -13,9 +13,9 @@ import torch
 
 import ebmkit
 from ebmkit import as_recipe, generate
+from ebmkit.display.progress import Progress
 from ebmkit.evaluation.pictures import save_picture
 from ebmkit.recipes.recipe import parse_override
-from ebmkit.runs.loop import Progress
 
 CONDITIONS = {
     "class": "class:Bag",

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ebmkit.assembly.build import build, build_dataset
+from ebmkit.assembly.build import build_dataset, build_part
 from ebmkit.assembly.checks import (
     check_declared_negatives,
     check_derivatives,
@@ -18,17 +18,19 @@ from ebmkit.assembly.checks import (
     check_trainable,
     check_values,
 )
+from ebmkit.assembly.context import context_of
 from ebmkit.assembly.device import choose_device, choose_precision
+from ebmkit.assembly.given import given_energy
 from ebmkit.assembly.members import check_members
-from ebmkit.assembly.model import Model, context_of
 from ebmkit.data.spec import DataSpec
+from ebmkit.display.doing import doing
 from ebmkit.errors import DataError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.buffer import Buffer
 from ebmkit.protocols.dataset import Dataset
 from ebmkit.protocols.energy import Energy
 from ebmkit.protocols.objective import Objective
-from ebmkit.protocols.sampler import Sampler, Tuning
+from ebmkit.protocols.sampler import Sampler
 from ebmkit.recipes.recipe import Part, Recipe
 from ebmkit.recipes.settings import settings_of
 from ebmkit.recipes.tables import RunConfig
@@ -62,22 +64,6 @@ class Assembly:
     dataset: Dataset | None = None
     choice: Choice | None = None
 
-    def model(self, *, step: int = 0, tuning: Tuning | None = None, name: str = "the model") -> Model:
-        """Returns the parts as a model to sample from; its modules are these, with the weights they have now."""
-        parts = self.parts
-        return Model(
-            recipe=self.recipe,
-            energy=parts.energy,
-            sampler=parts.sampler,
-            objectives=parts.objectives,
-            coordinates=parts.coordinates,
-            data=self.data,
-            device=parts.device,
-            step=step,
-            tuning=tuning or {},
-            name=name,
-        )
-
 
 def assemble(
     recipe: Recipe, *, data: DataSpec | None = None, with_data: bool = True, dataset: Dataset | None = None
@@ -98,6 +84,7 @@ def assemble(
     if with_data and dataset is None:
         dataset = build_dataset(recipe.part("data"), device)
     data = DataSpec.of(dataset) if dataset is not None else data
+    doing("building the parts")
     if data is None:
         raise DataError("Without its data set, a model needs to know the shape of the data.")
     precision = choose_precision(config.precision, data.event_shape)
@@ -175,7 +162,7 @@ def build_buffer(recipe: Recipe, context: BuildContext) -> Buffer | None:
         return None
     part = recipe.part("buffer")
     seeded = context.replace(seed=part_seed(context.seed, "buffer"))
-    buffer: Buffer = build("buffer", part.use, context=seeded, **part.settings)
+    buffer: Buffer = build_part("buffer", part, seeded)
     check_members("buffer", part.use, buffer)
     return buffer
 
@@ -184,7 +171,7 @@ def build_coordinates(recipe: Recipe, context: BuildContext) -> BuildContext:
     """Returns the context with the recipe's coordinates, each built knowing those before it."""
     for part in recipe.parts.get("coordinate", ()):
         seeded = context.replace(seed=part_seed(context.seed, part.use))
-        coordinate = build("coordinate", part.use, context=seeded, **part.settings)
+        coordinate = build_part("coordinate", part, seeded)
         check_members("coordinate", part.use, coordinate)
         context = context.replace(coordinates=(*context.coordinates, coordinate))
     return context
@@ -198,7 +185,10 @@ def build_energy(recipe: Recipe, context: BuildContext, stages: list[Energy] | N
         name = "energy" if index == 0 else f"energy.{index}"
         part = recipe.part("energy")
         inner = context.replace(event_shape=event_shape, seed=part_seed(context.seed, name))
-        return build("energy", part.use, context=inner, **{**part.settings, **changes})
+        if part.built is not None:
+            is_another = bool(changes) or index > 0 or event_shape != context.event_shape
+            return given_energy(part, inner, is_another=is_another)
+        return build_part("energy", part, inner, **changes)
 
     make: Callable[..., Any] = backbone
     stages.append(make())
@@ -217,14 +207,14 @@ def _wrapping(part: Part, make_inner: Callable[..., Any], context: BuildContext)
         own = replace(
             context, event_shape=event_shape, inner=wrapped, make_inner=make_inner, seed=part_seed(context.seed, name)
         )
-        return build("wrapper", part.use, context=own, **part.settings)
+        return build_part("wrapper", part, own)
 
     return make
 
 
 def build_sampler(parts: Iterable[Part], context: BuildContext) -> Sampler:
     """Builds one sampler, or the sequence of several; of none, one that says so when it is used."""
-    built = [build("sampler", part.use, context=context, **part.settings) for part in parts]
+    built = [build_part("sampler", part, context) for part in parts]
     if not built:
         return NoSampler()
     return built[0] if len(built) == 1 else Sequence(built)
@@ -239,7 +229,7 @@ def build_objectives(recipe: Recipe, context: BuildContext, energy: Energy) -> M
     built: dict[str, Objective] = {}
     for part in recipe.parts["objective"]:
         own = context.replace(inner=energy, seed=part_seed(context.seed, part.use))
-        built[part.use] = build("objective", part.use, context=own, **part.settings)
+        built[part.use] = build_part("objective", part, own)
         check_members("objective", part.use, built[part.use])
         check_declared_negatives(part, built[part.use], context.selection())
     return built

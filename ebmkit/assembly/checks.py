@@ -16,6 +16,7 @@ from ebmkit.protocols.energy import derivatives_of
 from ebmkit.protocols.objective import Objective
 from ebmkit.protocols.sampler import Composite, Sampler
 from ebmkit.protocols.traits import SamplerTraits
+from ebmkit.recipes.declared import declaration_of
 from ebmkit.recipes.recipe import Part, Recipe
 from ebmkit.recipes.settings import validated
 from ebmkit.training.parts import Parts
@@ -68,7 +69,7 @@ def check_draws(sampler: Sampler) -> None:
 
 def check_declared_negatives(part: Part, built: Objective, selection: Selection) -> None:
     """Raises PluginError where an objective, once built, needs chains and its declaration says no, or the reverse."""
-    component = host().get("objective", part.use)
+    component = declaration_of("objective", part, host())
     config = validated(component.config, part.settings, f"objective {part.use}")
     declared, found = component.needs_negatives(config, selection), built.requires.negatives
     if declared != found:

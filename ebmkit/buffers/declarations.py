@@ -8,8 +8,10 @@ from typing import Annotated, Literal
 from annotated_types import Gt, Interval
 
 from ebmkit.plugins.component import Component, Selection
+from ebmkit.plugins.short_repr import short_repr
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReplayConfig:
     """Persistent chains.
@@ -26,6 +28,12 @@ class ReplayConfig:
     reinit: Annotated[float, Interval(ge=0, le=1)] = 0.001
     storage: Literal["float", "uint8"] = "float"
     place: Literal["device", "host"] = "device"
+
+
+@short_repr
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NoBufferConfig:
+    """Fresh chains at every step. Nothing to set."""
 
 
 def storage_refused(config: ReplayConfig, selection: Selection) -> str:
@@ -52,6 +60,7 @@ COMPONENTS = (
     Component(
         kind="buffer",
         name="none",
+        config=NoBufferConfig,
         build="ebmkit.buffers.none:build_none",
         summary="fresh chains at every step (short-run)",
         cite="Nijkamp, Hill, Zhu, Wu, Learning non-convergent non-persistent short-run MCMC toward energy-based model, "

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from torch import Generator, Tensor
 
+from ebmkit.buffers.declarations import NoBufferConfig
 from ebmkit.errors import CapabilityError, CheckpointError
-from ebmkit.plugins.component import NoConfig
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.prior import Fresh
@@ -49,6 +49,6 @@ class NoBuffer:
             raise CheckpointError("The saved run had a buffer with rows, but this recipe's buffer is 'none'.")
 
 
-def build_none(config: NoConfig, context: BuildContext) -> NoBuffer:
+def build_none(config: NoBufferConfig, context: BuildContext) -> NoBuffer:
     """Builds the buffer."""
     return NoBuffer(Fresh(context))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_type_hints
 
-from ebmkit.cli.output import remark
+from ebmkit.display.output import remark
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.host import Host
+from ebmkit.recipes.data_part import data_part
 from ebmkit.recipes.recipe import LISTS, Part, Recipe, named_recipe, parse_override
 
 
@@ -70,30 +70,6 @@ def run_name(asked: Asked, resolved: Recipe) -> str:
         return asked.recipe
     stem = path.resolve().parent.name if path.name == "recipe.toml" else path.stem
     return re.sub(r"-\d{3,}$", "", stem)
-
-
-def data_part(text: str, host: Host) -> Part:
-    """Returns the part of `--data NAME:ARGUMENT`; the argument is the first setting of the data set.
-
-    >>> from ebmkit.plugins.host import host
-    >>> data_part("toy:moons", host())
-    Part(use='toy', settings={'density': 'moons'})
-    """
-    name, colon, argument = text.partition(":")
-    config = host.get("dataset", name).config
-    if not colon:
-        return Part(name)
-    if not fields(config):
-        raise RecipeError(f"--data {text}: data set '{name}' has no settings, so it takes no ':{argument}'.")
-    first = fields(config)[0].name
-    return Part(name, {first: _read(argument, config, first)})
-
-
-def _read(argument: str, config: type, field: str) -> object:
-    """Returns the argument as text where the setting is text, else as the TOML value that it spells."""
-    if get_type_hints(config)[field] in (int, float, bool):
-        return parse_override(f"data.{field}={argument}")[1]
-    return argument
 
 
 def _without_temperature(recipe: Recipe, named: Mapping[str, tuple[Part, ...]], is_set: bool) -> Recipe:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ebmkit.cli.allocator import keep_freed_memory
-from ebmkit.cli.output import remark, say, table
-from ebmkit.cli.training import option
+from ebmkit.cli.training import importing_torch, option
+from ebmkit.display.doing import doing
+from ebmkit.display.output import say, table
+from ebmkit.display.watching import preparing
 from ebmkit.errors import RecipeError, did_you_mean
 from ebmkit.plugins.host import host
 
@@ -40,8 +41,9 @@ def bench(
     """Measures what sampling and training cost here. Best on a quiet machine."""
     _check("--against", against, RIVALS)
     _check("--style", style, STYLES)
-    from ebmkit.benchmarks import catalogue, torchebm_side
-    from ebmkit.benchmarks.results import measure
+    with importing_torch():
+        from ebmkit.benchmarks import catalogue, torchebm_side
+        from ebmkit.benchmarks.results import measure
 
     found = catalogue.chosen(catalogue.workloads(component for component, _ in host().all()), only or ())
     if show:
@@ -52,7 +54,8 @@ def bench(
     conditions = _conditions(device, threads, quick, frozenset(filter(None, (against, style))), keep_memory)
     results: list[Result] = []
     for workload in found:
-        results.append(measure(workload, conditions, _telling()))
+        with preparing():
+            results.append(measure(workload, conditions, doing))
         if not as_json:
             _print(results[-1])
     _end(results, conditions, as_json)
@@ -76,11 +79,6 @@ def _conditions(
     return Conditions(
         device=choose_device(device or "auto"), threads=threads, quick=quick, styles=styles, keep_memory=keep_memory
     )
-
-
-def _telling() -> Callable[[str], None]:
-    """Returns what shows the way that is being prepared, on a terminal alone."""
-    return remark if sys.stderr.isatty() else lambda line: None
 
 
 def _list(found: list[Workload]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ebmkit.cli.declaration import relations, settings_of
-from ebmkit.cli.output import paragraph, say, table
+from ebmkit.display.output import paragraph, say, table
 from ebmkit.errors import EbmkitError, RecipeError, did_you_mean
 from ebmkit.plugins.component import KINDS, Component
 from ebmkit.plugins.host import Host, host

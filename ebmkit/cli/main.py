@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 import typer
 
 from ebmkit.cli import bench, catalogue, sampling, training
-from ebmkit.cli.output import remark
 from ebmkit.cli.plugin_commands import add_plugin_commands
+from ebmkit.display.output import remark
 from ebmkit.errors import EbmkitError
 from ebmkit.plugins.host import host
 

@@ -12,9 +12,9 @@ from ebmkit.errors import RecipeError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ebmkit.assembly.model import Model
     from ebmkit.sampling.compose import Composed
     from ebmkit.sampling.generate import Generated
+    from ebmkit.sampling.model import Model
 
 SUFFIXES = (".png", ".npz", ".gif")
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from ebmkit.cli.output import remark, say
 from ebmkit.cli.sample_files import Frames, check_out, check_shape, write_samples
-from ebmkit.cli.training import PluginFiles, load_files
+from ebmkit.cli.training import PluginFiles, importing_torch, load_files
 from ebmkit.cli.training import option as _option
+from ebmkit.display.doing import doing
+from ebmkit.display.output import remark, say
+from ebmkit.display.watching import preparing
 from ebmkit.errors import RecipeError
 
 if TYPE_CHECKING:
-    from ebmkit.assembly.model import Model
     from ebmkit.sampling.compose import Composed
     from ebmkit.sampling.generate import Generated
-    from ebmkit.sampling.transitions import Moment, Watch
+    from ebmkit.sampling.model import Model
 
 HARDLY = 0.1
 """Acceptance below which chains are said hardly to move."""
@@ -96,18 +96,21 @@ def sample(
         plain_transitions=plain_transitions, seed=seed, others=others or [], op=op, weights=weights or [],
     )  # fmt: skip
     load_files(plugin)
-    model = _loaded(directory, device)
-    if sampler is not None:
-        model = replace(model, recipe=model.recipe.with_table("sample", sampler=sampler))
-    check_shape(out, model.data.event_shape)
-    composed = _composed(model, request) if request.others else None
+    with importing_torch():
+        model = _loaded(directory, device)
+        if sampler is not None:
+            model = replace(model, recipe=model.recipe.with_table("sample", sampler=sampler))
+        check_shape(out, model.data.event_shape)
+        composed = _composed(model, request) if request.others else None
     if composed is not None:
         model, request = composed.model, _without_latent(request)
         for note in composed.notes():
             say(note)
     frames = Frames() if out.suffix == ".gif" else None
     made = _generated(model, request, frames)
-    write_samples(out, made, model, composed, frames.kept if frames else [])
+    with preparing():
+        doing(f"writing {out}")
+        write_samples(out, made, model, composed, frames.kept if frames else [])
     say(f"{out}: {summary(made, [m.step for m in composed.models] if composed else [model.step])}")
     for note in (*_slow(made, composed is not None), *made.notes):
         remark(note)
@@ -181,39 +184,16 @@ def _without_latent(request: Request) -> Request:
 
 
 def _generated(model: Model, request: Request, frames: Frames | None) -> Generated:
-    from ebmkit.cli.progress import counting
-    from ebmkit.sampling.generate import generate
+    from ebmkit.sampling.shown import shown
 
-    with counting() as tell:
-        return generate(
-            model,
-            request.n,
-            given=request.given,
-            strength=request.strength,
-            transitions=request.transitions,
-            visits=request.visits,
-            plain_transitions=request.plain_transitions,
-            seed=request.seed,
-            watch=_watching(request.n, model.recipe.table("sample").batch_size, tell, frames),
-        )
-
-
-def _watching(n: int, batch_size: int, tell: Callable[..., None], frames: Frames | None) -> Watch:
-    """Returns what tells how far n chains are, which are moved in batches, and keeps frames of the first batch."""
-    batches_before, last = 0, 0
-
-    def watch(moment: Moment) -> None:
-        nonlocal batches_before, last
-        if moment.transition <= last:  # a new batch
-            batches_before += 1
-        last = moment.transition
-        if frames is not None and batches_before == 0:
-            frames(moment.x)
-        if moment.n_taken is None:
-            done, total = batches_before * moment.transitions + last, ceil(n / batch_size) * moment.transitions
-            tell(done, total, "transitions")
-        else:
-            where = f"transition {last:,} of at most {moment.transitions:,}"
-            tell(batches_before * min(n, batch_size) + moment.n_taken, n, "chains", where)
-
-    return watch
+    return shown(
+        model,
+        request.n,
+        given=request.given,
+        strength=request.strength,
+        transitions=request.transitions,
+        visits=request.visits,
+        plain_transitions=request.plain_transitions,
+        seed=request.seed,
+        frames=frames,
+    )

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ebmkit.cli.allocator import keep_freed_memory
-from ebmkit.cli.output import remark, say
-from ebmkit.cli.progress import watching
+from ebmkit.display.output import remark, say
+from ebmkit.display.watching import preparing, watching
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.host import host
 
 if TYPE_CHECKING:
     from ebmkit.assembly.complete import Complete
     from ebmkit.cli.asked import Asked
+    from ebmkit.display.progress import Watcher
     from ebmkit.recipes.recipe import Recipe
-    from ebmkit.runs.loop import Watcher
     from ebmkit.runs.run import Run
+
+
+def importing_torch() -> AbstractContextManager[None]:
+    """Returns the context in which a command imports torch, builds and loads; a person is told what is being done."""
+    return preparing("" if "torch" in sys.modules else "importing torch")
 
 
 def option(metavar: str, text: str, *names: str, min: int | None = None) -> typer.models.OptionInfo:
@@ -98,11 +105,13 @@ def load_files(plugin: list[Path] | None) -> tuple[Path, ...]:
 
 
 def _train(asked: Asked, wanted: Recipe, out: Path | None, files: tuple[Path, ...], may_resume: bool) -> None:
-    from ebmkit.assembly.complete import complete
     from ebmkit.cli.asked import run_name
-    from ebmkit.runs.directory import clear, free_directory, is_run, refuse_other
 
-    made = complete(wanted)
+    with importing_torch():
+        from ebmkit.assembly.complete import complete
+        from ebmkit.runs.directory import clear, free_directory, is_run, refuse_other
+
+        made = complete(wanted)
     directory = out or free_directory(run_name(asked, made.recipe))
     if may_resume and is_run(directory):
         refuse_other(directory, made.recipe)
@@ -118,16 +127,20 @@ def _train(asked: Asked, wanted: Recipe, out: Path | None, files: tuple[Path, ..
 
 
 def _start(made: Complete, directory: Path, files: tuple[Path, ...]) -> None:
-    from ebmkit.runs.run import train
+    def train(watch: Watcher) -> Run:
+        from ebmkit.runs.run import train
 
-    _watched(directory, lambda watch: train(made, directory, watch=watch, note=remark))
+        return train(made, directory, watch=watch, note=remark)
+
+    _watched(directory, train)
     _end(directory, made.recipe.table("run").steps, files)
 
 
 def _resume(directory: Path, steps: int | None, files: tuple[Path, ...]) -> None:
-    from ebmkit.runs.run import resume as go_on
+    with importing_torch():
+        from ebmkit.runs.run import resume as go_on
 
-    finished = _watched(directory, lambda watch: go_on(directory, steps=steps, watch=watch))
+    finished = _watched(directory, lambda watch: go_on(directory, steps=steps, watch=watch, note=remark))
     _end(directory, finished.recipe.table("run").steps, files)
 
 
@@ -167,10 +180,12 @@ def _end(directory: Path, steps: int, files: tuple[Path, ...]) -> None:
 
 
 def _dry_run(wanted: Recipe) -> None:
-    from ebmkit.assembly.complete import complete
     from ebmkit.recipes.recipe import to_toml
 
-    made = complete(wanted, needs_data=False)
+    with importing_torch():
+        from ebmkit.assembly.complete import complete
+
+        made = complete(wanted, needs_data=False)
     if made.missing:
         remark(f"The data cannot be had, so this recipe is resolved without their shape: {made.missing}")
     for note in made.notes:

@@ -8,8 +8,22 @@ from typing import Annotated
 from annotated_types import Ge
 
 from ebmkit.plugins.component import Component, Need, Selection
+from ebmkit.plugins.short_repr import short_repr
 
 
+@short_repr
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LabelConfig:
+    """The class label of a chain. Nothing to set."""
+
+
+@short_repr
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MomentumConfig:
+    """The momentum of a chain. Nothing to set."""
+
+
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReplicasConfig:
     """What tempering keeps of a chain beside it.
@@ -29,6 +43,7 @@ COMPONENTS = (
     Component(
         kind="coordinate",
         name="label",
+        config=LabelConfig,
         build="ebmkit.coordinates.label:build_label",
         summary="class label, stored beside each chain",
         needs=(Need("energy.labels", config={"labels": True}),),
@@ -37,6 +52,7 @@ COMPONENTS = (
     Component(
         kind="coordinate",
         name="momentum",
+        config=MomentumConfig,
         build="ebmkit.coordinates.momentum:build_momentum",
         summary="momentum of an underdamped sampler, stored beside each chain",
     ),

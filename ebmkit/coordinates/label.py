@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
+from ebmkit.coordinates.declarations import LabelConfig
 from ebmkit.errors import DataError
-from ebmkit.plugins.component import NoConfig
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Batch, Point
 
@@ -48,7 +48,7 @@ class Label:
         return point.x
 
 
-def build_label(config: NoConfig, context: BuildContext) -> Label:
+def build_label(config: LabelConfig, context: BuildContext) -> Label:
     """Builds the coordinate; raises DataError where the data have no labels."""
     if context.n_classes < 2:
         raise DataError("Coordinate 'label' needs labels, but the data set has none: choose a set with labels.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.plugins.component import NoConfig
+from ebmkit.coordinates.declarations import MomentumConfig
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Batch, Point
 
@@ -44,6 +44,6 @@ class Momentum:
         return point.x
 
 
-def build_momentum(config: NoConfig, context: BuildContext) -> Momentum:
+def build_momentum(config: MomentumConfig, context: BuildContext) -> Momentum:
     """Builds the coordinate."""
     return Momentum()

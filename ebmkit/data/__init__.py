@@ -1,1 +1,27 @@
-"""Data sets: arrays in files, folders of images, and 2-D densities drawn on the fly."""
+"""Data sets: arrays in files, folders of images, and 2-D densities drawn on the fly.
+
+The names below are the settings of the parts, typed, the same as in a recipe; they import no torch. What is built from
+them is in the modules of this package.
+"""
+
+from ebmkit.data.declarations import FashionMiniConfig as FashionMini
+from ebmkit.data.declarations import FolderConfig as Folder
+from ebmkit.data.declarations import HfConfig as Hf
+from ebmkit.data.declarations import NpzConfig as Npz
+from ebmkit.data.declarations import ToyConfig as Toy
+from ebmkit.data.declarations import ToyDiscreteConfig as ToyDiscrete
+from ebmkit.data.files_config import Cifar10Config as Cifar10
+from ebmkit.data.files_config import FashionMnistConfig as FashionMnist
+from ebmkit.data.files_config import MnistConfig as Mnist
+
+__all__ = [
+    "Cifar10",
+    "FashionMini",
+    "FashionMnist",
+    "Folder",
+    "Hf",
+    "Mnist",
+    "Npz",
+    "Toy",
+    "ToyDiscrete",
+]

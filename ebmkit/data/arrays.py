@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.data.declarations import Split
+from ebmkit.data.files_config import Split
 from ebmkit.errors import DataError
 from ebmkit.point import Batch, XValues
 from ebmkit.protocols.dataset import Dataset

@@ -11,7 +11,7 @@ import numpy as np
 from einops import rearrange
 
 from ebmkit.data.arrays import ArrayData, known_split
-from ebmkit.data.declarations import FilesConfig
+from ebmkit.data.files_config import FilesConfig
 from ebmkit.data.npz import read_arrays
 from ebmkit.data.places import find_files
 from ebmkit.data.raw import Array, Raw, array_data, channels_first

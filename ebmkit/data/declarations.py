@@ -7,14 +7,15 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt
 
+from ebmkit.data.files_config import Cifar10Config, Count, FashionMnistConfig, MnistConfig, Split
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.component import Component, Selection
+from ebmkit.plugins.short_repr import short_repr
 
-Split = Literal["train", "test"]
-Count = Annotated[int, Ge(0)]
 LARGEST_SIDE = {"ising": 4, "potts": 3}  # of `toy-discrete`: 65,536 and 19,683 states
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FashionMiniConfig:
     """Settings of `fashion-mini`.
@@ -28,21 +29,7 @@ class FashionMiniConfig:
     limit: Count = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FilesConfig:
-    """Settings of a published set whose files the user has: `mnist`, `fashion-mnist`, `cifar10`.
-
-    Attributes:
-        root: folder of the files; empty: $EBMKIT_DATA/NAME, $EBMKIT_DATA and ./data/NAME are searched.
-        split: the published training or test part.
-        limit: only the first so many rows of either part; 0 for all.
-    """
-
-    root: str = ""
-    split: Split = "train"
-    limit: Count = 0
-
-
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NpzConfig:
     """Settings of `npz`.
@@ -62,6 +49,7 @@ class NpzConfig:
     n_classes: Count = 0
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FolderConfig:
     """Settings of `folder`.
@@ -84,6 +72,7 @@ class FolderConfig:
     limit: Count = 0
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ToyConfig:
     """Settings of `toy`.
@@ -112,6 +101,7 @@ class ToyConfig:
             raise RecipeError(f"[data] toy: n_rings was set, but '{self.density}' has no rings. Leave n_rings out.")
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ToyDiscreteConfig:
     """Settings of `toy-discrete`.
@@ -147,6 +137,7 @@ class ToyDiscreteConfig:
         return replace(self, side=self.side or LARGEST_SIDE[self.law], coupling=coupling)
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HfConfig:
     """Settings of `hf`.
@@ -186,7 +177,7 @@ COMPONENTS: tuple[Component, ...] = (
     Component(
         kind="dataset",
         name="fashion-mnist",
-        config=FilesConfig,
+        config=FashionMnistConfig,
         build="ebmkit.data.idx:build_fashion_mnist",
         summary="70,000 grey 28x28 images of clothes in 10 classes, from idx files",
         cite="Xiao, Rasul, Vollgraf (2017), Fashion-MNIST: a novel image dataset, arXiv:1708.07747",
@@ -194,7 +185,7 @@ COMPONENTS: tuple[Component, ...] = (
     Component(
         kind="dataset",
         name="mnist",
-        config=FilesConfig,
+        config=MnistConfig,
         build="ebmkit.data.idx:build_mnist",
         summary="70,000 grey 28x28 images of digits in 10 classes, from idx files",
         cite="LeCun, Bottou, Bengio, Haffner (1998), Gradient-based learning applied to document recognition, "
@@ -203,7 +194,7 @@ COMPONENTS: tuple[Component, ...] = (
     Component(
         kind="dataset",
         name="cifar10",
-        config=FilesConfig,
+        config=Cifar10Config,
         build="ebmkit.data.cifar:build_cifar10",
         summary="60,000 colour 32x32 images in 10 classes, from the original batches or npz files",
         cite="Krizhevsky (2009), Learning multiple layers of features from tiny images, technical report",

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ebmkit.data.arrays import ArrayData, known_split
-from ebmkit.data.declarations import FilesConfig
+from ebmkit.data.files_config import FilesConfig
 from ebmkit.data.places import find_files
 from ebmkit.data.raw import Array, Raw, array_data
 from ebmkit.errors import DataError

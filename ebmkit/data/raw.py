@@ -12,7 +12,8 @@ from einops import rearrange
 from numpy.typing import NDArray
 
 from ebmkit.data.arrays import ArrayData
-from ebmkit.data.declarations import FashionMiniConfig, FilesConfig, FolderConfig, HfConfig, NpzConfig
+from ebmkit.data.declarations import FashionMiniConfig, FolderConfig, HfConfig, NpzConfig
+from ebmkit.data.files_config import FilesConfig
 from ebmkit.errors import DataError
 from ebmkit.plugins.context import BuildContext
 

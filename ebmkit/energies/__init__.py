@@ -1,1 +1,13 @@
-"""Energies: networks, and anything callable made into one."""
+"""Energies: networks, and anything callable made into one.
+
+The names below are the settings of the parts, typed, the same as in a recipe; they import no torch. What is built from
+them is in the modules of this package.
+"""
+
+from ebmkit.energies.declarations import MlpConfig as Mlp
+from ebmkit.energies.resnet_config import ResNetConfig as ResNet
+
+__all__ = [
+    "Mlp",
+    "ResNet",
+]

@@ -7,10 +7,12 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, MinLen
 
-from ebmkit.energies.resnet_config import Activation, Head, ResnetConfig, Width, contradiction
+from ebmkit.energies.resnet_config import Activation, Head, ResNetConfig, Width, contradiction
 from ebmkit.plugins.component import Component, Selection
+from ebmkit.plugins.short_repr import short_repr
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MlpConfig:
     """A fully connected network over the flattened event.
@@ -37,11 +39,11 @@ class MlpConfig:
     frequency_sd: Annotated[float, Gt(0)] = 3.0
 
 
-def _refused(config: ResnetConfig, selection: Selection) -> str:
+def _refused(config: ResNetConfig, selection: Selection) -> str:
     return contradiction(config)
 
 
-def _gives(config: MlpConfig | ResnetConfig, selection: Selection) -> tuple[str, ...]:
+def _gives(config: MlpConfig | ResNetConfig, selection: Selection) -> tuple[str, ...]:
     words = ["energy.features"]
     if config.head == "half-squared-norm":
         words.append("energy.half-squared-norm")
@@ -64,7 +66,7 @@ COMPONENTS = (
     Component(
         kind="energy",
         name="resnet",
-        config=ResnetConfig,
+        config=ResNetConfig,
         build="ebmkit.energies.resnet:build_resnet",
         summary="residual network for images; spectral norm or standardised weights, self-attention",
         cite="He, Zhang, Ren, Sun, Deep residual learning for image recognition, CVPR 2016; "

@@ -12,7 +12,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ebmkit.energies.heads import ACTIVATIONS, Condition, Head, answers
 from ebmkit.energies.initialise import init_conv, init_linear
-from ebmkit.energies.resnet_config import ResnetConfig, contradiction, groups
+from ebmkit.energies.resnet_config import ResNetConfig, contradiction, groups
 from ebmkit.energies.standardised import StandardisedBlock
 from ebmkit.energies.trunk import Trunk, sides
 from ebmkit.errors import CapabilityError
@@ -28,7 +28,7 @@ class Resnet(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, config: ResnetConfig, context: BuildContext) -> None:
+    def __init__(self, config: ResNetConfig, context: BuildContext) -> None:
         super().__init__()
         assert config.mean is not None and config.std is not None  # a settled config
         channels = _channels(config, context.event_shape)
@@ -75,7 +75,7 @@ class Resnet(nn.Module):
         return self.evaluate(point, "energy")["energy"]
 
 
-def build_resnet(config: ResnetConfig, context: BuildContext) -> Resnet:
+def build_resnet(config: ResNetConfig, context: BuildContext) -> Resnet:
     """Builds the network of a config, initialised from the context's seed."""
     wrong = contradiction(config)
     if wrong:
@@ -85,13 +85,13 @@ def build_resnet(config: ResnetConfig, context: BuildContext) -> Resnet:
         return Resnet(settled, context).to(context.device)
 
 
-def _condition(config: ResnetConfig, n_classes: int) -> Condition:
+def _condition(config: ResNetConfig, n_classes: int) -> Condition:
     one_hot = config.label_as == "one-hot"
     width = config.conditioning or (64 if config.labels and not one_hot else 0)
     return Condition(width, n_classes, labels=config.labels, one_hot=one_hot)
 
 
-def _parametrise(module: nn.Module, config: ResnetConfig) -> None:
+def _parametrise(module: nn.Module, config: ResNetConfig) -> None:
     if config.has_spectral_norm:
         for layer in [m for m in module.modules() if isinstance(m, nn.Conv2d)]:
             spectral_norm(layer)
@@ -102,7 +102,7 @@ def _parametrise(module: nn.Module, config: ResnetConfig) -> None:
 # --- what cannot be built
 
 
-def _channels(config: ResnetConfig, event_shape: tuple[int, ...]) -> int:
+def _channels(config: ResNetConfig, event_shape: tuple[int, ...]) -> int:
     """Returns the channels of an image; raises CapabilityError where the network does not suit it."""
     if len(event_shape) != 3:
         raise CapabilityError(
@@ -122,14 +122,14 @@ def _channels(config: ResnetConfig, event_shape: tuple[int, ...]) -> int:
     return channels
 
 
-def _can_be_halved(side: int, config: ResnetConfig) -> bool:
+def _can_be_halved(side: int, config: ResNetConfig) -> bool:
     """Whether every halving begins with 2 pixels or more; between scales they round down, between stages up."""
     smallest = side >> (config.n_scales - 1)
     found = sides(smallest, len(config.widths))
     return smallest >= 1 and all(before > 1 for before in found[:-1])
 
 
-def _check_sides(config: ResnetConfig, side: int) -> None:
+def _check_sides(config: ResNetConfig, side: int) -> None:
     found = [sides(side >> i, len(config.widths)) for i in range(config.n_scales)]
     for wanted in config.attention:
         if all(wanted not in stage for stage in found):

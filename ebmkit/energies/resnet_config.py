@@ -9,14 +9,16 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Interval, MinLen
 
 from ebmkit.plugins.component import Selection
+from ebmkit.plugins.short_repr import short_repr
 
 Width = Annotated[int, Gt(0)]
 Activation = Literal["leaky-relu", "silu", "softplus"]
 Head = Literal["linear", "half-squared-norm"]
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ResnetConfig:
+class ResNetConfig:
     """A residual network for images of 28×28 to 128×128, grey or colour.
 
     Attributes:
@@ -69,7 +71,7 @@ class ResnetConfig:
     conditioning: Annotated[int, Ge(0)] = 0
     modulation: Literal["gain-and-bias", "bias"] = "gain-and-bias"
 
-    def settled(self, selection: Selection) -> ResnetConfig:
+    def settled(self, selection: Selection) -> ResNetConfig:
         """Returns the config with spectral norm, mean and std decided."""
         mean, std = ((0.0,), (1.0,)) if selection.noised else ((0.5,), (0.5,))
         return replace(
@@ -94,12 +96,12 @@ def groups(channels: int) -> int:
     return channels if channels <= 128 else 32
 
 
-def contradiction(config: ResnetConfig) -> str:
+def contradiction(config: ResNetConfig) -> str:
     """Returns why the settings cannot be together, whatever the data, or ""."""
     return next(_contradictions(config), "")
 
 
-def _contradictions(config: ResnetConfig) -> Iterator[str]:
+def _contradictions(config: ResNetConfig) -> Iterator[str]:
     if not isinstance(config.blocks, int) and len(config.blocks) != len(config.widths):
         n, wanted = len(config.blocks), len(config.widths)
         yield f"blocks has {n} numbers, but there are {wanted} widths: give one for each."
@@ -119,7 +121,7 @@ def _contradictions(config: ResnetConfig) -> Iterator[str]:
             )
 
 
-def _unstandardised(config: ResnetConfig) -> Iterator[str]:
+def _unstandardised(config: ResNetConfig) -> Iterator[str]:
     if config.has_spectral_norm:
         yield "block = 'standardised' standardises the weights that spectral norm would scale: set one or the other."
     if config.shortcut != "1x1":

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ebmkit.energies.attention import SelfAttention
 from ebmkit.energies.heads import ACTIVATIONS, modulated
-from ebmkit.energies.resnet_config import ResnetConfig
+from ebmkit.energies.resnet_config import ResNetConfig
 from ebmkit.energies.standardised import StandardisedBlock
 from ebmkit.ops.double_backward import convolved, silu
 
@@ -72,7 +72,7 @@ class Trunk(nn.Module):
     these blocks do not begin with one.
     """
 
-    def __init__(self, channels: int, config: ResnetConfig, conditioning: int, side: int) -> None:
+    def __init__(self, channels: int, config: ResNetConfig, conditioning: int, side: int) -> None:
         super().__init__()
         widths, conv = config.widths, config.downsample == "conv-average"
         self.stem = nn.Conv2d(channels, widths[0], 3, padding=1)
@@ -123,7 +123,7 @@ def sides(side: int, n_stages: int) -> list[int]:
     return found
 
 
-def _stage(widths: Sequence[int], config: ResnetConfig, conditioning: int) -> nn.ModuleList:
+def _stage(widths: Sequence[int], config: ResNetConfig, conditioning: int) -> nn.ModuleList:
     shared: dict[str, Any] = {
         "activation": config.activation,
         "conditioning": conditioning,

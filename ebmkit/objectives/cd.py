@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from ebmkit.plugins.component import NoConfig
+from ebmkit.objectives.declarations import CdConfig
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.energy import Energy
 from ebmkit.protocols.objective import Phases, Requires
@@ -29,6 +29,6 @@ class ContrastiveDivergence:
         return {"gap": phases.evaluate("positive").mean() - phases.evaluate("negative").mean()}
 
 
-def build_cd(config: NoConfig, context: BuildContext) -> ContrastiveDivergence:
+def build_cd(config: CdConfig, context: BuildContext) -> ContrastiveDivergence:
     """Builds the objective."""
     return ContrastiveDivergence()

@@ -9,8 +9,16 @@ from typing import Annotated
 from annotated_types import Gt
 
 from ebmkit.plugins.component import Component, Selection
+from ebmkit.plugins.short_repr import short_repr
 
 
+@short_repr
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CdConfig:
+    """Contrastive divergence: mean E⁺ − mean E⁻. Nothing to set."""
+
+
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnergyL2Config:
     """α·mean(E⁺² + E⁻²), in nats²; where a discrete coordinate noises x, the energies of each of its
@@ -57,6 +65,7 @@ COMPONENTS = (
     Component(
         kind="objective",
         name="cd",
+        config=CdConfig,
         build="ebmkit.objectives.cd:build_cd",
         summary="contrastive divergence, mean E⁺ − mean E⁻; persistent (PCD) with a replay buffer",
         cite="Hinton, Training products of experts by minimizing contrastive divergence, Neural Computation 2002; "

@@ -19,6 +19,7 @@ from ebmkit.plugins import hookspecs
 from ebmkit.plugins.component import KINDS, Component
 from ebmkit.plugins.loading import describe, distribution_of, import_file
 from ebmkit.plugins.manifest import ClashError, Key, Plugin, clash, declared, recipes_of
+from ebmkit.plugins.typed import one_part
 
 GROUP = "ebmkit"
 HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("ebmkit_"))
@@ -37,7 +38,7 @@ class Host:
 
     @property
     def hook(self) -> pluggy.HookRelay:
-        """The hook caller, for `ebmkit_commands` and `ebmkit_on_step`."""
+        """The hook caller, for commands and what watches runs."""
         return self._manager.hook
 
     # --- loading
@@ -114,6 +115,16 @@ class Host:
         elsewhere = [k for k, n in self._parts if n == name]
         hint = f" '{name}' is a part of kind {elsewhere[0]}." if elsewhere else did_you_mean(name, known)
         raise RecipeError(f"There is no {kind} '{name}'.{hint} Known: {', '.join(known) or 'none'}.{self.not_loaded()}")
+
+    def component_of(self, kind: str | None, config: object) -> Component:
+        """Returns the declaration whose settings a config object holds, among all kinds where none is named.
+
+        Raises:
+            RecipeError: no part has settings of this class, or several have.
+        """
+        part = one_part(kind, config, self._parts.values())
+        self._refuse_clash((part.kind, part.name))
+        return part
 
     def names(self, kind: str) -> list[str]:
         """Returns the sorted names of the parts of a kind."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import tomli_w
 
 from ebmkit.errors import RecipeError, did_you_mean
-from ebmkit.plugins.host import Host
-from ebmkit.recipes.settings import as_toml, validated
+from ebmkit.plugins.host import Host, host
+from ebmkit.recipes.settings import as_toml, given, validated
 from ebmkit.recipes.tables import (
     TABLES,
     CheckpointConfig,
@@ -23,6 +23,9 @@ from ebmkit.recipes.tables import (
     SampleConfig,
     TableConfig,
 )
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 LISTS = ("coordinate", "wrapper", "sampler", "objective")
 SINGLES = ("data", "energy", "buffer")
@@ -40,10 +43,17 @@ def table_of(kind: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One chosen part: its name and the settings of its config dataclass, kept as TOML holds them."""
+    """One chosen part: its name and the settings of its config dataclass, kept as TOML holds them.
+
+    Attributes:
+        use: its name.
+        settings: of its config dataclass.
+        built: the part itself, where a Python program handed it over. A file cannot hold it.
+    """
 
     use: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    built: Any = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", as_toml(self.settings))
@@ -138,6 +148,8 @@ def from_mapping(raw: Mapping[str, object], origin: str = "recipe") -> Recipe:
     Raises:
         RecipeError: it has a table that no recipe has, or a table is something else.
 
+    A part is a table, or its settings as an object.
+
     >>> from_mapping({"energy": {"use": "mlp", "widths": (8, 8)}}).part("energy")
     Part(use='mlp', settings={'widths': [8, 8]})
     """
@@ -154,6 +166,23 @@ def from_mapping(raw: Mapping[str, object], origin: str = "recipe") -> Recipe:
     tables = {name: _table(raw[name], f"[{name}]", origin) for name in TABLES if name in raw}
     optim = {k: _table(v, f"[optim.{k}]", origin) for k, v in _table(raw.get("optim", {}), "[optim]", origin).items()}
     return Recipe(parts=parts, tables=tables, optim=optim, resolved=resolved)
+
+
+def part_of(kind: str, config: DataclassInstance) -> Part:
+    """Returns the part whose settings a config object holds; those at their defaults are left for the resolver.
+
+    Raises:
+        RecipeError: it is no config of a part of this kind, or a value cannot be.
+
+    >>> from ebmkit.samplers import Mala
+    >>> part_of("sampler", Mala(step_size=0.2))
+    Part(use='mala', settings={'step_size': 0.2})
+    """
+    component = host().component_of(kind, config)
+    where = f"{kind} {component.name}"
+    settings = given(config, where)
+    validated(component.config, settings, where)
+    return Part(component.name, settings)
 
 
 def to_toml(recipe: Recipe) -> str:
@@ -220,6 +249,8 @@ def _entries(value: object, table: str, origin: str) -> list[object]:
 
 
 def _part(entry: object, table: str, origin: str) -> Part:
+    if is_dataclass(entry) and not isinstance(entry, type):
+        return part_of(kind_of(table), entry)
     settings = dict(_table(entry, f"[{table}]", origin))
     use = settings.pop("use", None)
     if not isinstance(use, str):

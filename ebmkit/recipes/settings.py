@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from ebmkit.errors import RecipeError, did_you_mean
+from ebmkit.plugins.short_repr import changed
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -46,6 +47,19 @@ def validated(config: type[C], settings: Mapping[str, object], where: str) -> C:
 def settings_of(config: DataclassInstance) -> dict[str, object]:
     """Returns a config's fields as TOML values; unset (None) fields are left out."""
     return as_toml({f.name: getattr(config, f.name) for f in fields(config)})
+
+
+def given(config: DataclassInstance, where: str) -> dict[str, object]:
+    """Returns the settings of a config that differ from their defaults, as TOML values: those that somebody set.
+
+    Raises:
+        RecipeError: one is None that cannot be unset, or that TOML cannot hold.
+    """
+    settings = changed(config)
+    for key, value in settings.items():
+        if value is None:
+            raise RecipeError(f"{where}: {key} cannot be None. Leave it out for its default.")
+    return as_toml(settings)
 
 
 def as_toml(settings: Mapping[str, object]) -> dict[str, object]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from ebmkit.errors import CheckpointError, RecipeError, RunError
 from ebmkit.plugins.host import host
-from ebmkit.recipes.recipe import Recipe, read_recipe
+from ebmkit.recipes.recipe import Recipe, kind_of, read_recipe
 from ebmkit.recipes.resolver.resolve import resolve
 from ebmkit.runs import checkpoint
 from ebmkit.runs.checkpoint import Saved
+from ebmkit.runs.given import with_given
 from ebmkit.runs.whole import written_whole
 
 
@@ -26,11 +28,15 @@ def write_text(path: Path, text: str) -> None:
         raise RunError(f"{path} could not be written: {error}. Free some space and try again.") from error
 
 
-def recipe_of(directory: Path) -> Recipe:
-    """Returns the recipe of a run, checked; raises CheckpointError or RecipeError where it is absent or damaged."""
+def recipe_of(directory: Path, given: Mapping[str, Any] | None = None) -> Recipe:
+    """Returns the recipe of a run, checked, with the parts that a program hands over.
+
+    Raises:
+        CheckpointError, RecipeError: it is absent or damaged, or a part that was handed over is not given.
+    """
     if not (directory / "recipe.toml").is_file():
         raise CheckpointError(f"{directory} holds no run: there is no {directory / 'recipe.toml'}.")
-    recipe = read_recipe(directory / "recipe.toml")
+    recipe = with_given(read_recipe(directory / "recipe.toml"), given or {})
     if not recipe.resolved or recipe.table("run").temperature is None:
         lacking = "run.temperature" if recipe.resolved else "the mark resolved = true"
         raise RecipeError(f"{directory / 'recipe.toml'} lacks {lacking}, which every run writes: put it back.")
@@ -40,7 +46,12 @@ def recipe_of(directory: Path) -> Recipe:
 
 def _check_installed(directory: Path, recipe: Recipe) -> None:
     """Raises RecipeError where a run was made with a part that no plugin gives here."""
-    missing = [f"{kind} {name}" for kind, name in recipe.named() if name not in host().names(kind)]
+    missing = [
+        f"{kind_of(table)} {part.use}"
+        for table, parts in recipe.parts.items()
+        for part in parts
+        if "given" not in part.settings and part.use not in host().names(kind_of(table))
+    ]
     if missing:
         raise RecipeError(
             f"{directory} was made with {', '.join(missing)}, which no installed plugin gives. Install the plugin that "
@@ -77,9 +88,39 @@ def check_free(directory: Path) -> None:
         raise RecipeError(f"{directory} is a file: choose another --out.")
 
 
+def for_new_run(directory: Path, *, overwrite: bool, tell: Callable[[str], None]) -> Path:
+    """Returns a directory for a new run: this one if it is free, or made free, else with the next free number.
+
+    Raises:
+        RecipeError: it is a file.
+        RunError: what is there cannot be removed.
+    """
+    if not is_run(directory):
+        check_free(directory)
+        return directory
+    if overwrite:
+        remove_run(directory)
+        return directory
+    numbered = next(p for n in count(2) if not (p := directory.with_name(f"{directory.name}-{n}")).exists())
+    tell(f"{directory} holds a run: this one goes to {numbered}. overwrite=True replaces it.")
+    return numbered
+
+
+def remove_run(directory: Path) -> None:
+    """Removes what runs write from a directory, and nothing else; raises RunError where that cannot be done."""
+    try:
+        for name in ("recipe.toml", "environment.json", "metrics.jsonl", "alarms.jsonl"):
+            (directory / name).unlink(missing_ok=True)
+        for name in ("checkpoints", "samples", "tensorboard"):
+            if (directory / name).is_dir() and not (directory / name).is_symlink():
+                shutil.rmtree(directory / name)
+    except OSError as error:
+        raise RunError(f"{directory} could not be cleared: {error}. Choose another directory.") from error
+
+
 TREE = Path("runs")
 
-WRITTEN = ("checkpoints/.writing-*", "samples/*-????????.png", "tensorboard/events.*", "metrics.jsonl")
+WRITTEN = ("checkpoints/.writing-*", "samples/*-????????.png", "tensorboard/events.*", "metrics.jsonl", "alarms.jsonl")
 """What a run writes while it goes, beside its checkpoints."""
 
 START = ("checkpoints", "environment.json", "recipe.toml")

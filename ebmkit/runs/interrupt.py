@@ -8,6 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ebmkit.errors import RunError
+
+
+class Interrupted(RunError):
+    """A run that was asked to stop, and did so after a step."""
+
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:

@@ -11,13 +11,14 @@ from pathlib import Path
 from torch import Tensor
 
 from ebmkit.assembly.assemble import Assembly
-from ebmkit.assembly.model import in_data_range
+from ebmkit.assembly.context import in_data_range
 from ebmkit.errors import RunError
 from ebmkit.evaluation.pictures import save_picture
 from ebmkit.protocols.objective import Phases
 from ebmkit.protocols.sampler import Tuning
 from ebmkit.samplers.none import NoSampler
 from ebmkit.sampling.generate import generate
+from ebmkit.sampling.model import model_of
 from ebmkit.sampling.named import its_sampler
 from ebmkit.sampling.plan import plan_of
 from ebmkit.training.monitor import sampler_figures
@@ -38,7 +39,7 @@ class Pictures:
     def __init__(self, directory: Path, assembly: Assembly) -> None:
         self.directory, self.assembly = directory, assembly
         self.n = assembly.recipe.table("pictures").n
-        model = assembly.model()
+        model = model_of(assembly)
         sampler = its_sampler(model)  # one that cannot draw these samples is refused now, and not after training
         self.samples = not assembly.parts.requires.negatives and not isinstance(sampler, NoSampler)
         if self.samples:
@@ -59,7 +60,7 @@ class Pictures:
         if not self.samples:
             return None
         try:
-            return generate(self.assembly.model(step=step), self.n).x
+            return generate(model_of(self.assembly, step=step), self.n).x
         except RunError as error:  # early in training chains may fly, or never come to data: that ends no run
             _log.warning("No picture of step %d: %s", step, error)
             return None

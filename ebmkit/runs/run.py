@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ebmkit.assembly.assemble import Assembly, assemble
 from ebmkit.assembly.complete import Asked, Complete, complete
 from ebmkit.assembly.device import choose_device
-from ebmkit.assembly.model import Model
 from ebmkit.data.spec import DataSpec
+from ebmkit.display.doing import doing
+from ebmkit.display.progress import Progress, Watcher
 from ebmkit.errors import RecipeError, RunError
-from ebmkit.plugins.host import host
+from ebmkit.point import Point
 from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.objective import Objective
 from ebmkit.protocols.sampler import Sampler, Tuning
@@ -25,9 +27,11 @@ from ebmkit.recipes.recipe import Recipe, to_toml
 from ebmkit.runs import checkpoint
 from ebmkit.runs.directory import check_free, clear, newest_checkpoint, recipe_of, write_text
 from ebmkit.runs.environment import environment
-from ebmkit.runs.loop import Progress, Trainer, Watcher
-from ebmkit.runs.observers import plugin_observers
+from ebmkit.runs.given import given_of
+from ebmkit.runs.loop import Trainer
 from ebmkit.samplers.adaptation import for_evaluation
+from ebmkit.sampling.generate import Generated
+from ebmkit.sampling.model import Model, model_of, opened
 from ebmkit.views.frozen import converge_parametrisations
 
 __all__ = ["Progress", "Run", "Watcher", "load", "resume", "run", "train"]
@@ -54,8 +58,16 @@ class Run:
 
     @property
     def energy(self) -> Any:
-        """A module that maps a `Point` to [B] nats, with its averaged weights."""
+        """A module that maps x [B, *event] or a `Point` to [B] nats, with its averaged weights."""
         return self.model.energy
+
+    def score(self, x: Tensor | Point) -> Tensor:
+        """Returns ∇ₓ log p [B, *event]; see `Model.score`."""
+        return self.model.score(x)
+
+    def sample(self, n: int, **how: Any) -> Generated:
+        """Returns n fresh samples; see `Model.sample`."""
+        return self.model.sample(n, **how)
 
     @property
     def sampler(self) -> Sampler:
@@ -100,11 +112,12 @@ def run(recipe: Asked, out: str | Path, *, watch: Watcher | None = None, note: N
         recipe: a `Recipe`, a shipped recipe's name, a TOML file, TOML text or a mapping.
         out: directory; it must not hold a run.
         watch: is told of every step.
-        note: is told, in one line, what was measured and decided at the start.
+        note: is told, in one line each, what was measured and decided at the start and the warnings of the alarms;
+            unset, the warnings are logged.
 
     Raises:
         RecipeError, CapabilityError, DataError: the request was wrong; nothing has been written.
-        DivergenceError: something is not finite any more; the last checkpoint stays.
+        DivergenceError: something is not finite any more, or an alarm left no doubt; the last checkpoint stays.
         RunError: the disk is full, or the run was interrupted (after saving a checkpoint).
     """
     check_free(Path(out))
@@ -115,15 +128,29 @@ def train(made: Complete, out: str | Path, *, watch: Watcher | None = None, note
     """Trains a recipe that is complete, on its data set that is built; see `run`."""
     directory = Path(out)
     check_free(directory)
+    trainer = begun(made, directory, watch=watch, note=note)
+    trainer.train()
+    return load(directory, device=str(trainer.assembly.parts.device), given=given_of(made.recipe))
+
+
+def begun(made: Complete, directory: Path | None, *, watch: Watcher | None = None, note: Note | None = None) -> Trainer:
+    """Returns a run that is ready for its first step: parts built, its recipe written where it has a directory."""
     assembly = assemble(made.recipe, dataset=made.dataset)
-    _write_start(directory, assembly)
+    if directory is not None:
+        _write_start(directory, assembly)
     if note is not None and assembly.choice is not None:
         note(f"engine = {assembly.choice.engine}: {assembly.choice.reason}")
-    Trainer(directory, assembly, watch, plugin_observers(host(), directory)).train()
-    return load(directory, device=str(assembly.parts.device))
+    return Trainer(directory, assembly, watch, note=note)
 
 
-def resume(directory: str | Path, *, steps: int | None = None, watch: Watcher | None = None) -> Run:
+def resume(
+    directory: str | Path,
+    *,
+    steps: int | None = None,
+    watch: Watcher | None = None,
+    note: Note | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> Run:
     """Goes on from the newest checkpoint, exactly as if the run had not stopped.
 
     A run that stopped before its first checkpoint starts over: everything in it is a function of its recipe.
@@ -132,13 +159,15 @@ def resume(directory: str | Path, *, steps: int | None = None, watch: Watcher | 
         directory: of the run.
         steps: new total number of steps; unset, as in the recipe.
         watch: is told of every step.
+        note: is told, in one line each, the warnings of the alarms; unset, they are logged.
+        given: parts that a program handed over, by table: {"energy": net, "data": x}.
 
     Raises:
         CheckpointError: there is no run, or its checkpoint is damaged or foreign.
-        RecipeError: its recipe is damaged, or no steps are left.
+        RecipeError: its recipe is damaged, no steps are left, or a part was handed over and is not given.
     """
     directory = Path(directory)
-    recipe = recipe_of(directory)
+    recipe = recipe_of(directory, given)
     saved = newest_checkpoint(directory)
     if steps is not None:
         recipe = recipe.with_table("run", steps=steps)
@@ -148,29 +177,34 @@ def resume(directory: str | Path, *, steps: int | None = None, watch: Watcher | 
             f"{directory} has made {saved.step} of {total} steps: nothing is left. Give --steps {2 * total}, say."
         )
     assembly = assemble(recipe)
-    trainer = Trainer(directory, assembly, watch, plugin_observers(host(), directory))
+    trainer = Trainer(directory, assembly, watch, note=note)
     if saved is None:
         clear(directory, recipe_too=False)
     else:
         trainer.take(saved)
     write_text(directory / "recipe.toml", to_toml(assembly.recipe))
     trainer.train()
-    return load(directory, device=str(assembly.parts.device))
+    return load(directory, device=str(assembly.parts.device), given=given)
 
 
-def load(run_dir: str | Path, *, device: str | None = None, averaged: bool = True) -> Run:
+def load(
+    run_dir: str | Path, *, device: str | None = None, averaged: bool = True, given: Mapping[str, Any] | None = None
+) -> Run:
     """Loads a run: its energy, sampler, objectives and coordinates. The data set is not needed.
 
     Args:
         run_dir: directory of the run.
         device: another device than the run's.
         averaged: take the moving averages of the weights instead of the last ones.
+        given: parts that a program handed over, by table: {"energy": net}. They take the weights of the run.
 
     Raises:
         CheckpointError: there is no run, or its checkpoint is damaged or foreign.
+        RecipeError: a part of it was handed over and is not given.
     """
     directory = Path(run_dir)
-    recipe = recipe_of(directory)
+    doing(f"loading {directory}")
+    recipe = recipe_of(directory, given)
     saved = checkpoint.load(checkpoint.latest(directory))
     recipe = recipe.with_table("run", device=device or _device_here(recipe.table("run").device))
     assembly = assemble(recipe, data=DataSpec.from_json(saved.data), with_data=False)
@@ -179,7 +213,8 @@ def load(run_dir: str | Path, *, device: str | None = None, averaged: bool = Tru
         checkpoint.take(module, saved.tensors.get(f"ema.{name}" if averaged else name, {}), name)
         converge_parametrisations(module)
     tuning = _on(parts.device, for_evaluation(checkpoint.unflatten(saved.tensors.get("tuning", {}))))
-    return Run(directory=directory, model=assembly.model(step=saved.step, tuning=tuning, name=str(directory)))
+    model = model_of(assembly, step=saved.step, tuning=tuning, name=str(directory))
+    return Run(directory=directory, model=opened(model))
 
 
 def _device_here(recorded: str) -> str:

@@ -12,7 +12,7 @@ from ebmkit.protocols.sampler import Tuning
 from ebmkit.recipes.recipe import Recipe
 from ebmkit.runs import checkpoint
 from ebmkit.runs.checkpoint import Saved
-from ebmkit.samplers.warmup import warming
+from ebmkit.training.chains import first_tuning
 from ebmkit.training.ema import Averages
 from ebmkit.training.optim import Optimisers, load_optimiser_tensors, optimiser_tensors
 from ebmkit.training.parts import Parts
@@ -33,7 +33,7 @@ class TrainingState:
         self.parts = parts
         self.optimisers = Optimisers(self.owners, {name: recipe.owner(name) for name in self.owners}, run.steps)
         self.averages = Averages(self.owners, run)
-        self.tuning: Tuning = warming(parts.sampler) if parts.requires.negatives else {}
+        self.tuning: Tuning = first_tuning(parts)
         self.step = 0
 
     def saved(self, data: DataSpec) -> Saved:

@@ -14,7 +14,7 @@ from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import EnergyView
 from ebmkit.protocols.sampler import SamplerInfo, SamplerState, Tail, Tuning
-from ebmkit.samplers.declarations.gibbs import GWG, GwgConfig
+from ebmkit.samplers.declarations.gibbs import GWG, GibbsWithGradientsConfig
 from ebmkit.samplers.gibbs import gibbs_draw
 from ebmkit.samplers.metropolis import Evaluated, Target, build_target, choose, no_tail
 
@@ -115,7 +115,7 @@ class GibbsWithGradients:
 
     traits = GWG
 
-    def __init__(self, *, config: GwgConfig, target: Target, values: Values) -> None:
+    def __init__(self, *, config: GibbsWithGradientsConfig, target: Target, values: Values) -> None:
         self.config, self.target, self.values = config, target, values
 
     def init(self, point: Point, rng: Generator, tuning: Tuning | None = None) -> SamplerState:
@@ -170,7 +170,7 @@ class GibbsWithGradients:
         return new, log_accept_ratio(chains.energy, new.energy, log_chance(logits, index), log_back)
 
 
-def build_gwg(config: GwgConfig, context: BuildContext) -> GibbsWithGradients:
+def build_gwg(config: GibbsWithGradientsConfig, context: BuildContext) -> GibbsWithGradients:
     """Builds the sampler; raises CapabilityError where the data say that x has other values than the config."""
     if config.values not in ("auto", context.x_values) and context.x_values != "real":
         raise CapabilityError(

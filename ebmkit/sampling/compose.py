@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from ebmkit.assembly.model import Model
 from ebmkit.energies.compose import Composition, mixture, product
 from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.point import Point
@@ -18,6 +17,7 @@ from ebmkit.protocols.energy import Energy, abilities_of, evaluate
 from ebmkit.protocols.guided import guidance_strength
 from ebmkit.recipes.recipe import to_toml
 from ebmkit.sampling.given import LARGEST, latent_direction
+from ebmkit.sampling.model import Model
 from ebmkit.sampling.named import with_named_sampler
 from ebmkit.sampling.variants import slower
 

@@ -9,21 +9,23 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.assembly.model import Model
 from ebmkit.errors import RecipeError, RunError
 from ebmkit.point import Point
 from ebmkit.protocols.energy import EnergyView
 from ebmkit.rng import stream
 from ebmkit.sampling.given import condition
-from ebmkit.sampling.named import fresh_chains, ready
+from ebmkit.sampling.model import Model
+from ebmkit.sampling.named import ready
 from ebmkit.sampling.plan import Plan, plan_of
+from ebmkit.sampling.starts import check_starts, fresh_chains, started
+from ebmkit.sampling.summary import Printer
 from ebmkit.sampling.transitions import Taken, Watch, after_transitions, at_visits
 from ebmkit.sampling.variants import without_augmentation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Generated:
-    """Fresh samples.
+    """Fresh samples; `print` them for what they cost and what is wrong with them, which a notebook shows too.
 
     Attributes:
         x: [n, *event] in the value range of the data, on the CPU.
@@ -58,11 +60,24 @@ class Generated:
         )
         return tuple(note for note in (self.plan.bias(), late if self.n_late else "") if note)
 
+    def __repr__(self) -> str:
+        return f"Generated(x: {list(self.x.shape)}, {self.n_gradients:,} gradients a sample)"
+
+    def __str__(self) -> str:
+        rate = "" if self.accept_rate is None else f", acceptance {self.accept_rate:.2f}"
+        how = f"at visit {self.plan.visits} to data" if self.plan.visits else f"after {self.transitions:,} transitions"
+        cost = f"{self.n_gradients:,} gradients a sample{rate}, {self.seconds:.1f} s"
+        return "\n".join([f"{len(self.x):,} samples {list(self.x.shape[1:])}, each taken {how}: {cost}", *self.notes])
+
+    def _repr_pretty_(self, printer: Printer, cycle: bool) -> None:
+        printer.text(str(self))
+
 
 def generate(
     model: Model,
     n: int,
     *,
+    start: Tensor | None = None,
     given: Mapping[str, str] | None = None,
     strength: float | None = None,
     transitions: int | None = None,
@@ -82,6 +97,7 @@ def generate(
     Args:
         model: as `ebmkit.load` returns it, or composed of several by `ebmkit.sampling.compose`. It is not changed.
         n: number of chains.
+        start: x [n, *event] in the value range of the data, where the chains start; unset, they start from the prior.
         given: coordinate → value (`{"label": "3"}`), or `{"latent": "class:3*1,class:7*-0.5"}`. Parts of the sampler
             that move nothing else are left out.
         strength: of a given latent, β in nats; unset: that of training.
@@ -105,6 +121,7 @@ def generate(
         raise RecipeError(f"Sampling needs at least one chain, found n = {n}.")
     if strength is not None and "latent" not in (given or {}):
         raise RecipeError("--given-strength weighs a given latent: add --given latent=….")
+    check_starts(start, n, model.data.event_shape)
     seed = model.recipe.table("run").seed if seed is None else seed
     fixed = condition(model, given or {}, strength)
     model = ready(model, fixed, seed)
@@ -113,8 +130,10 @@ def generate(
     view, begun, batches = model.view(), time.monotonic(), list[Taken]()
     for first in range(0, n, size):
         rng = stream(seed, 0, f"generate {seed} {first}", model.device)
-        start = fresh_chains(model, min(size, n - first), rng, fixed)
-        batches.append(_taken(model, view, plan, start, rng, watch))
+        chains = fresh_chains(model, min(size, n - first), rng, fixed)
+        if start is not None:
+            chains = started(model, chains, start[first : first + size], fixed)
+        batches.append(_taken(model, view, plan, chains, rng, watch))
     return _joined(model, batches, plan, time.monotonic() - begun)
 
 

@@ -14,13 +14,13 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from ebmkit.assembly.build import build_dataset
-from ebmkit.assembly.model import Model
 from ebmkit.errors import CapabilityError, DataError, RecipeError
 from ebmkit.plugins.host import host
 from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.dataset import Dataset
 from ebmkit.protocols.energy import Energy, abilities_of
 from ebmkit.protocols.guided import Encodes, guidance_strength
+from ebmkit.sampling.model import Model
 
 N_CLASS_IMAGES = 500
 """Training images of a class whose latents are averaged."""

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 
-from torch import Generator, Tensor
+from torch import Tensor
 
 from ebmkit.assembly.assemble import build_sampler
 from ebmkit.assembly.checks import check_draws, check_values
-from ebmkit.assembly.model import Model
-from ebmkit.plugins.host import host
-from ebmkit.point import Point
-from ebmkit.prior import Fresh
 from ebmkit.protocols.sampler import Sampler, Tuning
 from ebmkit.recipes.recipe import Part
 from ebmkit.recipes.tables import samplers_named
 from ebmkit.rng import stream
 from ebmkit.samplers.none import NoSampler
+from ebmkit.sampling.chosen_sampler import quick_to_adapt
+from ebmkit.sampling.model import Model
 from ebmkit.sampling.sample import sample
+from ebmkit.sampling.starts import fresh_chains
 from ebmkit.sampling.variants import holding
 
 N_CHAINS, N_TRANSITIONS = 64, 50
@@ -58,7 +57,7 @@ def its_sampler(model: Model) -> Sampler:
     names = samplers_named(model.recipe.table("sample").sampler)
     if not names:
         return model.sampler
-    sampler = build_sampler([_quick_to_adapt(name) for name in names], model.context())
+    sampler = build_sampler([quick_to_adapt(Part(name)) for name in names], model.context())
     check_values(sampler, model.coordinates, model.data.x_values)
     check_draws(sampler)
     return sampler
@@ -69,12 +68,6 @@ def _has_chains(model: Model) -> bool:
     return not model.objectives or any(objective.requires.negatives for objective in model.objectives.values())
 
 
-def _quick_to_adapt(name: str) -> Part:
-    """Returns a sampler with its defaults, but that its step learns from each transition, where it can."""
-    has = {field.name for field in fields(host().get("sampler", name).config)}
-    return Part(name, {"adapt": "dual-averaging", "adapt_every": 1} if {"adapt", "adapt_every"} <= has else {})
-
-
 def _adapted(model: Model, given: Mapping[str, Tensor], seed: int) -> Tuning:
     start = fresh_chains(model, N_CHAINS, stream(seed, 0, "tuning", model.device), given)
     first = model.sampler.init(start, stream(seed, 0, "tuning chains", model.device), model.tuning).tuning
@@ -83,12 +76,6 @@ def _adapted(model: Model, given: Mapping[str, Tensor], seed: int) -> Tuning:
     return sample(
         model.view(), model.sampler, start, transitions=1, burn_in=N_TRANSITIONS, seed=seed, tuning=model.tuning
     ).tuning
-
-
-def fresh_chains(model: Model, n: int, rng: Generator, given: Mapping[str, Tensor]) -> Point:
-    """Returns n chains from the prior that generation starts from, which hold what is given."""
-    rows = {key: value.to(model.device).expand(n, *value.shape).contiguous() for key, value in given.items()}
-    return Fresh(model.context())(n, rng, "generation").with_aux(**rows)
 
 
 def _has_steps(tuning: Tuning) -> bool:

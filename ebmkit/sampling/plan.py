@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ebmkit.assembly.model import Model
 from ebmkit.errors import CapabilityError, RecipeError
+from ebmkit.sampling.model import Model
 
 TRANSITIONS = 10
 """Transitions of a chain, where neither the recipe nor the caller says."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ebmkit.assembly.model import Model
 from ebmkit.point import Point
 from ebmkit.protocols.energy import EnergyView
 from ebmkit.protocols.sampler import SamplerInfo, SamplerState
 from ebmkit.samplers.acceptance import acceptance
+from ebmkit.sampling.model import Model
 from ebmkit.sampling.moved import moved
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ebmkit.assembly.model import Model
 from ebmkit.errors import CapabilityError
 from ebmkit.protocols.sampler import Rescalable, Sampler, Tuning
 from ebmkit.recipes.tables import samplers_named
 from ebmkit.samplers.sequence import Sequence, without
+from ebmkit.sampling.model import Model
 
 
 def holding(model: Model, names: frozenset[str]) -> Model:

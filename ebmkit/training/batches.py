@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from ebmkit.data.loaded import as_batch
 from ebmkit.errors import DataError
 from ebmkit.point import Batch
 from ebmkit.protocols.dataset import Dataset
@@ -47,3 +49,15 @@ def batch_rows(n: int, batch_size: int, step: int, seed: int) -> Tensor:
 @lru_cache(maxsize=2)
 def _shuffled(n: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(n, generator=stream(seed, epoch, "epoch"))
+
+
+def batch_of(data: Batch | Tensor | Sequence[Tensor], device: torch.device) -> Batch:
+    """Returns data of one training step as a batch on a device: x [B, *event], (x, y) or a `Batch`.
+
+    Raises:
+        DataError: it is something else.
+    """
+    if isinstance(data, Batch):
+        return data
+    batch = as_batch(data)
+    return Batch(x=batch.x.to(device).float(), y=None if batch.y is None else batch.y.to(device))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 
@@ -50,6 +50,11 @@ class Parts:
     def requires(self) -> Requires:
         """What the objectives ask of the phases, together."""
         return reduce(lambda a, b: a | b, (objective.requires for objective in self.objectives.values()))
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Yields every parameter that training moves: of the energy, and of objectives that own some."""
+        for module in self.owners().values():
+            yield from module.parameters()
 
     def owners(self) -> dict[str, nn.Module]:
         """The modules that own parameters: the energy (its wrappers included) and objectives that are modules."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,7 +16,9 @@ from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.objective import Phases
 from ebmkit.protocols.sampler import SamplerInfo, Tuning
 from ebmkit.rng import stream
-from ebmkit.training.chains import ADVICE, Chains, move_chains
+from ebmkit.training.alarms.table import advice
+from ebmkit.training.batches import batch_of
+from ebmkit.training.chains import Chains, first_tuning, move_chains
 from ebmkit.training.monitor import step_metrics
 from ebmkit.training.parts import Parts
 from ebmkit.views.frozen import iterate_parametrisations
@@ -26,7 +28,15 @@ Update = Callable[[Mapping[str, Tensor]], None]
 
 @dataclass(frozen=True, kw_only=True)
 class StepReport:
-    """What one training step did. Losses and metrics are tensors on the device until somebody reads them."""
+    """What one training step did. Losses and metrics are tensors on the device until somebody reads them.
+
+    Attributes:
+        step: its number.
+        losses: scalars, "OBJECTIVE.LOSS"; with their graph where the caller is to go backward.
+        metrics: scalars.
+        phases: what was scored.
+        tuning: of the sampler, after the step.
+    """
 
     step: int
     losses: Mapping[str, Tensor]
@@ -34,21 +44,38 @@ class StepReport:
     phases: Phases
     tuning: Tuning
 
+    @property
+    def loss(self) -> Tensor:
+        """The sum of the losses, a scalar: what a loop of one's own goes backward through."""
+        return torch.stack(list(self.losses.values())).sum()
 
-def train_step(parts: Parts, batch: Batch, step: int, tuning: Tuning, update: Update) -> StepReport:
-    """Makes one training step.
+
+def train_step(
+    parts: Parts,
+    batch: Batch | Tensor | Sequence[Tensor],
+    step: int,
+    tuning: Tuning | None = None,
+    update: Update | None = None,
+) -> StepReport:
+    """Makes one training step: lifts the data, moves the chains, scores both phases.
+
+    In a loop of one's own, leave `update` out, go backward through `report.loss`, and step an optimiser of one's own
+    over `parts.parameters()`. The view that chains see is refreshed here, at each step.
 
     Args:
-        parts: built parts.
-        batch: clean data.
+        parts: built parts, as `ebmkit.parts` makes them.
+        batch: clean data: x [B, *event], (x, y), or a `Batch`; it is moved to the device of the parts.
         step: its number, from 1; with the seed it fixes every random draw.
-        tuning: of the sampler.
+        tuning: of the sampler, `report.tuning` of the step before; None at the first.
         update: takes the losses, goes backward and moves the parameters.
 
     Raises:
+        DataError: the batch is no data, or not finite.
         DivergenceError: a chain or a loss is not finite; no parameter has changed, and no such chain was stored.
         PluginError: an objective changed a phase in place, or returned a loss that is not a scalar.
     """
+    batch = batch_of(batch, parts.device)
+    tuning = first_tuning(parts) if tuning is None else tuning
     if parts.checker is not None:
         parts.checker(parts, batch, step, tuning)
     with parametrize.cached():
@@ -60,8 +87,9 @@ def train_step(parts: Parts, batch: Batch, step: int, tuning: Tuning, update: Up
             losses = score(parts, phases)
         _check_losses(losses, step)
         metrics = step_metrics(parts, phases, info, tuning)
-        update(losses)
-    losses = {name: loss.detach() for name, loss in losses.items()}
+        if update is not None:
+            update(losses)
+            losses = {name: loss.detach() for name, loss in losses.items()}
     return StepReport(step=step, losses=losses, metrics=metrics, phases=phases, tuning=tuning)
 
 
@@ -119,7 +147,9 @@ def _check_losses(losses: Mapping[str, Tensor], step: int) -> None:
         raise PluginError("No objective returned a loss: there is nothing to minimise.")
     if not bool(torch.isfinite(torch.stack([loss.detach().float() for loss in losses.values()])).all()):
         found = ", ".join(f"{name} = {float(loss.detach()):g}" for name, loss in losses.items())
-        raise DivergenceError(f"Step {step}: a loss is not finite ({found}). {ADVICE}")
+        raise DivergenceError(
+            f"Step {step}: a loss is not finite ({found}). Nothing was updated. {advice('loss-not-finite')}"
+        )
 
 
 def _versions(phases: Phases) -> list[int]:

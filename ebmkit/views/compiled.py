@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ebmkit.display.doing import doing
 from ebmkit.errors import CapabilityError
 from ebmkit.views.agreement import disagreement
 from ebmkit.views.specialised import Function
@@ -27,6 +28,7 @@ def compiled(function: Function, tensors: tuple[Tensor, ...], tolerance: float) 
     Raises:
         CapabilityError: it cannot be compiled here, or computes something else when it is.
     """
+    doing("compiling the energy")
     from torch import _inductor as inductor  # a second to import, for who compiles alone
     from torch.fx.experimental.proxy_tensor import make_fx
 

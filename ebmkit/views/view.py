@@ -14,6 +14,7 @@ from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
 from ebmkit.protocols.energy import Energy, Loop, abilities_of, at_least_fp32, evaluate, levels_of
 from ebmkit.views.chunks import Rows
+from ebmkit.views.freshness import Freshness
 from ebmkit.views.frozen import Form, FrozenCopy, converge_parametrisations, iterate_parametrisations, parametrised
 from ebmkit.views.passes import Engine, Passes
 
@@ -49,38 +50,50 @@ class FrozenView:
         self._fast_form: Form = "exact" if plain else "fp32"
         self._gradient_form: Form = "bf16" if precision == "bf16" else self._fast_form
         self._copies: dict[Form, FrozenCopy] = {}
+        self._freshness = Freshness(live)
 
     @property
     def constant(self) -> Energy:
         """The energy with its parameters held constant: gradients reach the point alone, in the view's precision."""
+        self._follow()
         module: Energy = (
             self._copy("exact").module if self.precision == "fp32" else ConstantEnergy(self._copy("bf16").module)
         )
         return module
 
     def refresh(self) -> None:
-        """Copies the live weights; call it after each optimiser step."""
+        """Copies the live weights. It is done by itself where they changed since the last copy; see `Freshness`."""
+        self._freshness.mark()
         for frozen in self._copies.values():
             frozen.refresh()
 
     def energy(self, point: Point) -> Tensor:
         """Returns the energies [B], nats, in fp32."""
+        self._follow()
         return self.passes.value(partial(self._ask, form="exact", ability="energy"), point)
 
     def levels(self, point: Point, name: str) -> Tensor:
         """Returns the energies [B, L] of all values of a discrete coordinate given all else, nats, in fp32."""
+        self._follow()
         return self.passes.value(partial(self._ask, form="exact", ability=levels_of(name)), point.without(name))
 
     def gradient(self, point: Point) -> Tensor:
         """Returns ∇ₓE [B, *event], nats per data unit, in the dtype and memory format of x."""
+        self._follow()
         with _autocast(point.x.device.type, enabled=False):
             return self.passes.gradient(point)
 
     def energy_and_gradient(self, point: Point) -> tuple[Tensor, Tensor]:
         """Returns the energies [B] in fp32 and the gradient, from one pass where the gradient is fp32 too."""
+        self._follow()
         with _autocast(point.x.device.type, enabled=False):
             energy, gradient = self.passes.energy_and_gradient(point)
         return (energy if self.precision == "fp32" else self._fast_energy(point)), gradient
+
+    def _follow(self) -> None:
+        """Copies the weights where they may have changed: nobody samples those of an earlier step unawares."""
+        if self._freshness.is_stale():
+            self.refresh()
 
     def _fast_energy(self, point: Point) -> Tensor:
         """Returns the energies in fp32 as a gradient in fp32 would give them, equal to `energy` within rounding."""
@@ -93,6 +106,7 @@ class FrozenView:
 
     def moves(self, key: Hashable, loop: Loop, point: Point, noise: Tensor) -> Tensor:
         """Returns x after the moves of a loop, captured as one graph; see `Passes.moves`."""
+        self._follow()
         with _autocast(point.x.device.type, enabled=False):
             return self.passes.moves(key, loop, point, noise)
 
@@ -192,7 +206,7 @@ def view(
             it found as `passes.chunk`. The random stream does not depend on it, values only by rounding.
 
     Returns:
-        An `EnergyView`; `refresh()` copies a module's weights again.
+        An `EnergyView`. A module's weights are copied again by themselves when an optimiser moved them.
 
     Raises:
         CapabilityError: the precision or engine is unknown, the engine cannot run here, or the chunk is no count.

@@ -15,6 +15,7 @@ from ebmkit.errors import CapabilityError, CheckpointError, RecipeError
 from ebmkit.recipes.recipe import Recipe, from_mapping
 from ebmkit.rng import stream
 from ebmkit.training.step import run_phases
+from ebmkit.views.engine_choice import MANY_GRADIENTS
 
 FACTS = DataSpec(event_shape=(1, 28, 28), value_range=(0.0, 1.0), n_classes=2, class_names=("a", "b"), n_data=5)
 
@@ -82,7 +83,10 @@ def test_a_recorded_engine_is_used_in_training_and_loading_stays_eager(monkeypat
     assert loaded.parts.view.passes.engine == "eager" and loaded.recipe.table("run").engine == "compile"
 
 
-def test_measuring_changes_no_number_of_the_run() -> None:
+@pytest.mark.parametrize("many", [MANY_GRADIENTS, 10**12])
+def test_measuring_changes_no_number_of_the_run(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a gradient is timed alone, or a trial transition is made as in a longer run."""
+    monkeypatch.setattr("ebmkit.views.engine_choice.MANY_GRADIENTS", many)
     measured, told = assemble(lengthy()), assemble(lengthy(engine="eager", chunk=0))
     batch = measured.dataset.batch(torch.arange(8), stream(0, 1, "data"))
     first, second = (run_phases(assembly.parts, batch, 1, {})[0].negative for assembly in (measured, told))

@@ -39,6 +39,7 @@ def core_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("EBMKIT_STRICT", raising=False)
     monkeypatch.delenv("EBMKIT_DATA", raising=False)
     monkeypatch.setattr(plugins, "_host", None)
+    monkeypatch.setattr("ebmkit.display.doing.PATIENCE", 3600.0)  # a slow machine says nothing more
     monkeypatch.chdir(tmp_path)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ebmkit.data.cifar import ARCHIVE, BATCHES, FOLDER, build_cifar10
-from ebmkit.data.declarations import FilesConfig
+from ebmkit.data.files_config import FilesConfig
 from ebmkit.errors import DataError
 from ebmkit.plugins.context import BuildContext
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from ebmkit.data.declarations import FilesConfig
+from ebmkit.data.files_config import FilesConfig
 from ebmkit.data.idx import DIGITS, FILES, GARMENTS, build_fashion_mnist, build_mnist, parse_idx, read_idx
 from ebmkit.errors import DataError
 from ebmkit.plugins.context import BuildContext

@@ -13,7 +13,7 @@ from torch._subclasses import FakeTensorMode
 import ebmkit
 from ebmkit import BuildContext, Point, Tail
 from ebmkit.errors import CapabilityError
-from ebmkit.samplers.declarations.gibbs import GwgConfig
+from ebmkit.samplers.declarations.gibbs import GibbsWithGradientsConfig
 from ebmkit.samplers.gibbs_with_gradients import Binary, OneHot, build_gwg
 from tests.samplers.doubles import Counting, WrongDrift
 from tests.samplers.targets import seeded
@@ -39,7 +39,7 @@ class Listed:
 
     def sampler(self, temperature=1.0, **config):
         context = BuildContext(event_shape=self.states.shape[1:], value_range=self.value_range, temperature=temperature)
-        return build_gwg(GwgConfig(**{"moves": 5, "values": self.values, **config}), context)
+        return build_gwg(GibbsWithGradientsConfig(**{"moves": 5, "values": self.values, **config}), context)
 
     def chi_square(self, point, temperature=1.0):
         """Returns z of Pearson's statistic over all states (Wilson, Hilferty: its cube root is normal)."""
@@ -233,7 +233,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("values", "x", "said"), WRONG)
 def test_x_of_other_values_is_refused_before_the_first_move(values, x, said):
-    sampler = build_gwg(GwgConfig(values=values), BuildContext())
+    sampler = build_gwg(GibbsWithGradientsConfig(values=values), BuildContext())
     with pytest.raises(CapabilityError, match=said):
         sampler.init(Point(x=x), seeded(0))
 

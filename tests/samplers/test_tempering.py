@@ -17,7 +17,7 @@ from ebmkit.coordinates.replicas import Replicas, build_replicas
 from ebmkit.errors import CapabilityError
 from ebmkit.samplers.acceptance import trials_by_value
 from ebmkit.samplers.adaptation import adapted
-from ebmkit.samplers.declarations.gibbs import GwgConfig
+from ebmkit.samplers.declarations.gibbs import GibbsWithGradientsConfig
 from ebmkit.samplers.declarations.tempering import COMPONENTS, TemperingConfig
 from ebmkit.samplers.gibbs_with_gradients import build_gwg
 from ebmkit.samplers.tempering import Tempered, Tempering, build_tempering, exchange, geometric_ladder
@@ -138,7 +138,7 @@ def test_another_sampler_can_move_the_replicas():
         return -2.5 * (s * s.roll(1, dims=1)).sum(dim=1) - 0.05 * s.sum(dim=1)
 
     context = BuildContext(event_shape=(8,), value_range=(-1.0, 1.0))
-    child = build_gwg(GwgConfig(moves=4), context)
+    child = build_gwg(GibbsWithGradientsConfig(moves=4), context)
     states = 2 * torch.cartesian_prod(*[torch.arange(2.0)] * 8) - 1
     chance = torch.softmax(-ring(Point(x=states)).double(), dim=0)
     up = float(chance[states.sum(dim=1) > 0].sum())

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ebmkit.assembly.assemble import build_coordinates, build_sampler
-from ebmkit.assembly.model import Model
 from ebmkit.data.spec import DataSpec
 from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.plugins.context import BuildContext
@@ -21,6 +20,7 @@ from ebmkit.point import Point
 from ebmkit.recipes.recipe import Part, Recipe
 from ebmkit.sampling.compose import Composed, compose
 from ebmkit.sampling.generate import generate
+from ebmkit.sampling.model import Model
 
 SGLD = Part("sgld", {"moves": 200, "step_size": 0.01, "noise": sqrt(0.02)})
 MALA = Part("mala", {"moves": 40, "step_size": 0.5, "adapt": "off"})

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ebmkit.assembly.build import build
-from ebmkit.assembly.model import Model
 from ebmkit.coordinates.label import Label
 from ebmkit.data.spec import DataSpec
 from ebmkit.errors import CapabilityError, RecipeError, RunError
@@ -24,6 +23,7 @@ from ebmkit.protocols.traits import SamplerTraits
 from ebmkit.recipes.recipe import Recipe
 from ebmkit.samplers.sequence import Sequence
 from ebmkit.sampling.generate import generate
+from ebmkit.sampling.model import Model
 from ebmkit.sampling.plan import Plan
 from ebmkit.sampling.transitions import Moment
 from ebmkit.sampling.variants import holding
@@ -263,6 +263,17 @@ def test_early_visits_and_late_chains_are_noted() -> None:
     assert early[1].startswith("4 of 8 chains had not come to data 3 times within 10 transitions and are left out")
     assert len(usual) == 1 and usual[0].startswith("4 of 8 chains had not come to data 10 times")
     assert generate(run_of(mala()), 2, transitions=1).notes == ()
+
+
+def test_samples_print_what_they_cost_and_what_is_wrong() -> None:
+    made = generate(run_of(mala()), 3, transitions=2)
+    first, *notes = str(made).splitlines()
+    assert (
+        first.startswith("3 samples [") and "each taken after 2 transitions: 6 gradients a sample, acceptance" in first
+    )
+    assert notes == [] and "tensor" not in repr(made)
+    early = generate(noisy_run(Scripted()), 8, visits=3, transitions=10)
+    assert "each taken at visit 3 to data" in str(early) and str(early).splitlines()[1:] == list(early.notes)
 
 
 @pytest.mark.parametrize("value", [0, 2])

@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from ebmkit import CapabilityError, Point, Recipe
-from ebmkit.assembly.model import Model
 from ebmkit.coordinates.label import Label
 from ebmkit.data.spec import DataSpec
 from ebmkit.recipes.recipe import Part
 from ebmkit.samplers.none import NoSampler
 from ebmkit.sampling.compose import compose
 from ebmkit.sampling.generate import generate
+from ebmkit.sampling.model import Model
 
 
 class Wells(nn.Module):

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from ebmkit.assembly.build import build
-from ebmkit.assembly.model import Model
 from ebmkit.data.spec import DataSpec
 from ebmkit.recipes.recipe import Part, Recipe
 from ebmkit.samplers.sequence import Sequence
+from ebmkit.sampling.model import Model
 from ebmkit.sampling.variants import slower
 
 

@@ -76,8 +76,33 @@ def test_an_engine_that_is_not_faster_is_left(slower: float, clock: Callable[...
 def test_what_cannot_pay_is_not_tried(clock: Callable[..., None]) -> None:
     clock(eager=10.0, compile=0.1)
     made: list[str] = []
-    _, found = chosen(made, SHORT)
-    assert made == ["eager"] and found.engine == "eager" and "0.5 s" in found.reason, "10 ms × 5 moves × 10 steps"
+    _, found = chosen(made, 100)
+    assert made == ["eager"] and found.engine == "eager" and "5 s" in found.reason, "10 ms × 5 moves × 100 steps"
+
+
+def test_a_short_run_makes_no_trial_transition(clock: Callable[..., None]) -> None:
+    clock(eager=10.0)
+    made: list[str] = []
+    sampler = build("sampler", "sgld", context=BuildContext(event_shape=(2,)))
+    sampler.step = sampler.init = None  # whoever called them would fail
+    _, found = choose_engine(make(made), sampler, POINT, stream(0, 0, "engine"), steps=SHORT)
+    assert made == ["eager"] and found.engine == "eager" and "10 steps are too few" in found.reason
+
+
+def test_a_sampler_of_many_gradients_is_no_reason_to_try_in_a_short_run(clock: Callable[..., None]) -> None:
+    """The first look supposes `MANY_GRADIENTS`; what a trial transition counts can only be fewer, or far from short."""
+    clock(eager=10.0, compile=0.1)
+    enough = round(choice.WORTH_TRYING * choice.COMPILE_SECONDS / (10e-3 * choice.MANY_GRADIENTS))
+    kept = [chosen([], steps, moves=choice.MANY_GRADIENTS)[1].engine for steps in (enough - 1, enough)]
+    assert kept == ["eager", "compile"]
+
+
+def test_a_graph_is_tried_where_its_capture_can_pay() -> None:
+    class OnCuda:
+        x = type("X", (), {"device": torch.device("cuda")})
+
+    enough = round(choice.WORTH_TRYING * choice.CAPTURE_TRANSITIONS)
+    assert [choice._candidates(OnCuda(), 0.0, steps) for steps in (enough - 1, enough)] == [[], ["graph"]]  # type: ignore[arg-type]
 
 
 def test_the_line_is_where_the_run_samples_long_enough(clock: Callable[..., None]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ebmkit.plugins.component import Component, Selection
 from ebmkit.recipes.recipe import SINGLES
@@ -39,6 +39,7 @@ class Choice:
         reason: why it was added, "" where it was named.
         set_by_need: settings that other parts ask for; the user's beat them.
         set_by_need_of: setting → why.
+        built: the part itself, where a program handed it over.
     """
 
     table: str
@@ -48,6 +49,7 @@ class Choice:
     reason: str = ""
     set_by_need: dict[str, object] = field(default_factory=dict)
     set_by_need_of: dict[str, str] = field(default_factory=dict)
+    built: Any = None
     _config: DataclassInstance | None = None
 
     @property

@@ -10,6 +10,7 @@ from ebmkit.errors import CapabilityError, EbmkitError, RecipeError
 from ebmkit.plugins.component import Include, Need, Selection
 from ebmkit.plugins.host import Host
 from ebmkit.protocols.traits import SamplerTraits
+from ebmkit.recipes.declared import declaration_of
 from ebmkit.recipes.recipe import LISTS, SINGLES, Part, Recipe, kind_of, table_of
 from ebmkit.recipes.resolver.assumed import Assumed
 from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice, Key, settled
@@ -95,10 +96,9 @@ class Draft:
         self.choices.insert(place, choice)
         self.left_out = {other: reason for other, reason in self.left_out.items() if other.key != choice.key}
 
-    def data(self) -> Part:
-        """Returns the data set that was chosen, with every setting."""
-        (choice,) = self.of("data")
-        return Part(choice.name, settings_of(self.settled(choice)))
+    def part(self, choice: Choice) -> Part:
+        """Returns a choice as a recipe holds it, with every setting."""
+        return Part(choice.name, settings_of(self.settled(choice)), choice.built)
 
     def problem(self, message: str) -> None:
         """Keeps what cannot be met; it counts only if the pass turns out to assume the truth."""
@@ -232,10 +232,10 @@ class Draft:
         if table in SINGLES and len(parts) > 1:
             raise RecipeError(f"A recipe has one [{table}], found {', '.join(part.use for part in parts)}.")
         for index, part in enumerate(parts):
-            component = self.host.get(kind_of(table), part.use)
+            component = declaration_of(kind_of(table), part, self.host)
             if table != "sampler" and any(choice.name == part.use for choice in self.of(table)):
                 raise RecipeError(f"{table} '{part.use}' is named twice: one is enough.")
-            choice = Choice(table, component, {}, index, reason)
+            choice = Choice(table, component, {}, index, reason, built=part.built)
             choice.given = {**part.settings, **settings_for(self.overrides, choice)}
             self.choices.append(choice)
 

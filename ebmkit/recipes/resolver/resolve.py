@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from ebmkit.errors import CapabilityError
 from ebmkit.plugins.component import Include, Need
 from ebmkit.plugins.host import Host
-from ebmkit.recipes.recipe import LISTS, SINGLES, Part, Recipe, table_of
+from ebmkit.recipes.recipe import LISTS, SINGLES, Recipe, table_of
 from ebmkit.recipes.resolver.assumed import Assumed
 from ebmkit.recipes.resolver.checks import check
 from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice
@@ -146,9 +146,7 @@ def _provide(draft: Draft, prefix: str = "") -> bool:
 def _finish(draft: Draft) -> Resolution:
     check(draft)
     notes = tuple(_notes(draft))
-    parts = {
-        t: tuple(Part(c.name, settings_of(draft.settled(c))) for c in draft.ordered(t)) for t in (*SINGLES, *LISTS)
-    }
+    parts = {table: tuple(draft.part(choice) for choice in draft.ordered(table)) for table in (*SINGLES, *LISTS)}
     asked = {name: draft.recipe.with_table(name, **settings_of_table(draft.overrides, name)) for name in TABLES}
     asked["run"] = asked["run"].with_table("run", temperature=draft.temperature()[0])
     tables = {name: settings_of(recipe.table(name)) for name, recipe in asked.items()}

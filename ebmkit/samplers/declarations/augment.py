@@ -8,9 +8,11 @@ from typing import Annotated, Literal
 from annotated_types import Interval
 
 from ebmkit.plugins.component import Component, Selection
+from ebmkit.plugins.short_repr import short_repr
 from ebmkit.protocols.traits import SamplerTraits
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AugmentConfig:
     """A random augmentation of every chain, as the published samplers apply before Langevin moves.

@@ -9,9 +9,11 @@ from annotated_types import Ge, MinLen
 
 from ebmkit.plugins.component import Component, Need, Selection
 from ebmkit.plugins.numbers import Count
+from ebmkit.plugins.short_repr import short_repr
 from ebmkit.protocols.traits import SamplerTraits
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GibbsConfig:
     """An exact draw of one discrete coordinate given all else.
@@ -33,8 +35,9 @@ class GibbsConfig:
         return replace(self, coordinate=meant[0]) if len(meant) == 1 else self
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
-class GwgConfig:
+class GibbsWithGradientsConfig:
     """One entry of a discrete x changes in a move, chosen by the gradient, and is accepted or rejected.
 
     Attributes:
@@ -109,7 +112,7 @@ COMPONENTS = (
     Component(
         kind="sampler",
         name="gibbs-with-gradients",
-        config=GwgConfig,
+        config=GibbsWithGradientsConfig,
         build="ebmkit.samplers.gibbs_with_gradients:build_gwg",
         summary="exact moves of binary or one-hot x, one entry at a time, the gradient says which",
         cite="Grathwohl, Swersky, Hashemi, Duvenaud, Maddison, Oops I took a gradient: scalable sampling for discrete "

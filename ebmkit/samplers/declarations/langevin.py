@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt
 
 from ebmkit.plugins.component import Component, Need, Selection
 from ebmkit.plugins.numbers import Count, Positive
+from ebmkit.plugins.short_repr import short_repr
 from ebmkit.protocols.traits import SamplerTraits, X
 
 USUAL_STEP_SIZE, USUAL_NOISE = 100.0, 0.001
@@ -22,6 +23,7 @@ SGLD = SamplerTraits(bias_order=1, tail="keeps")
 UNDERDAMPED = SamplerTraits(moves=frozenset({X, "momentum"}), bias_order=2, tail="keeps")
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SgldConfig:
     """Unadjusted Langevin moves x ← x − η∇E + σξ, within the range of the data.
@@ -67,6 +69,7 @@ class SgldConfig:
         return replace(self, step_size=step_size, noise=noise)
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UnderdampedConfig:
     """Unadjusted Langevin moves with momentum, split as BAOAB.

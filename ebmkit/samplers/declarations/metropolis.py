@@ -9,6 +9,7 @@ from annotated_types import Ge, Interval
 
 from ebmkit.plugins.component import Component
 from ebmkit.plugins.numbers import Count, Rate
+from ebmkit.plugins.short_repr import short_repr
 from ebmkit.protocols.traits import SamplerTraits
 from ebmkit.samplers.declarations.steps import ScaledStepConfig, band_refused, step_needs
 
@@ -19,6 +20,7 @@ NUTS = SamplerTraits(adjusted=True)
 """What nuts does: the end of a trajectory is no differentiable function of its start."""
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MalaConfig(ScaledStepConfig):
     """Langevin proposals x − (s²/2)∇E/T + sξ, each accepted or rejected.
@@ -32,6 +34,7 @@ class MalaConfig(ScaledStepConfig):
     warmup: Annotated[int, Ge(0)] = 0
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HmcConfig(ScaledStepConfig):
     """Hamiltonian proposals: L leapfrog steps from a fresh momentum, accepted or rejected.
@@ -47,6 +50,7 @@ class HmcConfig(ScaledStepConfig):
     n_leapfrog: Count = 10
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NutsConfig(ScaledStepConfig):
     """Hamiltonian trajectories that each chain doubles until they turn back; the new state is drawn from all of it.

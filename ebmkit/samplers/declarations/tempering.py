@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt
 
 from ebmkit.plugins.component import Component, Need, Selection
 from ebmkit.plugins.numbers import Positive
+from ebmkit.plugins.short_repr import short_repr
 from ebmkit.protocols.traits import SamplerTraits, X
 from ebmkit.samplers.declarations.steps import StepConfig, band_refused
 
@@ -19,6 +20,7 @@ UNSEEN = {"momentum", "replicas"}
 """Coordinates that no energy sees: who moves them leaves the law of the replicas alone."""
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TemperingConfig(StepConfig):
     """Replicas of each chain at higher temperatures, moved by MALA and exchanged with their neighbours.

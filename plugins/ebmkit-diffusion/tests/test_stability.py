@@ -7,10 +7,10 @@ from ebmkit_diffusion.stability import drift_z, from_data_z, tuned_step
 
 from ebmkit import BuildContext, DivergenceError
 from ebmkit.assembly.build import build
-from ebmkit.assembly.model import Model
 from ebmkit.data.spec import DataSpec
 from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.recipes.recipe import Recipe
+from ebmkit.sampling.model import Model
 
 N = 400
 

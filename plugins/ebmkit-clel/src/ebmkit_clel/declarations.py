@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Gt, Interval, MinLen
 
-from ebmkit import Component, Include, Need, Selection
+from ebmkit import Component, Include, Need, Selection, short_repr
 
 CITE = (
     "Lee, Jeong, Park, Shin, Guiding energy-based models via contrastive latent variables, ICLR 2023, arXiv:2303.03023"
@@ -21,6 +21,7 @@ Positive = Annotated[float, Gt(0)]
 USUAL_WIDTH: Mapping[str, int] = MappingProxyType({"resnet18": 64, "small": 32})
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LatentHeadConfig:
     """The latent direction g(f(x)): a two-layer network without biases on the features of an energy.
@@ -38,6 +39,7 @@ class LatentHeadConfig:
     rows: Width = 4096
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClelConfig:
     """Guidance of an energy by the contrastive latents of its data.

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ebmkit import BuildContext, CapabilityError, Energy, NoConfig, Phases, Requires, abilities_of, evaluate
+from ebmkit import BuildContext, CapabilityError, Energy, Phases, Requires, abilities_of, evaluate
+from ebmkit_diffusion.declarations import CdLevelsConfig
 from ebmkit_diffusion.level_conditioned import LEVELS
 from ebmkit_diffusion.level_head import LevelHead
 
@@ -47,7 +48,7 @@ class CdLevels:
         return {"gap": phases.evaluate("positive").mean() - expected_energy(levels, self.temperature).mean()}
 
 
-def build_cd_levels(config: NoConfig, context: BuildContext) -> CdLevels:
+def build_cd_levels(config: CdLevelsConfig, context: BuildContext) -> CdLevels:
     """Builds the objective; raises CapabilityError where the energy does not give all levels."""
     if context.inner is not None and LEVELS not in abilities_of(context.inner):
         raise CapabilityError(

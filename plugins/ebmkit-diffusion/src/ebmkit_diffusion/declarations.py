@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt
 
-from ebmkit import Component, Need, SamplerTraits, Selection
+from ebmkit import Component, Need, SamplerTraits, Selection, short_repr
 from ebmkit.samplers.declarations.gibbs import window_refused
 from ebmkit.samplers.declarations.steps import StepConfig, band_refused
 from ebmkit_diffusion.schedules import SCHEDULES, Betas, usual_ends, wrong_with
@@ -17,8 +17,11 @@ CITE = "Zhang, Tan, Ou, Persistently trained, diffusion-assisted energy-based mo
 
 Width = Annotated[int, Gt(0)]
 Positive = Annotated[float, Gt(0)]
+LEVEL = Need("point.level", default="level")
+LEVELS = Need("energy.levels.level", default="level-head")
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LevelConfig:
     """Noise levels t = 0 … T: x_t ~ N(√ᾱ_t x_0, (1 − ᾱ_t) I), ᾱ_t = Π (1 − β_i), t = 0 clean.
@@ -63,6 +66,7 @@ class LevelConfig:
         return SCHEDULES[self.schedule](self.noise_levels or 1, self.low or 0.0, self.high or 1.0)
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LevelConditionedConfig:
     """Energies of (x, t) by a backbone that hears the level in every block. All levels cost T + 1 passes.
@@ -89,6 +93,7 @@ class LevelConditionedConfig:
     rows: Width = 4096
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LevelHeadConfig:
     """Energies of (x, t) by a backbone that does not hear the level: all of them cost one pass.
@@ -116,6 +121,7 @@ MGMS = SamplerTraits(moves=frozenset({"x", "level"}), adjusted=True, tail="keeps
 """What mgms does; "level" is the coordinate of that name."""
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MgmsConfig(StepConfig):
     """MALA at a fixed level, then a Gibbs draw of the level, each level with a step size of its own.
@@ -136,6 +142,12 @@ class MgmsConfig(StepConfig):
     memory: Annotated[float, Ge(1)] = 100.0
 
 
+@short_repr
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CdLevelsConfig:
+    """Contrastive divergence with the level of the negatives summed out. Nothing to set."""
+
+
 def _level_refused(config: LevelConfig, selection: Selection) -> str:
     if config.schedule == "cosine" and (config.low is not None or config.high is not None):
         return "a cosine schedule has no low and high: leave them out."
@@ -147,7 +159,7 @@ def _conditioned_needs(config: LevelConditionedConfig, selection: Selection) -> 
     return (
         Need("energy.condition", config={"conditioning": config.conditioning}),
         Need("energy.features"),
-        Need("point.level", default="level"),
+        LEVEL,
     )
 
 
@@ -179,8 +191,7 @@ def _mgms_gives(config: MgmsConfig, selection: Selection) -> tuple[str, ...]:
 
 
 def _mgms_needs(config: MgmsConfig, selection: Selection) -> tuple[Need, ...]:
-    point = Need("point.level", default="level")
-    return (point,) if config.window else (point, Need("energy.levels.level", default="level-head"))
+    return (LEVEL,) if config.window else (LEVEL, LEVELS)
 
 
 COMPONENTS: tuple[Component, ...] = (
@@ -191,10 +202,7 @@ COMPONENTS: tuple[Component, ...] = (
         build="ebmkit_diffusion.level:build_level",
         summary="noise level: data are diffused to a random level, and chains hold theirs",
         cite=CITE,
-        needs=(
-            Need("energy.levels.level", default="level-head"),
-            Need("moves.level", default="gibbs", config={"coordinate": "level"}),
-        ),
+        needs=(LEVELS, Need("moves.level", default="gibbs", config={"coordinate": "level"})),
         gives=("point.noised", "point.discrete"),
         refuse=_level_refused,
     ),
@@ -216,7 +224,7 @@ COMPONENTS: tuple[Component, ...] = (
         build="ebmkit_diffusion.level_head:build_level_head",
         summary="energy of (x, level) with the level after the backbone; all levels at once cost one pass",
         cite=CITE,
-        needs=(Need("energy.features"), Need("point.level", default="level")),
+        needs=(Need("energy.features"), LEVEL),
         gives=_head_gives,
         hides=_head_hides,
     ),
@@ -235,14 +243,11 @@ COMPONENTS: tuple[Component, ...] = (
     Component(
         kind="objective",
         name="cd-levels",
+        config=CdLevelsConfig,
         build="ebmkit_diffusion.cd_levels:build_cd_levels",
         summary="contrastive divergence with the level of the negatives summed out: same gradient, less variance",
         cite=CITE,
-        needs=(
-            Need("energy.levels.level", default="level-head"),
-            Need("point.level", default="level"),
-            Need("draws.level"),
-        ),
+        needs=(LEVELS, LEVEL, Need("draws.level")),
         gives=("objective.fit",),
     ),
 )

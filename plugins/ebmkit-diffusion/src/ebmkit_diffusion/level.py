@@ -111,6 +111,10 @@ class Level:
         low, high = self.value_range
         return (x - low) * (2 / (high - low)) - 1
 
+    def from_data(self, point: Point) -> Point:
+        """Returns the point with x as chains hold it."""
+        return point.replace(x=self.scaled(point.x))
+
     def to_data(self, point: Point) -> Tensor:
         """Returns x in the value range of the data; that of noisy rows may lie outside."""
         if self.value_range is None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Interval
 
-from ebmkit import Component, Include, Need, Selection
+from ebmkit import Component, Include, Need, Selection, short_repr
 from ebmkit.buffers.declarations import ReplayConfig, storage_refused
 
 CITE = (
@@ -21,6 +21,13 @@ Weight = Annotated[float, Ge(0)]
 Count = Annotated[int, Gt(0)]
 
 
+@short_repr
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReservoirConfig(ReplayConfig):
+    """A uniform sample of all chains there ever were."""
+
+
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImprovedCdConfig:
     """A KL term through the last moves of the sampler, and the entropy of where they end.
@@ -77,6 +84,7 @@ def _needs(config: ImprovedCdConfig, selection: Selection) -> tuple[Need, ...]:
     return tuple(needs)
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MultiscaleConfig:
     """Separate energies on the image, ½ of it, ¼ of it …, and their sum.
@@ -160,7 +168,7 @@ COMPONENTS: tuple[Component, ...] = (
     Component(
         kind="buffer",
         name="reservoir",
-        config=ReplayConfig,
+        config=ReservoirConfig,
         build="ebmkit_improved_cd.reservoir:build_reservoir",
         summary="a uniform sample of all chains there ever were, each with its coordinates",
         cite=f"Vitter, Random sampling with a reservoir, ACM TOMS 1985, algorithm R; {CITE}",

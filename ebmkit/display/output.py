@@ -9,8 +9,6 @@ from collections.abc import Iterable, Sequence
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
-import typer
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -20,12 +18,12 @@ NARROW = 90  # columns; below, a table would be all wrapping
 
 def say(line: str = "") -> None:
     """Writes a line of the result to stdout."""
-    typer.echo(line)
+    print(line, flush=True)  # noqa: T201
 
 
 def remark(line: str) -> None:
     """Writes a line that is not part of the result to stderr."""
-    typer.echo(line, err=True)
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def is_terminal() -> bool:

@@ -1,0 +1,70 @@
+"""What every part of a resolved recipe must know, and x as data hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from ebmkit.data.spec import DataSpec
+from ebmkit.errors import RecipeError
+from ebmkit.plugins.context import BuildContext
+from ebmkit.point import Point
+from ebmkit.protocols.coordinate import Coordinate
+from ebmkit.recipes.recipe import Recipe
+
+
+def in_data_range(coordinates: Iterable[Coordinate], point: Point) -> Tensor:
+    """Returns x [B, *event] in the value range of the data, for pictures and metrics."""
+    x = point.x
+    for coordinate in coordinates:
+        x = coordinate.to_data(point.replace(x=x))
+    return x
+
+
+def context_of(recipe: Recipe, data: DataSpec, device: torch.device) -> BuildContext:
+    """Returns what every part of a resolved recipe must know, before the coordinates are built."""
+    run = recipe.table("run")
+    return BuildContext(
+        event_shape=data.event_shape,
+        value_range=data.value_range,
+        x_values=data.x_values,
+        n_classes=data.n_classes,
+        n_data=data.n_data,
+        batch_size=run.batch_size,
+        device=device,
+        dtype=torch.float32,
+        temperature=temperature_of(recipe),
+        total_steps=run.steps,
+        seed=run.seed,
+    )
+
+
+def temperature_of(recipe: Recipe) -> float:
+    """Returns T of a resolved recipe; raises RecipeError where it has none."""
+    temperature: float | None = recipe.table("run").temperature
+    if temperature is None:
+        raise RecipeError("A resolved recipe has run.temperature; this one has none. Set it, or resolve it anew.")
+    return temperature
+
+
+@runtime_checkable
+class Rescaling(Protocol):
+    """A coordinate whose chains hold x in other units than data do."""
+
+    def from_data(self, point: Point) -> Point:
+        """Returns the point with x as chains hold it: the inverse of `to_data`, differentiable in x."""
+        ...
+
+
+def data_point(coordinates: Iterable[Coordinate], x: Tensor) -> Point:
+    """Returns data x [B, *event] as the energy takes them: in the units of chains, every coordinate as data have it.
+
+    A coordinate that data do not determine, as a label, is not there.
+    """
+    point = Point(x=x)
+    for coordinate in coordinates:
+        point = coordinate.clean(coordinate.from_data(point) if isinstance(coordinate, Rescaling) else point)
+    return point

@@ -1,0 +1,46 @@
+"""Settings of the published data sets whose files the user has. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge
+
+from ebmkit.plugins.short_repr import short_repr
+
+Split = Literal["train", "test"]
+Count = Annotated[int, Ge(0)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FilesConfig:
+    """Settings of a published set whose files the user has: `mnist`, `fashion-mnist`, `cifar10`.
+
+    Attributes:
+        root: folder of the files; empty: $EBMKIT_DATA/NAME, $EBMKIT_DATA and ./data/NAME are searched.
+        split: the published training or test part.
+        limit: only the first so many rows of either part; 0 for all.
+    """
+
+    root: str = ""
+    split: Split = "train"
+    limit: Count = 0
+
+
+@short_repr
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MnistConfig(FilesConfig):
+    """Settings of `mnist`."""
+
+
+@short_repr
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FashionMnistConfig(FilesConfig):
+    """Settings of `fashion-mnist`."""
+
+
+@short_repr
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cifar10Config(FilesConfig):
+    """Settings of `cifar10`."""

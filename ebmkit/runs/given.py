@@ -1,0 +1,59 @@
+"""Parts of a run that a Python program handed over, and hands over again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ebmkit.assembly.device import choose_device
+from ebmkit.data.given import given_data
+from ebmkit.errors import RecipeError
+from ebmkit.recipes.recipe import SINGLES, Part, Recipe
+
+
+def with_given(recipe: Recipe, given: Mapping[str, Any]) -> Recipe:
+    """Returns the recipe of a run with parts that are handed over, by table: {"energy": net, "data": x}.
+
+    Where a table holds several, as objectives, a list of those that are no plugin's, in the order of the recipe.
+
+    Raises:
+        RecipeError: the recipe names that part itself, or another number of them is given.
+    """
+    for table, built in given.items():
+        places = [i for i, part in enumerate(recipe.parts.get(table, ())) if "given" in part.settings]
+        items = list(built) if table not in SINGLES and isinstance(built, (list, tuple)) else [built]
+        if len(items) != len(places):
+            raise RecipeError(
+                f"given: {len(items)} of [{table}] handed over, but the recipe of the run has {len(places)} that came "
+                "from a program. Parts that it names are built from the recipe: leave them out."
+            )
+        parts = list(recipe.parts[table])
+        for place, item in zip(places, items, strict=True):
+            parts[place] = replace(parts[place], built=_as_part(table, item, recipe))
+        recipe = recipe.with_part(table, *parts)
+    return recipe
+
+
+def _as_part(table: str, item: Any, recipe: Recipe) -> Any:
+    if table != "data":
+        return item
+    return given_data(item, device=choose_device(recipe.table("run").device))
+
+
+def given_of(recipe: Recipe) -> dict[str, Any]:
+    """Returns the parts of a recipe that were handed over, as `with_given` takes them; data are left out."""
+    found = {table: [part.built for part in parts] for table, parts in _handed_over(recipe) if table != "data"}
+    return {table: items[0] if table in SINGLES else items for table, items in found.items()}
+
+
+def names_given(recipe: Recipe) -> list[str]:
+    """Returns table and name of each part that was handed over."""
+    found = [f"{table} {part.use}" for table, parts in _handed_over(recipe) for part in parts if table != "data"]
+    return [*found, *(["the data"] if recipe.part("data").built is not None else [])]
+
+
+def _handed_over(recipe: Recipe) -> Iterator[tuple[str, list[Part]]]:
+    for table, parts in recipe.parts.items():
+        if given := [part for part in parts if part.built is not None]:
+            yield table, given

@@ -1,0 +1,37 @@
+"""Where the chains of a model start: at the prior, or at x that somebody gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Generator, Tensor
+
+from ebmkit.assembly.context import data_point
+from ebmkit.errors import RecipeError
+from ebmkit.point import Point
+from ebmkit.prior import Fresh
+from ebmkit.sampling.model import Model
+
+
+def fresh_chains(model: Model, n: int, rng: Generator, given: Mapping[str, Tensor]) -> Point:
+    """Returns n chains from the prior that generation starts from, which hold what is given."""
+    return Fresh(model.context())(n, rng, "generation").with_aux(**_rows(model, n, given))
+
+
+def started(model: Model, chains: Point, x: Tensor, given: Mapping[str, Tensor]) -> Point:
+    """Returns the chains at x [B, *event] of data, with the coordinates that data have and what is given."""
+    clean = data_point(model.coordinates, x.to(chains.x))
+    return chains.replace(x=clean.x).with_aux(**clean.aux).with_aux(**_rows(model, len(chains), given))
+
+
+def check_starts(start: Tensor | None, n: int, event_shape: tuple[int, ...]) -> None:
+    """Raises RecipeError where x to start from is not one event for each of n chains."""
+    if start is not None and tuple(start.shape) != (n, *event_shape):
+        raise RecipeError(
+            f"{n} chains of x {list(event_shape)} were asked for, and start has shape {list(start.shape)}: give it "
+            f"as {[n, *event_shape]}."
+        )
+
+
+def _rows(model: Model, n: int, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.to(model.device).expand(n, *value.shape).contiguous() for name, value in given.items()}

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ebmkit
+from ebmkit.views.freshness import Freshness
+
+Step = Callable[[nn.Module], None]
+
+
+def network() -> nn.Module:
+    return nn.Sequential(nn.Linear(2, 4), nn.SiLU(), nn.Linear(4, 1))
+
+
+def by(optimiser: type[torch.optim.Optimizer], **settings: object) -> Step:
+    def step(module: nn.Module) -> None:
+        made = optimiser(module.parameters(), lr=0.1, **settings)  # type: ignore[call-arg, arg-type]
+        made.zero_grad()
+        module(torch.ones(3, 2)).sum().backward()
+        made.step()
+
+    return step
+
+
+def by_hand(module: nn.Module) -> None:
+    module.zero_grad()
+    module(torch.ones(3, 2)).sum().backward()
+    for p in module.parameters():
+        assert p.grad is not None
+        p.data -= 0.1 * p.grad
+
+
+def in_place(module: nn.Module) -> None:
+    with torch.no_grad():
+        for p in module.parameters():
+            p.mul_(0.5)
+
+
+def loaded(module: nn.Module) -> None:
+    module.load_state_dict({name: 2 * value for name, value in module.state_dict().items()})
+
+
+CHANGES: dict[str, Step] = {
+    "adam": by(torch.optim.Adam),
+    "fused adam": by(torch.optim.Adam, fused=True),
+    "sgd": by(torch.optim.SGD),
+    "through .data": by_hand,
+    "in place": in_place,
+    "loaded": loaded,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_a_view_follows_its_module_by_itself(change: str, repeats: int) -> None:
+    module = network()
+    energy = ebmkit.energy(module)
+    view, point = ebmkit.view(energy), ebmkit.Point(x=torch.randn(5, 2))
+    before = view.energy(point), view.gradient(point)
+    for _ in range(repeats):
+        CHANGES[change](module)
+        now = view.energy(point), view.gradient(point)
+        assert torch.equal(now[0], energy(point).detach())
+        assert not torch.equal(now[0], before[0]) and not torch.equal(now[1], before[1])
+        before = now
+
+
+def test_weights_that_nobody_changed_are_fresh() -> None:
+    module = network()
+    freshness = Freshness(module)
+    module(torch.ones(3, 2)).sum()
+    assert not freshness.is_stale()
+    module(torch.ones(3, 2)).sum().backward()
+    assert freshness.is_stale()
+    freshness.mark()
+    assert not freshness.is_stale()
+
+
+def test_another_gradient_at_the_same_place_counts() -> None:
+    module = network()
+    module(torch.ones(3, 2)).sum().backward()
+    freshness = Freshness(module)
+    seen: list[Tensor | None] = []
+    for _ in range(20):
+        module.zero_grad()
+        module(torch.randn(3, 2)).sum().backward()
+        seen.append(next(module.parameters()).grad)
+        assert freshness.is_stale()
+        freshness.mark()
+        seen.clear()
