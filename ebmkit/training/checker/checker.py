@@ -19,13 +19,14 @@ from ebmkit.rng import stream
 from ebmkit.samplers.sequence import Sequence as Samplers
 from ebmkit.training.checker.abilities import check_abilities
 from ebmkit.training.checker.batch import check_batch
-from ebmkit.training.checker.buffer import check_draw, check_put, check_reference
+from ebmkit.training.checker.buffer import check_draw, check_draws_again, check_put, check_reference
 from ebmkit.training.checker.coordinates import check_lifts, check_priors
 from ebmkit.training.checker.copies import copied, copied_batch, copied_tuning
 from ebmkit.training.checker.energy import check_energy
 from ebmkit.training.checker.labels import Labels
 from ebmkit.training.checker.objectives import check_objectives
 from ebmkit.training.checker.sampler import Step, Transition, check_sampler
+from ebmkit.training.checker.snapshots import kept
 from ebmkit.training.checker.streams import GlobalStreams
 from ebmkit.training.monitor import is_filled
 from ebmkit.training.parts import Parts
@@ -127,13 +128,16 @@ class _Rehearsal:
         parts, needs = self.parts, self.parts.requires
         match = frozenset(positive.aux) - parts.sampler.traits.coordinates
         bounded = not any(c.noises_x for c in parts.coordinates)
-        token, start = None, positive
+        token, start, rows = None, positive, {}
         if parts.buffer is not None:
+            rows = kept(parts.buffer.state_dict())
             token, start = check_draw(
                 self.labels.buffer, parts.buffer, positive, match, self.rng, self.data, bounded
             )  # fmt: skip
-        kept = Tail(moves=needs.tail_moves, rows=min(needs.tail_rows, len(start)) or None) if needs.tail_moves else None
-        step = self._moved(Transition(parts.view, start, tuning, partial(self.rng, "chains"), kept))
+        asked = (
+            Tail(moves=needs.tail_moves, rows=min(needs.tail_rows, len(start)) or None) if needs.tail_moves else None
+        )
+        step = self._moved(Transition(parts.view, start, tuning, partial(self.rng, "chains"), asked))
         if step is None:
             return {}
         end = step[0].point
@@ -144,7 +148,8 @@ class _Rehearsal:
             check_reference(self.labels.buffer, parts.buffer, needs.reference, token, negative, self.rng)
             if self.fresh:
                 check_put(self.labels.buffer, parts.buffer, token, negative, start)
-        tail = end.map(lambda tensor: tensor[: kept.rows]) if kept else None
+                check_draws_again(self.labels.buffer, parts.buffer, rows, start, positive, match, self.rng)
+        tail = end.map(lambda tensor: tensor[: asked.rows]) if asked else None
         return {"negative": negative, "tail": tail, "reference": reference}
 
     def _moved(self, of: Transition) -> Step | None:

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from ebmkit import BuildContext, EbmkitError
+from ebmkit import BuildContext, EbmkitError, Point
 from tests.training.checker.doubles import Rows, Sides, Table
 from tests.training.checker.planted import MADE, Make, shelf, trained
 
 __all__ = ["shelf"]
+
+
+class InTurn(Rows):
+    """A buffer that gives its chains in turn, and does not save whose turn it is."""
+
+    turn = 0
+
+    def draw(self, positive: Point, rng: torch.Generator, match: frozenset[str] = frozenset()) -> tuple[Any, Point]:
+        token, point = super().draw(positive, rng, match)
+        self.turn += 1
+        return token, point.map(lambda t: t.roll(self.turn, dims=0))
+
 
 BUFFERS: dict[str, tuple[Make, str]] = {
     "fewer rows": (lambda c: Rows(c, lambda p, rng: p.map(lambda t: t[1:])), r"'x' of shape \(7, 2\)"),
@@ -24,6 +37,7 @@ BUFFERS: dict[str, tuple[Make, str]] = {
     "a graph": (lambda c: Rows(c, lambda p, rng: p.map(lambda t: t.requires_grad_())), "with a graph"),
     "nothing kept": (lambda c: Rows(c, keeps=False), "same rows after 8 moved chains"),
     "nothing restored": (lambda c: Rows(c, saves=False), "did not take its saved 'x'"),
+    "a place that is not saved": (InTurn, "drew other chains from the rows that it had before"),
     "no count": (lambda c: _never_filled(c), "says filled = 0 of 16 rows"),
 }
 
