@@ -106,6 +106,8 @@ def _named_parts(asked: Asked, host: Host) -> Iterator[tuple[str, tuple[Part, ..
                 raise RecipeError(f"--{flag} {text}: a name is missing. Write names joined by +, as in a+b.")
             if len(names) > 1 and flag not in LISTS:
                 raise RecipeError(f"--{flag} {text}: a run has one {flag}, found {len(names)}.")
+            for name in names:
+                host.get(flag, name)  # an unknown one is told before torch is imported
             yield flag, tuple(Part(name) for name in names)
     if asked.data is not None:
         yield "data", (data_part(asked.data, host),)

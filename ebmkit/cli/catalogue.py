@@ -14,6 +14,7 @@ from ebmkit.cli.declaration import relations, settings_of
 from ebmkit.display.output import paragraph, say, table
 from ebmkit.errors import EbmkitError, RecipeError, did_you_mean
 from ebmkit.plugins.component import KINDS, Component
+from ebmkit.plugins.hints import what_was_meant
 from ebmkit.plugins.host import Host, host
 from ebmkit.plugins.manifest import Plugin
 
@@ -115,8 +116,8 @@ def _works(component: Component, indent: int) -> None:
 
 
 def _unknown(name: str, found: Host) -> RecipeError:
-    known = sorted({c.name for c, _ in found.all()} | set(found.recipe_names()))
-    hint = did_you_mean(name, known) or " See `ebmkit list` and `ebmkit recipes`."
+    parts = [component for component, _ in found.all()]
+    hint = what_was_meant(name, parts, more=found.recipe_names()) or " See `ebmkit list` and `ebmkit recipes`."
     return RecipeError(f"There is no part and no recipe '{name}'.{hint}{found.not_loaded()}")
 
 

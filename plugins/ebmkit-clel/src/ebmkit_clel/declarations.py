@@ -116,6 +116,7 @@ COMPONENTS = (
         build="ebmkit_clel.objective:build_clel",
         summary="guides the energy by contrastive latents, which an encoder of its own learns beside it",
         cite=CITE,
+        aliases=("contrastive-latents", "contrastive-latent", "latent-guidance"),
         needs=_needs,
         gives=("objective.encoder",),
         negatives=False,  # it uses them where there are some

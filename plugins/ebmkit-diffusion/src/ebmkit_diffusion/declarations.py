@@ -202,6 +202,7 @@ COMPONENTS: tuple[Component, ...] = (
         build="ebmkit_diffusion.level:build_level",
         summary="noise level: data are diffused to a random level, and chains hold theirs",
         cite=CITE,
+        aliases=("noise", "noise-level", "sigma", "diffusion"),
         needs=(LEVELS, Need("moves.level", default="gibbs", config={"coordinate": "level"})),
         gives=("point.noised", "point.discrete"),
         refuse=_level_refused,

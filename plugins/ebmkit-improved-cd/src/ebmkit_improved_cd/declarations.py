@@ -152,6 +152,7 @@ COMPONENTS: tuple[Component, ...] = (
         build="ebmkit_improved_cd.objective:build_improved_cd",
         summary="draws the sampler's ends to low energy, through its last moves, and keeps them apart",
         cite=CITE,
+        aliases=("improved", "improved-contrastive-divergence", "icd", "kl"),
         needs=_needs,
         includes=(
             Include("objective", "energy-l2", reason="the offset of the energy is free"),
