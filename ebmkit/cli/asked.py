@@ -11,7 +11,7 @@ from ebmkit.display.output import remark
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.host import Host
 from ebmkit.recipes.data_part import data_part
-from ebmkit.recipes.recipe import LISTS, Part, Recipe, named_recipe, parse_override
+from ebmkit.recipes.recipe import LISTS, Part, Recipe, kind_of, named_recipe, parse_override
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +60,13 @@ def asked_recipe(asked: Asked, host: Host) -> Recipe:
     return recipe.with_overrides([*overrides, *((k, v) for k, v in short.items() if v is not None)])
 
 
+def check_names(asked: Asked, host: Host) -> None:
+    """Raises RecipeError for a part that nobody offers: this is told before torch is imported."""
+    for flag, parts in _named_parts(asked, host):
+        for part in parts:
+            host.get(kind_of(flag), part.use)
+
+
 def run_name(asked: Asked, resolved: Recipe) -> str:
     """Returns what a run is called by default: its recipe's name, or its energy and the objectives that were named."""
     if asked.recipe is None:
@@ -106,8 +113,6 @@ def _named_parts(asked: Asked, host: Host) -> Iterator[tuple[str, tuple[Part, ..
                 raise RecipeError(f"--{flag} {text}: a name is missing. Write names joined by +, as in a+b.")
             if len(names) > 1 and flag not in LISTS:
                 raise RecipeError(f"--{flag} {text}: a run has one {flag}, found {len(names)}.")
-            for name in names:
-                host.get(flag, name)  # an unknown one is told before torch is imported
             yield flag, tuple(Part(name) for name in names)
     if asked.data is not None:
         yield "data", (data_part(asked.data, host),)

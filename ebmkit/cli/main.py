@@ -6,12 +6,17 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
+from typing import Annotated
 
 import typer
 
-from ebmkit.cli import bench, catalogue, sampling, training
+from ebmkit import __version__
+from ebmkit.cli import bench, catalogue, citations, sampling, training
 from ebmkit.cli.plugin_commands import add_plugin_commands
-from ebmkit.display.output import remark
+from ebmkit.display.output import remark, say
 from ebmkit.errors import EbmkitError
 from ebmkit.plugins.host import host
 
@@ -44,6 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _say_versions(asked: bool) -> None:
+    """Prints the versions of ebmkit and of torch, which is not imported for it."""
+    if not asked:
+        return
+    say(f"ebmkit-core {__version__}")
+    with suppress(PackageNotFoundError):
+        say(f"torch {installed('torch')}")
+    raise typer.Exit
+
+
 def make_app() -> typer.Typer:
     """Returns the commands of core."""
     app = typer.Typer(
@@ -55,11 +70,20 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    modules = (training, sampling, catalogue, bench)
+    app.callback()(_options)
+    modules = (training, sampling, catalogue, citations, bench)
     commands: dict[str, Callable[..., None]] = {k: v for module in modules for k, v in module.COMMANDS.items()}
     for name, command in commands.items():
         app.command(name)(command)
     return app
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which versions are installed.", is_eager=True, callback=_say_versions)
+    ] = False,
+) -> None:
+    """What can be asked before a command."""
 
 
 def _invoke(arguments: list[str]) -> None:

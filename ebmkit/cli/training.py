@@ -67,7 +67,11 @@ def run(
 ) -> None:
     """Trains a model. Parts that are not named are added, with the reason."""
     files = load_files(plugin)
-    from ebmkit.cli.asked import Asked, asked_recipe  # with the recipes comes pydantic, a third of a second
+    from ebmkit.cli.asked import (  # with the recipes comes pydantic, a third of a second
+        Asked,
+        asked_recipe,
+        check_names,
+    )
 
     asked = Asked(
         energy=energy, sampler=sampler, objective=objective, buffer=buffer, coordinate=coordinate, wrapper=wrapper,
@@ -75,6 +79,7 @@ def run(
     )  # fmt: skip
     if resume_if_present and out is None:
         raise RecipeError("--resume-if-present needs --out DIR: which run is meant?")
+    check_names(asked, host())
     wanted = asked_recipe(asked, host())
     if dry_run:
         _dry_run(wanted)

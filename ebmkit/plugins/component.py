@@ -103,7 +103,8 @@ class Component:
         build: "package.module:callable", called as `callable(config, context)` when the part is used.
         summary: one line.
         aliases: other names that the field has for it; they are hints for who types them.
-        cite: authors, year, title, where; empty for common knowledge.
+        cite: "Authors (year). Title. Where. arXiv:number", with full names; several separated by "; "; empty for common
+            knowledge.
         needs: words it needs; a tuple of `Need` or a function of (config, selection).
         gives: words it gives; a tuple or a function of (config, selection). Those of a sampler's traits are added.
         traits: of a sampler, what it does: `SamplerTraits`, or a function of (config, selection) that returns them.

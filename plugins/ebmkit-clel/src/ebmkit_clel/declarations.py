@@ -13,7 +13,8 @@ from annotated_types import Gt, Interval, MinLen
 from ebmkit import Component, Include, Need, Selection, short_repr
 
 CITE = (
-    "Lee, Jeong, Park, Shin, Guiding energy-based models via contrastive latent variables, ICLR 2023, arXiv:2303.03023"
+    "Hankook Lee, Jongheon Jeong, Sejun Park, Jinwoo Shin (2023). Guiding energy-based models via contrastive latent "
+    "variables. ICLR. arXiv:2303.03023"
 )
 
 Width = Annotated[int, Gt(0)]
