@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ebmkit.cli.declaration import relations, settings_of
-from ebmkit.display.output import paragraph, say, table
+from ebmkit.display.output import columns, packed, paragraph, say
+from ebmkit.display.tables import table
 from ebmkit.errors import EbmkitError, RecipeError, did_you_mean
 from ebmkit.plugins.citation import works
 from ebmkit.plugins.component import KINDS, Component
@@ -37,7 +38,7 @@ def show(name: Annotated[str, typer.Argument(help="A part, as `ebmkit list` show
     found = host()
     parts = found.find(name)
     if not parts and name in found.recipe_names():
-        say(found.recipe(name).rstrip())
+        say(found.recipe(name).rstrip(), verbatim=True)
         return
     if not parts:
         raise unknown(name, found)
@@ -114,5 +115,6 @@ def _show(component: Component, plugin: Plugin) -> None:
     settings = settings_of(component.config)
     say("  settings:" if settings else "  settings: none")
     for setting in settings:
-        say(f"    {setting.name} = {setting.default}    ({setting.type})")
+        for line in packed([f"{setting.name} = {setting.default}", f"({setting.type})"], columns() - 4, " " * 4):
+            paragraph(line, indent=4)
         paragraph(setting.meaning, indent=8)

@@ -33,7 +33,8 @@ def cite(
     """Prints what to cite for a part, for a recipe, or for ebmkit."""
     found = {"ebmkit": [work(ITSELF)]} if name is None else _cited(name, host())
     if as_bibtex:
-        say(bibtex(one for cited in found.values() for one in cited) or f"% {name}: nothing to cite")
+        entries = bibtex(one for cited in found.values() for one in cited)
+        say(entries or f"% {name}: nothing to cite", verbatim=True)
         return
     if not found:
         say(f"{name}: nothing to cite.")
