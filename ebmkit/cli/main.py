@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -31,7 +32,9 @@ def entry() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without η must not end a run
-    sys.exit(main())
+    status = main()
+    gc.freeze()  # looking through all that torch made once more took the end of a process a second
+    sys.exit(status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
