@@ -25,9 +25,18 @@ from ebmkit.plugins.citation import works
 from ebmkit.plugins.component import KINDS, Component
 from ebmkit.plugins.host import Host
 from ebmkit.recipes.tables import TABLES, OptimConfig
+from ebmkit.training.alarms.table import ALARMS
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/recipes.md", "docs/parts.md", "docs/data.md", "docs/cli.md", "docs/mixing.md")
+PAGES = (
+    "README.md",
+    "docs/recipes.md",
+    "docs/parts.md",
+    "docs/data.md",
+    "docs/cli.md",
+    "docs/mixing.md",
+    "docs/alarms.md",
+)
 REGION = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 COMMANDS = ("bench", "run", "resume", "sample", "list", "show", "recipes", "plugins", "cite")
 
@@ -83,6 +92,15 @@ def tables() -> str:
     return "\n".join(f"### `{name}`\n\n{_purpose(c)}{settings_table(c)}" for name, c in sections.items())
 
 
+def alarms() -> str:
+    """Returns the table of alarms."""
+    rows = [
+        (f"`{a.name}`", f"{a.signal}{f' ({a.detail})' if a.detail else ''}", a.threshold, a.meaning, a.change)
+        for a in ALARMS
+    ]
+    return table(("alarm", "signal", "threshold", "meaning", "what to change"), rows)
+
+
 def help_of(command: str = "") -> str:
     """Returns what `--help` prints, 80 columns wide."""
     words = [*command.split(), "--help"]
@@ -100,6 +118,7 @@ def regions() -> dict[str, Callable[[], str]]:
         "reference": lambda: reference(found, [kind for kind in KINDS if kind != "dataset"]),
         "datasets": lambda: reference(found, ["dataset"]),
         "tables": tables,
+        "alarms": alarms,
         "help": help_of,
         **{f"help-{command}": lambda command=command: help_of(command) for command in COMMANDS},
     }

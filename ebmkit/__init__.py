@@ -79,6 +79,8 @@ if TYPE_CHECKING:
     from ebmkit.sampling.diagnostics import r_hat as r_hat
     from ebmkit.sampling.generate import Generated as Generated
     from ebmkit.sampling.generate import generate as generate
+    from ebmkit.sampling.log_density import LogDensity as LogDensity
+    from ebmkit.sampling.log_density import log_density as log_density
     from ebmkit.sampling.model import Model as Model
     from ebmkit.sampling.sample import Samples as Samples
     from ebmkit.sampling.sample import sample as sample
@@ -118,6 +120,7 @@ _HOME = {
     "runs.run": "Run load resume run",
     "sampling.diagnostics": "ess_bulk ess_tail r_hat",
     "sampling.generate": "Generated generate",
+    "sampling.log_density": "LogDensity log_density",
     "sampling.sample": "Samples sample",
     "sampling.summary": "Diagnostics",
     "training.step": "train_step",

@@ -43,7 +43,7 @@ class RunError(EbmkitError):
 
 
 class DivergenceError(RunError):
-    """A loss, energy, gradient or chain is no longer finite."""
+    """A loss, energy, gradient or chain is no longer finite, or the alarms of a run leave no doubt."""
 
 
 RENAMED = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
@@ -48,6 +49,9 @@ class Point:
 
     def __len__(self) -> int:
         return int(self.x.shape[0])
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Point:
+        return self.map(lambda tensor: deepcopy(tensor, memo))
 
     def map(self, f: Callable[[Tensor], Tensor]) -> Point:
         """Returns the point with f applied to every tensor (`lambda t: t[rows]`, `torch.detach`)."""

@@ -37,6 +37,8 @@ from ebmkit.recipes.tables import RunConfig
 from ebmkit.rng import part_seed, stream
 from ebmkit.samplers.none import NoSampler
 from ebmkit.samplers.sequence import Sequence
+from ebmkit.training.checker.checker import Checker
+from ebmkit.training.checker.labels import labels_of
 from ebmkit.training.parts import Parts
 from ebmkit.training.step import lift
 from ebmkit.views.engine_choice import Choice, choose_engine
@@ -88,7 +90,8 @@ def assemble(
     precision = choose_precision(config.precision, data.event_shape)
     recipe = recipe.with_table("run", device=str(device), precision=precision)
     context = build_coordinates(recipe, context_of(recipe, data, device))
-    energy = build_energy(recipe, context)
+    stages: list[Energy] = []
+    energy = build_energy(recipe, context, stages)
     parts = Parts(
         coordinates=context.coordinates,
         energy=energy,
@@ -99,6 +102,7 @@ def assemble(
         device=device,
         seed=config.seed,
         autocast=config.train_precision == "bf16",
+        checker=Checker(config.checked_steps, data, labels_of(recipe), stages[:-1]) if with_data else None,
     )
     check_values(parts.sampler, context.coordinates, data.x_values)
     owners = {name: settings_of(recipe.owner(name)) for name in parts.owners()}
@@ -137,6 +141,8 @@ def _with_engine(assembly: Assembly, precision: Precision) -> Assembly:
     assert assembly.dataset is not None
     rows = torch.arange(config.batch_size) % len(assembly.dataset)
     batch = assembly.dataset.batch(rows, stream(config.seed, 0, "engine data", parts.device))
+    if parts.checker is not None:
+        parts.checker(parts, batch, 0, {})  # a part that breaks a promise is named before it is timed
     point = lift(parts.coordinates, batch, stream(config.seed, 0, "engine lift", parts.device))
     parts.view.gradient(point)
     chunk = 0 if parts.view.passes.chunk == "auto" else parts.view.passes.chunk
@@ -171,8 +177,9 @@ def build_coordinates(recipe: Recipe, context: BuildContext) -> BuildContext:
     return context
 
 
-def build_energy(recipe: Recipe, context: BuildContext) -> Any:
-    """Builds the energy inside its wrappers, innermost first."""
+def build_energy(recipe: Recipe, context: BuildContext, stages: list[Energy] | None = None) -> Any:
+    """Builds the energy inside its wrappers, innermost first; each stage of it is added to `stages`."""
+    stages = [] if stages is None else stages
 
     def backbone(event_shape: tuple[int, ...] = context.event_shape, index: int = 0, **changes: Any) -> Any:
         name = "energy" if index == 0 else f"energy.{index}"
@@ -184,11 +191,11 @@ def build_energy(recipe: Recipe, context: BuildContext) -> Any:
         return build_part("energy", part, inner, **changes)
 
     make: Callable[..., Any] = backbone
-    energy = make()
+    stages.append(make())
     for part in recipe.parts.get("wrapper", ()):
         make = _wrapping(part, make, context)
-        energy = make(inner=energy)
-    return energy
+        stages.append(make(inner=stages[-1]))
+    return stages[-1]
 
 
 def _wrapping(part: Part, make_inner: Callable[..., Any], context: BuildContext) -> Callable[..., Any]:

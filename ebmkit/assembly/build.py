@@ -20,9 +20,16 @@ from ebmkit.recipes.declared import declaration_of
 from ebmkit.recipes.recipe import Part
 from ebmkit.recipes.resolver.choice import settled
 from ebmkit.recipes.settings import given, validated
+from ebmkit.training.checker.streams import own_stream_only
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+SEEDED = (
+    "Initialise it as the run's seed says: put `with ebmkit.seeded(context.seed):` around what draws, on the "
+    "CPU, and move it to the device afterwards."
+)
+"""What a part is to do whose weights come from a global random stream."""
 
 
 @overload
@@ -46,7 +53,8 @@ def build(
     Raises:
         RecipeError: an unknown part or setting, or a value out of range.
         CapabilityError: the part cannot work in this context.
-        PluginError: a sampler was built that does something else than its declaration says.
+        PluginError: a sampler was built that does something else than its declaration says, or a part drew from a
+            global random stream while it was built.
 
     >>> import ebmkit
     >>> ebmkit.build("sampler", "sgld", moves=5).step_size
@@ -65,7 +73,8 @@ def build(
 
 def _built(component: Component, settings: Mapping[str, object], context: BuildContext) -> Any:
     config = validated(component.config, settings, f"{component.kind} {component.name}")
-    built = load_build(component)(config, context)
+    with own_stream_only(f"{component.kind.capitalize()} '{component.name}', while it was built,", SEEDED):
+        built = load_build(component)(config, context)
     if component.kind == "sampler":
         selection = context.selection()
         check_traits(built, component.traits_of(settled(config, selection), selection), component.name)

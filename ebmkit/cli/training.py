@@ -143,7 +143,7 @@ def _resume(directory: Path, steps: int | None, files: tuple[Path, ...]) -> None
     with importing_torch():
         from ebmkit.runs.run import resume as go_on
 
-    finished = _watched(directory, lambda watch: go_on(directory, steps=steps, watch=watch))
+    finished = _watched(directory, lambda watch: go_on(directory, steps=steps, watch=watch, note=remark))
     _end(directory, finished.recipe.table("run").steps, files)
 
 

@@ -30,6 +30,9 @@ class RunConfig:
         chunk: chains a pass of the sampling view, 0 for all at once; "auto" measures it for batches of 8,192 or more.
         ema_half_life: of the averaged weights, in images; 0 switches averaging off.
         ema_copy_steps: first steps in which the average just copies the weights.
+        checked_steps: first steps that are rehearsed on copies, to name a part that breaks a promise; 0 for none. No
+            number of the run depends on it.
+        alarms: warn of signs that the run goes wrong, and stop it where they leave no doubt; see docs/alarms.md.
     """
 
     steps: Positive = 1000
@@ -43,6 +46,8 @@ class RunConfig:
     chunk: Annotated[int, Ge(0)] | Literal["auto"] = "auto"
     ema_half_life: Annotated[float, Ge(0)] = 20_000.0
     ema_copy_steps: Annotated[int, Ge(0)] = 312
+    checked_steps: Annotated[int, Ge(0)] = 3
+    alarms: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -120,7 +120,7 @@ def remove_run(directory: Path) -> None:
 
 TREE = Path("runs")
 
-WRITTEN = ("checkpoints/.writing-*", "samples/*-????????.png", "tensorboard/events.*", "metrics.jsonl")
+WRITTEN = ("checkpoints/.writing-*", "samples/*-????????.png", "tensorboard/events.*", "metrics.jsonl", "alarms.jsonl")
 """What a run writes while it goes, beside its checkpoints."""
 
 START = ("checkpoints", "environment.json", "recipe.toml")

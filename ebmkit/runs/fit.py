@@ -99,7 +99,7 @@ def fit(
         tell(note)
     directory = None if out is None else for_new_run(Path(out), overwrite=overwrite, tell=tell)
     with watching("" if directory is None else f"Run: {directory}", shown=progress, few=True) as watch:
-        trainer = begun(made, directory, watch=watch, note=tell)
+        trainer = begun(made, directory, watch=watch, note=tell if progress else None)
         trainer.train()
     if directory is not None:
         _say_what_resumes(made.recipe, directory, tell)

@@ -20,7 +20,7 @@ class Logbook:
 
     def __init__(self, directory: Path, *, tensorboard: bool, after: int = 0) -> None:
         self.path = directory / "metrics.jsonl"
-        _keep_until(self.path, after)
+        keep_until(self.path, after)
         self._file: TextIO = self.path.open("a", encoding="utf-8")
         self._board: Any = None
         if tensorboard:
@@ -51,7 +51,8 @@ def read_metrics(directory: Path) -> list[dict[str, Any]]:
     return [entry for _, entry in _logged(directory / "metrics.jsonl")]
 
 
-def _keep_until(path: Path, step: int) -> None:
+def keep_until(path: Path, step: int) -> None:
+    """Drops what a file of one object a line says of later steps, and lines that are none."""
     if not path.exists():
         return
     write_text(path, "".join(line + "\n" for line, entry in _logged(path) if entry["step"] <= step))

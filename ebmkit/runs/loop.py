@@ -16,6 +16,7 @@ from ebmkit.display.doing import doing
 from ebmkit.display.progress import Progress, Watcher
 from ebmkit.plugins.host import host
 from ebmkit.runs import checkpoint
+from ebmkit.runs.alarms import Note, RunAlarms
 from ebmkit.runs.checkpoint import Saved
 from ebmkit.runs.interrupt import Interrupted, interruptible
 from ebmkit.runs.kept import InMemory, Kept, OnDisk
@@ -35,6 +36,7 @@ class Trainer:
         assembly: with its data set.
         watch: is told of every step.
         observers: see its start, its logged steps and its end; unset, those of all plugins.
+        note: is told the warnings of the alarms; unset, they are logged.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Trainer:
         assembly: Assembly,
         watch: Watcher | None = None,
         observers: Observers | None = None,
+        note: Note | None = None,
     ) -> None:
         self.directory, self.assembly = directory, assembly
         self.recipe, self.config = assembly.recipe, assembly.recipe.table("run")
@@ -50,6 +53,7 @@ class Trainer:
         self.batches = Batches(
             assembly.dataset, batch_size=self.config.batch_size, seed=self.config.seed, device=assembly.parts.device
         )
+        self.note = note
         self.watch, self.observers = watch or (lambda progress: None), observers or Observers(host())
         doing("getting the optimisers ready")  # with the first one, torch imports its compiler
         self.state = TrainingState(assembly.parts, self.recipe)
@@ -70,6 +74,7 @@ class Trainer:
         state, every = self.state, self.recipe.table("log").every
         begun, first = time.monotonic(), state.step
         doing(f"making step {first + 1}")
+        self.alarms = RunAlarms(self.assembly, self.note, self.directory, after=first)
         run = Described(directory=self.directory, recipe=self.recipe, first_step=first + 1, steps=self.config.steps)
         with (
             self.kept.opened(state.step) as write,
@@ -83,6 +88,7 @@ class Trainer:
                     watched.step(report)
                     write(report.step, values)
                 self._tell(values, time.monotonic() - begun, state.step - first)
+                self.alarms.look(report)
                 self.kept.keep(state, report)
                 if stopped():
                     raise self._interrupted()
@@ -105,7 +111,9 @@ class Trainer:
         def update(losses: Mapping[str, Tensor]) -> None:
             norms.update(state.optimisers.update(losses, step))
 
-        report = train_step(self.assembly.parts, self.batches.batch(step), step, state.tuning, update)
+        batch = self.batches.batch(step)
+        with self.alarms.explaining(step, batch):
+            report = train_step(self.assembly.parts, batch, step, state.tuning, update)
         state.averages.update(step)
         state.tuning, state.step = report.tuning, step
         return replace(report, metrics={**report.metrics, **norms})

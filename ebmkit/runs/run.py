@@ -112,11 +112,12 @@ def run(recipe: Asked, out: str | Path, *, watch: Watcher | None = None, note: N
         recipe: a `Recipe`, a shipped recipe's name, a TOML file, TOML text or a mapping.
         out: directory; it must not hold a run.
         watch: is told of every step.
-        note: is told, in one line, what was measured and decided at the start.
+        note: is told, in one line each, what was measured and decided at the start and the warnings of the alarms;
+            unset, the warnings are logged.
 
     Raises:
         RecipeError, CapabilityError, DataError: the request was wrong; nothing has been written.
-        DivergenceError: something is not finite any more; the last checkpoint stays.
+        DivergenceError: something is not finite any more, or an alarm left no doubt; the last checkpoint stays.
         RunError: the disk is full, or the run was interrupted (after saving a checkpoint).
     """
     check_free(Path(out))
@@ -139,7 +140,7 @@ def begun(made: Complete, directory: Path | None, *, watch: Watcher | None = Non
         _write_start(directory, assembly)
     if note is not None and assembly.choice is not None:
         note(f"engine = {assembly.choice.engine}: {assembly.choice.reason}")
-    return Trainer(directory, assembly, watch)
+    return Trainer(directory, assembly, watch, note=note)
 
 
 def resume(
@@ -147,6 +148,7 @@ def resume(
     *,
     steps: int | None = None,
     watch: Watcher | None = None,
+    note: Note | None = None,
     given: Mapping[str, Any] | None = None,
 ) -> Run:
     """Goes on from the newest checkpoint, exactly as if the run had not stopped.
@@ -157,6 +159,7 @@ def resume(
         directory: of the run.
         steps: new total number of steps; unset, as in the recipe.
         watch: is told of every step.
+        note: is told, in one line each, the warnings of the alarms; unset, they are logged.
         given: parts that a program handed over, by table: {"energy": net, "data": x}.
 
     Raises:
@@ -174,7 +177,7 @@ def resume(
             f"{directory} has made {saved.step} of {total} steps: nothing is left. Give --steps {2 * total}, say."
         )
     assembly = assemble(recipe)
-    trainer = Trainer(directory, assembly, watch)
+    trainer = Trainer(directory, assembly, watch, note=note)
     if saved is None:
         clear(directory, recipe_too=False)
     else:

@@ -18,13 +18,14 @@ from ebmkit.sampling.model import Model
 from ebmkit.sampling.named import ready
 from ebmkit.sampling.plan import Plan, plan_of
 from ebmkit.sampling.starts import check_starts, fresh_chains, started
+from ebmkit.sampling.summary import Printer
 from ebmkit.sampling.transitions import Taken, Watch, after_transitions, at_visits
 from ebmkit.sampling.variants import without_augmentation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Generated:
-    """Fresh samples.
+    """Fresh samples; `print` them for what they cost and what is wrong with them, which a notebook shows too.
 
     Attributes:
         x: [n, *event] in the value range of the data, on the CPU.
@@ -58,6 +59,18 @@ class Generated:
             "--transitions."
         )
         return tuple(note for note in (self.plan.bias(), late if self.n_late else "") if note)
+
+    def __repr__(self) -> str:
+        return f"Generated(x: {list(self.x.shape)}, {self.n_gradients:,} gradients a sample)"
+
+    def __str__(self) -> str:
+        rate = "" if self.accept_rate is None else f", acceptance {self.accept_rate:.2f}"
+        how = f"at visit {self.plan.visits} to data" if self.plan.visits else f"after {self.transitions:,} transitions"
+        cost = f"{self.n_gradients:,} gradients a sample{rate}, {self.seconds:.1f} s"
+        return "\n".join([f"{len(self.x):,} samples {list(self.x.shape[1:])}, each taken {how}: {cost}", *self.notes])
+
+    def _repr_pretty_(self, printer: Printer, cycle: bool) -> None:
+        printer.text(str(self))
 
 
 def generate(

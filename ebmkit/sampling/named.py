@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 
 from torch import Tensor
 
 from ebmkit.assembly.assemble import build_sampler
 from ebmkit.assembly.checks import check_draws, check_values
-from ebmkit.plugins.host import host
 from ebmkit.protocols.sampler import Sampler, Tuning
 from ebmkit.recipes.recipe import Part
 from ebmkit.recipes.tables import samplers_named
 from ebmkit.rng import stream
 from ebmkit.samplers.none import NoSampler
+from ebmkit.sampling.chosen_sampler import quick_to_adapt
 from ebmkit.sampling.model import Model
 from ebmkit.sampling.sample import sample
 from ebmkit.sampling.starts import fresh_chains
@@ -57,7 +57,7 @@ def its_sampler(model: Model) -> Sampler:
     names = samplers_named(model.recipe.table("sample").sampler)
     if not names:
         return model.sampler
-    sampler = build_sampler([_quick_to_adapt(name) for name in names], model.context())
+    sampler = build_sampler([quick_to_adapt(Part(name)) for name in names], model.context())
     check_values(sampler, model.coordinates, model.data.x_values)
     check_draws(sampler)
     return sampler
@@ -66,12 +66,6 @@ def its_sampler(model: Model) -> Sampler:
 def _has_chains(model: Model) -> bool:
     """Returns whether training moves chains; a model without objectives comes with a sampler that is ready."""
     return not model.objectives or any(objective.requires.negatives for objective in model.objectives.values())
-
-
-def _quick_to_adapt(name: str) -> Part:
-    """Returns a sampler with its defaults, but that its step learns from each transition, where it can."""
-    has = {field.name for field in fields(host().get("sampler", name).config)}
-    return Part(name, {"adapt": "dual-averaging", "adapt_every": 1} if {"adapt", "adapt_every"} <= has else {})
 
 
 def _adapted(model: Model, given: Mapping[str, Tensor], seed: int) -> Tuning:

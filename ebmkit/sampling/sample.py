@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
-from ebmkit.assembly.build import build
+from ebmkit.energies.wrap import AnyEnergy, as_energy
 from ebmkit.errors import RecipeError
-from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import Energy, EnergyView
 from ebmkit.protocols.sampler import Sampler, SamplerInfo, SamplerState, Tuning
-from ebmkit.recipes.recipe import Part, part_of
 from ebmkit.rng import stream
 from ebmkit.samplers.adaptation import adapted, for_evaluation
 from ebmkit.samplers.warmup import unwarmed
+from ebmkit.sampling.chosen_sampler import sampler_for
 from ebmkit.sampling.keep import ENERGY, Emit, Keep, record
 from ebmkit.sampling.moved import moved
 from ebmkit.sampling.preflight import check_energy, check_sampler, check_start
-from ebmkit.sampling.summary import Diagnostics, diagnose
+from ebmkit.sampling.summary import Diagnostics, Printer, diagnose, emitted_in_words
 from ebmkit.views.view import view
 
 if TYPE_CHECKING:
@@ -30,10 +29,13 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int, SamplerInfo], None]
 
+TRANSITIONS = 200
+"""Transitions where the caller does not say: those of `mala` on a small network take some 10 s with their burn-in."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Samples:
-    """Draws of batched chains.
+    """Draws of batched chains; `print` them for their summary, which a notebook shows too.
 
     Attributes:
         x: [draws, B, *event], data units. With `emit`, [n, *event]: the rows that were emitted, in order.
@@ -65,14 +67,23 @@ class Samples:
             raise RecipeError("A summary needs every draw of every chain, but `emit` kept some: sample without it.")
         return diagnose(self.x, self.energy, self.accept_rate, self.n_gradients)
 
+    def __repr__(self) -> str:
+        return f"Samples(x: {list(self.x.shape)}, {self.n_gradients:,} gradients a chain)"
+
+    def __str__(self) -> str:
+        return str(self.summary()) if self.energy.ndim == 2 else emitted_in_words(self.energy, self.n_gradients)
+
+    def _repr_pretty_(self, printer: Printer, cycle: bool) -> None:
+        printer.text(str(self))
+
 
 def sample(
-    energy: Energy | EnergyView,
+    energy: AnyEnergy | EnergyView,
     sampler: Sampler | str | DataclassInstance,
     start: Point | Tensor,
     *,
-    transitions: int,
-    burn_in: int = 0,
+    transitions: int = TRANSITIONS,
+    burn_in: int | None = None,
     thin: int = 1,
     seed: int = 0,
     emit: Emit | None = None,
@@ -88,12 +99,15 @@ def sample(
     The memory for the draws is taken before the first move; nothing else grows with the number of transitions.
 
     Args:
-        energy: any callable from `Point` to [B] nats, or a view made by `ebmkit.view`.
+        energy: a module or function of x [B, *event], or of a `Point`, that returns [B] nats; or a view made by
+            `ebmkit.view`. Of a log-density: `ebmkit.energy(log_p, output="log_density")`.
         sampler: a built part; or its settings, `ebmkit.samplers.Mala(step_size=0.1)`, or its name, from which it is
-            built at temperature 1.
+            built at temperature 1. Its steps learn from each transition then, unless its settings say how they learn.
         start: B chains; a tensor [B, *event] stands for a point without coordinates.
-        transitions: transitions after burn-in; every `thin`-th is kept.
-        burn_in: transitions that are thrown away first.
+        transitions: transitions after burn-in; every `thin`-th is kept. The 200 of the default are a first look, and
+            the summary says whether they will do.
+        burn_in: transitions that are thrown away first, while step sizes learn; unset: as many as `transitions`, or
+            none where a `tuning` goes on from an earlier run.
         thin: transitions per draw. A draw also costs one energy of each chain, kept with it.
         seed: of the chains' random stream; the global stream is not touched.
         emit: point → [B] bool; keeps just the rows for which it holds, after each `thin`-th transition.
@@ -109,24 +123,27 @@ def sample(
     Raises:
         RecipeError: a count or step size is not positive, nothing would be kept, or more than `max_bytes`; there are no
             chains, or the start is not finite; a chunk is given beside a view.
-        CapabilityError: the energy does not return [B], or mixes rows; the sampler cannot move such x, or the chains
-            lack a coordinate that it needs.
+        CapabilityError: the energy takes neither x nor points, does not return [B], or mixes rows; the sampler cannot
+            move such x, or the chains lack a coordinate that it needs.
         DivergenceError: a chain is not finite any more; it names the move.
 
     >>> import torch, ebmkit
     >>> sampler = ebmkit.build("sampler", "sgld", step_size=0.01, moves=10)
-    >>> draws = ebmkit.sample(lambda p: p.x.square().sum(1) / 2, sampler, torch.zeros(4, 2), transitions=3)
+    >>> draws = ebmkit.sample(lambda p: p.x.square().sum(1) / 2, sampler, torch.zeros(4, 2), transitions=3, burn_in=0)
     >>> draws.x.shape, draws.n_gradients
     (torch.Size([3, 4, 2]), 30)
     """
+    if burn_in is None:
+        burn_in = 0 if tuning else transitions
     _check_counts(transitions, burn_in, thin)
     point = (start if isinstance(start, Point) else Point(x=start)).map(torch.detach)
     check_start(point)
-    built, rng = _built(sampler, point), stream(seed, 0, "sample", point.x.device)
+    built, rng = sampler_for(sampler, point), stream(seed, 0, "sample", point.x.device)
     state = built.init(point, rng, unwarmed(tuning))
     check_sampler(built, state)
-    seen = _seen(energy, chunk)
-    first = record(state.point, check_energy(energy, seen, state.point))
+    over_points = energy if isinstance(energy, EnergyView) else as_energy(energy, state.point)
+    seen = _seen(over_points, chunk)
+    first = record(state.point, check_energy(over_points, seen, state.point))
     kept = Keep(emit=emit, on=keep_on, max_bytes=max_bytes, thin=thin).room(first, transitions)
     accepted, gradients = torch.zeros(len(point), device=point.x.device), 0
     for i in range(1, burn_in + transitions + 1):
@@ -171,14 +188,6 @@ def _chunk(seen: EnergyView) -> int:
     """Returns the chains a pass of a view; one that is not ours, or that saw no large batch, takes all at once."""
     chunk = getattr(getattr(seen, "passes", None), "chunk", 0)
     return chunk if isinstance(chunk, int) else 0
-
-
-def _built(sampler: Sampler | str | DataclassInstance, point: Point) -> Sampler:
-    if not isinstance(sampler, str) and callable(getattr(sampler, "step", None)):
-        return cast(Sampler, sampler)
-    part = Part(sampler) if isinstance(sampler, str) else part_of("sampler", cast("DataclassInstance", sampler))
-    context = BuildContext(event_shape=tuple(point.x.shape[1:]), device=point.x.device)
-    return cast(Sampler, build("sampler", part.use, context=context, **part.settings))
 
 
 def _check_counts(transitions: int, burn_in: int, thin: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,6 +12,14 @@ from ebmkit.errors import DataError
 from ebmkit.sampling.diagnostics import ess_bulk, ess_tail, r_hat
 
 R_HAT_BOUND, ESS_BOUND = 1.01, 400.0
+
+
+class Printer(Protocol):
+    """What a notebook hands to `_repr_pretty_`, the method by which an object says how it is shown."""
+
+    def text(self, text: str, /) -> None:
+        """Shows a text."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -54,6 +63,9 @@ class Diagnostics:
         mixed = bool((self.r_hat < R_HAT_BOUND).all()) and self.energy_r_hat < R_HAT_BOUND
         return mixed and self.least_ess > ESS_BOUND
 
+    def _repr_pretty_(self, printer: Printer, cycle: bool) -> None:
+        printer.text(str(self))
+
     def __str__(self) -> str:
         rates, known = self.accept_rate, self.r_hat.nan_to_num(-1)
         place = [int(i) for i in torch.unravel_index(known.argmax(), known.shape)]
@@ -75,6 +87,12 @@ class Diagnostics:
                 f"Not reliable: that takes R-hat below {R_HAT_BOUND} and ESS above {ESS_BOUND:.0f} throughout."
             )
         return "\n".join(lines)
+
+
+def emitted_in_words(energy: Tensor, n_gradients: int) -> str:
+    """Returns what is known of draws that `emit` chose, with energies [n], nats; they are not laid out by chain."""
+    mean = f", energy {energy.double().mean():.4g} nats" if len(energy) else ""
+    return f"{len(energy):,} draws that emit chose{mean}, {n_gradients:,} gradients a chain; they have no R-hat or ESS."
 
 
 def diagnose(x: Tensor, energy: Tensor, accept_rate: Tensor, n_gradients: int) -> Diagnostics:

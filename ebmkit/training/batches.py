@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ebmkit.data.loaded import as_batch
+from ebmkit.errors import DataError
 from ebmkit.point import Batch
 from ebmkit.protocols.dataset import Dataset
 from ebmkit.rng import stream
@@ -21,9 +22,15 @@ class Batches:
         self.dataset, self.batch_size, self.seed, self.device = dataset, batch_size, seed, device
 
     def batch(self, step: int) -> Batch:
-        """Returns the data of a training step, from 1."""
+        """Returns the data of a training step, from 1; raises DataError where the data set gives more or fewer rows."""
         rows = batch_rows(len(self.dataset), self.batch_size, step, self.seed)
-        return self.dataset.batch(rows, stream(self.seed, step, "data", self.device))
+        batch = self.dataset.batch(rows, stream(self.seed, step, "data", self.device))
+        if len(batch) != len(rows):
+            raise DataError(
+                f"{len(rows)} rows were asked of the data set and it gave {len(batch)}. `batch` returns one datum for "
+                "each row number that it is handed."
+            )
+        return batch
 
 
 def batch_rows(n: int, batch_size: int, step: int, seed: int) -> Tensor:

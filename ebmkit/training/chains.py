@@ -14,10 +14,9 @@ from ebmkit.protocols.sampler import SamplerInfo, Tail, Tuning
 from ebmkit.samplers.adaptation import adapted
 from ebmkit.samplers.nonfinite import explain, finite_rows
 from ebmkit.samplers.warmup import warming
+from ebmkit.training.alarms.table import advice
 from ebmkit.training.monitor import is_filled
 from ebmkit.training.parts import Parts
-
-ADVICE = "Nothing was updated. Try a smaller sampler step or learning rate, spectral norm, or a gradient clip."
 
 
 class Chains(NamedTuple):
@@ -58,7 +57,9 @@ def move_chains(parts: Parts, positive: Point, step: int, tuning: Tuning, rng: C
     negative = state.point.map(torch.detach)
     if not bool(finite_rows(negative).all()):  # one host synchronisation, before anything is stored
         why = explain(parts.sampler, parts.view, parts.sampler.init(start, rng("chains"), tuning), info)
-        raise DivergenceError(f"Step {step}: a chain is not finite; {why} {ADVICE}")
+        raise DivergenceError(
+            f"Step {step}: a chain is not finite; {why} Nothing was updated. {advice('chain-not-finite')}"
+        )
     reference = None
     if needs.reference and is_filled(buffer, needs.reference_fill):
         reference = buffer.reference(needs.reference, rng("reference"), exclude=token)

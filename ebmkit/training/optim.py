@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ebmkit.errors import CheckpointError, DivergenceError
 from ebmkit.recipes.tables import OptimConfig
+from ebmkit.training.alarms.table import advice
 
 
 def schedule(config: OptimConfig, step: int, total: int) -> float:
@@ -62,7 +63,10 @@ class Optimisers:
         }
         if not bool(torch.isfinite(torch.stack(list(norms.values()))).all()):
             found = ", ".join(f"{name}: {float(norm):g}" for name, norm in norms.items())
-            raise DivergenceError(f"Step {step}: a gradient is not finite (norms {found}). Nothing was updated.")
+            raise DivergenceError(
+                f"Step {step}: a gradient is not finite (norms {found}). Nothing was updated. "
+                f"{advice('gradient-not-finite')}"
+            )
         for name, optimiser in self.optimisers.items():
             config = self.configs[name]
             for group in optimiser.param_groups:

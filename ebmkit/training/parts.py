@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 
 import torch
 from torch import nn
 
+from ebmkit.point import Batch
 from ebmkit.protocols.buffer import Buffer
 from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.energy import Energy
 from ebmkit.protocols.objective import Objective, Requires
-from ebmkit.protocols.sampler import Sampler
+from ebmkit.protocols.sampler import Sampler, Tuning
 from ebmkit.views.view import CallableView, FrozenView
 
 
@@ -31,6 +32,7 @@ class Parts:
         device: where everything is.
         seed: of every random stream.
         autocast: the losses are computed in bf16.
+        checker: looks at all parts before a step, and raises where one breaks a promise; see `checker/checker.py`.
     """
 
     coordinates: tuple[Coordinate, ...]
@@ -42,6 +44,7 @@ class Parts:
     device: torch.device
     seed: int = 0
     autocast: bool = False
+    checker: Callable[[Parts, Batch, int, Tuning], None] | None = None
 
     @property
     def requires(self) -> Requires:

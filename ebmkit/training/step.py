@@ -16,8 +16,9 @@ from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.objective import Phases
 from ebmkit.protocols.sampler import SamplerInfo, Tuning
 from ebmkit.rng import stream
+from ebmkit.training.alarms.table import advice
 from ebmkit.training.batches import batch_of
-from ebmkit.training.chains import ADVICE, Chains, first_tuning, move_chains
+from ebmkit.training.chains import Chains, first_tuning, move_chains
 from ebmkit.training.monitor import step_metrics
 from ebmkit.training.parts import Parts
 from ebmkit.views.frozen import iterate_parametrisations
@@ -75,6 +76,8 @@ def train_step(
     """
     batch = batch_of(batch, parts.device)
     tuning = first_tuning(parts) if tuning is None else tuning
+    if parts.checker is not None:
+        parts.checker(parts, batch, step, tuning)
     with parametrize.cached():
         if isinstance(parts.energy, nn.Module):
             iterate_parametrisations(parts.energy)
@@ -144,7 +147,9 @@ def _check_losses(losses: Mapping[str, Tensor], step: int) -> None:
         raise PluginError("No objective returned a loss: there is nothing to minimise.")
     if not bool(torch.isfinite(torch.stack([loss.detach().float() for loss in losses.values()])).all()):
         found = ", ".join(f"{name} = {float(loss.detach()):g}" for name, loss in losses.items())
-        raise DivergenceError(f"Step {step}: a loss is not finite ({found}). {ADVICE}")
+        raise DivergenceError(
+            f"Step {step}: a loss is not finite ({found}). Nothing was updated. {advice('loss-not-finite')}"
+        )
 
 
 def _versions(phases: Phases) -> list[int]:

@@ -265,6 +265,17 @@ def test_early_visits_and_late_chains_are_noted() -> None:
     assert generate(run_of(mala()), 2, transitions=1).notes == ()
 
 
+def test_samples_print_what_they_cost_and_what_is_wrong() -> None:
+    made = generate(run_of(mala()), 3, transitions=2)
+    first, *notes = str(made).splitlines()
+    assert (
+        first.startswith("3 samples [") and "each taken after 2 transitions: 6 gradients a sample, acceptance" in first
+    )
+    assert notes == [] and "tensor" not in repr(made)
+    early = generate(noisy_run(Scripted()), 8, visits=3, transitions=10)
+    assert "each taken at visit 3 to data" in str(early) and str(early).splitlines()[1:] == list(early.notes)
+
+
 @pytest.mark.parametrize("value", [0, 2])
 def test_a_given_noise_is_held_and_counts_transitions(value: int) -> None:
     run = noisy_run(Sequence([mala(), build("sampler", "gibbs", coordinate="noise")]), energy=ALIKE, n_values=5)

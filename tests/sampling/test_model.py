@@ -83,3 +83,57 @@ def test_generation_during_training_changes_nothing_of_it(name: str, tmp_path: P
         averages = watched.state.averages.values[key], alone.state.averages.values[key]
         assert all(torch.equal(averages[0][entry], averages[1][entry]) for entry in averages[1])
         assert all(p.requires_grad for p in module.parameters())
+
+
+# --- what a person asks of a model
+
+
+def test_a_model_takes_x_as_data_have_it(tmp_path: Path) -> None:
+    run = ebmkit.run(
+        {
+            "run": {"steps": 2, "batch_size": 8},
+            "data": {"use": "toy"},
+            "energy": {"use": "mlp", "widths": (8,)},
+            "sampler": {"use": "mala", "moves": 2},
+        },
+        out=tmp_path / "run",
+    )
+    x = torch.randn(5, 2)
+    assert torch.equal(run.energy(x), run.energy(ebmkit.Point(x=x)))
+    leaf = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(run.energy(leaf).sum(), leaf)
+    assert torch.allclose(run.score(x), -gradient) and torch.allclose(run.score(ebmkit.Point(x=x)), -gradient)
+    assert ebmkit.score(run.energy, ebmkit.Point(x=x)).allclose(run.score(x))
+
+
+def test_the_score_is_of_the_density_at_its_temperature() -> None:
+    net = torch.nn.Linear(2, 1, bias=False)
+    model = ebmkit.fit(net, torch.randn(50, 2), sampler="mala", steps=1, batch_size=8, temperature=0.25, progress=False)
+    expected = -net.weight.detach().expand(3, 2) / 0.25
+    assert model.score(torch.randn(3, 2)).allclose(expected)
+
+
+def test_x_at_a_noise_level_is_asked_at_data_in_the_units_of_chains() -> None:
+    pixels = torch.rand(40, 1, 4, 4)
+    model = ebmkit.fit(
+        "mlp", pixels, sampler="mgms", steps=1, batch_size=8, progress=False, settings={"sampler.moves": 1}
+    )
+    x = pixels[:6]
+    level = torch.zeros(6, dtype=torch.int64)
+    at_data = ebmkit.Point(x=2 * x - 1, aux={"level": level})
+    assert torch.allclose(model.energy(x), model.energy(at_data))
+    assert torch.allclose(model.score(x), 2 * model.score(at_data), rtol=1e-4)
+
+
+def test_chains_start_where_they_are_told_to() -> None:
+    x = torch.randn(50, 2)
+    model = ebmkit.fit("mlp", x, sampler="mala", steps=1, batch_size=8, progress=False)
+    near = model.sample(50, start=x + 100, transitions=1, progress=False).x
+    assert near.sub(x + 100).norm(dim=1).max() < 20
+    with pytest.raises(ebmkit.RecipeError, match=r"start has shape \[3, 2\]"):
+        model.sample(4, start=x[:3])
+
+
+def test_a_model_says_what_it_is() -> None:
+    model = ebmkit.fit("mlp", torch.randn(50, 2), sampler="mala", steps=1, batch_size=8, progress=False)
+    assert repr(model).startswith("Model(data array-data, energy mlp") and "1 steps, T = 1" in repr(model)

@@ -62,6 +62,64 @@ def test_draws_are_the_thinned_chain_after_burn_in(
     assert not start.x.any()
 
 
+class Notebook:
+    """Keeps what an object shows in a notebook."""
+
+    def __init__(self) -> None:
+        self.shown = ""
+
+    def text(self, text: str, /) -> None:
+        self.shown += text
+
+
+def test_draws_print_and_show_as_their_summary() -> None:
+    draws = sample(quadratic, sgld(), torch.zeros(4, 2), transitions=8)
+    for shown in (draws, draws.summary()):
+        notebook = Notebook()
+        shown._repr_pretty_(notebook, False)
+        assert notebook.shown == str(shown) == str(draws.summary())
+    assert repr(draws) == "Samples(x: [8, 4, 2], 32 gradients a chain)"
+    some = sample(quadratic, sgld(), torch.zeros(4, 2), transitions=2, emit=lambda p: p.x[:, 0] > -9)
+    assert str(some).startswith("8 draws that emit chose, energy ") and "tensor" not in str(some)
+    none = sample(quadratic, sgld(), torch.zeros(4, 2), transitions=2, emit=lambda p: p.x[:, 0] > 9)
+    assert str(none).startswith("0 draws that emit chose, 8 gradients")
+
+
+def test_a_plain_module_or_function_of_x_is_an_energy() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.SiLU(), nn.Linear(8, 1))
+    means, before = net[1].running_mean.clone(), torch.get_rng_state()
+    plain = sample(net, "mala", torch.zeros(3, 2), transitions=2)
+    assert torch.equal(plain.x, sample(energy_of(net), "mala", torch.zeros(3, 2), transitions=2).x)
+    assert torch.equal(net[1].running_mean, means) and net.training and torch.equal(torch.get_rng_state(), before)
+    of_x = sample(lambda x: x.square().sum(dim=1) / 2, sgld(), torch.zeros(3, 2), transitions=2)
+    assert torch.equal(of_x.x, sample(quadratic, sgld(), torch.zeros(3, 2), transitions=2).x)
+    with pytest.raises(CapabilityError, match=r"Linear could not be asked about x \[2, 2\]"):
+        sample(nn.Linear(5, 1), "mala", torch.zeros(3, 2))
+
+
+def test_burn_in_is_as_long_as_what_is_kept_unless_a_tuning_goes_on() -> None:
+    first = sample(quadratic, "mala", torch.zeros(3, 2), transitions=4)
+    assert first.x.shape[0] == 4 and first.n_gradients == 8 * 21
+    assert torch.equal(first.x, sample(quadratic, "mala", torch.zeros(3, 2), transitions=4, burn_in=4).x)
+    on = sample(quadratic, "mala", first.final, transitions=4, tuning=first.tuning)
+    assert on.n_gradients == 4 * 21 and torch.equal(on.tuning["step_size"], first.tuning["step_size"])
+
+
+def test_a_named_step_learns_from_each_transition_of_burn_in() -> None:
+    x = torch.randn(64, 2, generator=torch.Generator().manual_seed(0))
+    for sampler in ("mala", samplers.Mala(moves=20)):
+        assert 0.55 < float(sample(quadratic, sampler, x, transitions=30).accept_rate.mean()) < 0.85
+    slow = sample(quadratic, samplers.Mala(adapt_every=100), x, transitions=30)
+    assert float(slow.tuning["step_size"]) == pytest.approx(0.1)
+
+
+def test_a_log_density_is_sampled() -> None:
+    log_p = energy_of(torch.vmap(lambda x: -((x - 3.0) ** 2).sum() / 2), output="log_density")
+    draws = sample(log_p, "mala", torch.zeros(64, 2), transitions=50)
+    assert draws.x.mean(dim=(0, 1)).tolist() == pytest.approx([3.0, 3.0], abs=0.1)
+
+
 def test_a_sampler_is_named_or_given_as_its_settings() -> None:
     from_name = sample(quadratic, "mala", torch.zeros(2, 2), transitions=3)
     from_settings = sample(quadratic, samplers.Mala(), torch.zeros(2, 2), transitions=3)
@@ -258,7 +316,7 @@ def test_a_random_energy_is_refused_as_such() -> None:
 
 @pytest.mark.parametrize("returned", [1.5, None, "low"])
 def test_an_energy_that_is_no_tensor_is_refused(returned: Any) -> None:
-    with pytest.raises(CapabilityError, match=f"returned {type(returned).__name__} for 2 chains"):
+    with pytest.raises(CapabilityError, match=f"returned {type(returned).__name__} for 2 rows"):
         sample(lambda p: returned, sgld(), torch.zeros(2, 2), transitions=1)
 
 

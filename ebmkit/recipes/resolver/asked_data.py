@@ -16,4 +16,4 @@ def asked_data(recipe: Recipe, host: Host) -> Part:
     draft = Draft(recipe, host, None)
     for choice in draft.choices:
         choice.config()
-    return draft.data()
+    return draft.part(*draft.of("data"))

@@ -96,11 +96,6 @@ class Draft:
         self.choices.insert(place, choice)
         self.left_out = {other: reason for other, reason in self.left_out.items() if other.key != choice.key}
 
-    def data(self) -> Part:
-        """Returns the data set that was chosen, with every setting."""
-        (choice,) = self.of("data")
-        return self.part(choice)
-
     def part(self, choice: Choice) -> Part:
         """Returns a choice as a recipe holds it, with every setting."""
         return Part(choice.name, settings_of(self.settled(choice)), choice.built)
