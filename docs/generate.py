@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from ebmkit.cli.declaration import relations, settings_of
 from ebmkit.cli.main import make_app
+from ebmkit.plugins.citation import works
 from ebmkit.plugins.component import KINDS, Component
 from ebmkit.plugins.host import Host
 from ebmkit.recipes.tables import TABLES, OptimConfig
@@ -70,7 +71,7 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def overview(found: Parts) -> str:
     """Returns one line a part, with its citation."""
-    rows = [(c.kind, f"`{c.name}`", c.summary, c.cite.replace("; ", "<br>"), d) for c, d in found]
+    rows = [(c.kind, f"`{c.name}`", c.summary, "<br>".join(one.short for one in works(c.cite)), d) for c, d in found]
     return table(("kind", "name", "what it is", "cite", "from"), rows)
 
 

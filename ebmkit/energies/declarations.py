@@ -69,8 +69,11 @@ COMPONENTS = (
         config=ResNetConfig,
         build="ebmkit.energies.resnet:build_resnet",
         summary="residual network for images; spectral norm or standardised weights, self-attention",
-        cite="He, Zhang, Ren, Sun, Deep residual learning for image recognition, CVPR 2016; "
-        "Miyato, Kataoka, Koyama, Yoshida, Spectral normalization for GANs, ICLR 2018",
+        cite=(
+            "Kaiming He, Xiangyu Zhang, Shaoqing Ren, Jian Sun (2016). Deep residual learning for image recognition. "
+            "CVPR. arXiv:1512.03385; Takeru Miyato, Toshiki Kataoka, Masanori Koyama, Yuichi Yoshida (2018). Spectral "
+            "normalization for generative adversarial networks. ICLR. arXiv:1802.05957"
+        ),
         gives=_gives,
         refuse=_refused,
     ),

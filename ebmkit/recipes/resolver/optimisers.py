@@ -35,5 +35,7 @@ def optimisers(draft: Draft) -> dict[str, dict[str, object]]:
 def _why_not(draft: Draft, owner: str) -> str:
     if any(owner == choice.name for choice in draft.of("energy", "wrapper")):
         return "its parameters belong to the energy: write [optim.energy]."
+    if owner in ("adam", "adamw", "sgd"):
+        return f"name an optimiser for who owns the parameters: optim.energy.use = {owner}."
     known = ["energy", *(choice.name for choice in draft.of("objective"))]
     return f"no part of this run that may own parameters has that name.{did_you_mean(owner, known)}"

@@ -63,7 +63,10 @@ COMPONENTS = (
         config=AugmentConfig,
         build="ebmkit.samplers.augment:build_augment",
         summary="random augmentation of the chains, before Langevin moves; not exact",
-        cite="Du, Li, Tenenbaum, Mordatch, Improved contrastive divergence training of energy based models, ICML 2021",
+        cite=(
+            "Yilun Du, Shuang Li, Joshua Tenenbaum, Igor Mordatch (2021). Improved contrastive divergence training of "
+            "energy-based models. ICML. arXiv:2012.01316"
+        ),
         traits=AUGMENT,
         skip=_augment_skipped,
         refuse=_augment_refused,
