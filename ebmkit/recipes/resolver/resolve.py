@@ -14,7 +14,9 @@ from dataclasses import dataclass, replace
 from ebmkit.errors import CapabilityError
 from ebmkit.plugins.component import Include, Need
 from ebmkit.plugins.host import Host
+from ebmkit.plugins.scale import Scale
 from ebmkit.recipes.recipe import LISTS, SINGLES, Part, Recipe, table_of
+from ebmkit.recipes.resolver import vectors
 from ebmkit.recipes.resolver.assumed import Assumed
 from ebmkit.recipes.resolver.checks import check
 from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice
@@ -37,23 +39,26 @@ class Resolution:
     notes: tuple[str, ...]
 
 
-def resolve(recipe: Recipe, host: Host, event_shape: tuple[int, ...] | None = None) -> Resolution:
+def resolve(
+    recipe: Recipe, host: Host, event_shape: tuple[int, ...] | None = None, scale: Scale | None = None
+) -> Resolution:
     """Returns the complete recipe.
 
     Args:
         recipe: what was asked; one marked `resolved` is only checked.
         host: where declarations come from.
         event_shape: of the data, where it is known already.
+        scale: of the data, where it is far from that of a standard normal.
 
     Raises:
         RecipeError: an unknown name or setting.
         CapabilityError: a need that nothing chosen meets, two parts that disagree, or a part that cannot work here.
     """
-    draft, tried = Draft(recipe, host, event_shape), list[Assumed]()
+    draft, tried = Draft(recipe, host, event_shape, scale), list[Assumed]()
     assumed, added = replace(draft.found(), chains=True), set[str]()
     while assumed not in tried:
         tried.append(assumed)
-        draft, before = Draft(recipe, host, event_shape), added
+        draft, before = Draft(recipe, host, event_shape, scale), added
         draft.assume(assumed)
         if not recipe.resolved:
             _complete(draft)
@@ -149,7 +154,7 @@ def _finish(draft: Draft) -> Resolution:
     parts = {
         t: tuple(Part(c.name, settings_of(draft.settled(c))) for c in draft.ordered(t)) for t in (*SINGLES, *LISTS)
     }
-    asked = {name: draft.recipe.with_table(name, **settings_of_table(draft.overrides, name)) for name in TABLES}
+    asked = {name: draft.recipe.with_table(name, **_table_settings(draft, name)) for name in TABLES}
     asked["run"] = asked["run"].with_table("run", temperature=draft.temperature()[0])
     tables = {name: settings_of(recipe.table(name)) for name, recipe in asked.items()}
     return Resolution(Recipe(parts=parts, tables=tables, optim=optimisers(draft), resolved=True), notes)
@@ -168,9 +173,35 @@ def _notes(draft: Draft) -> Iterator[str]:
                 yield f"{choice}: {settings} ({why})"
     for choice, against in sorted(draft.left_out.items(), key=lambda item: item[0].key):
         yield f"{choice} left out ({choice.reason}): {against}"
+    yield from _vector_notes(draft)
     temperature, origin = draft.temperature()
     if origin != "run.temperature":
         yield f"temperature {temperature:g} ({origin})"
+
+
+def _table_settings(draft: Draft, name: str) -> dict[str, object]:
+    """Returns what overrides, and where nobody set it the kind of data, set in `[run]` and its like."""
+    usual = vectors.TABLES.get(name, {}) if draft.has_vectors else {}
+    asked = draft.recipe.tables.get(name, {})
+    return {**usual, **asked, **settings_of_table(draft.overrides, name)}
+
+
+def _vector_notes(draft: Draft) -> Iterator[str]:
+    """Yields the settings of the run and of its optimiser that are those for vectors, and an unusual scale."""
+    if not draft.has_vectors:
+        return
+    for name, usual in vectors.TABLES.items():
+        asked = {**draft.recipe.tables.get(name, {}), **settings_of_table(draft.overrides, name)}
+        if free := {key: value for key, value in usual.items() if key not in asked}:
+            yield f"[{name}] {written(free)} ({vectors.WHY})"
+    asked = {**draft.recipe.optim.get("energy", {}), **settings_of_table(draft.overrides, "optim", "energy")}
+    if free := {key: value for key, value in vectors.OPTIM.items() if key not in asked}:
+        yield f"[optim.energy] {written(free)} ({vectors.WHY})"
+    if draft.scale is not None:
+        yield (
+            f"x is far from a standard normal: {draft.scale}. Fresh chains start there, and step sizes and the inputs of "
+            "energy mlp are in units of its s.d.; a network of your own is best given (x − mean)/s.d."
+        )
 
 
 def _included(same: list[tuple[Include, Choice]]) -> str:
