@@ -45,6 +45,9 @@ class MlpConfig:
 
 
 def _refused(config: ResnetConfig, selection: Selection) -> str:
+    shape = selection.event_shape
+    if shape is not None and len(shape) != 3:
+        return f"it needs images [channels, height, width], but a datum has shape {shape}: use --energy mlp."
     return contradiction(config)
 
 

@@ -27,7 +27,7 @@ REQUESTS = {
     "--seed -1": ["--seed"],
     "--device cuda:99": ["Device 'cuda:99' cannot be used here"],
     "--device toaster": ["Device 'toaster' cannot be used here"],
-    "--energy resnet --set energy.blocks=1": ["resnet needs images"],
+    "--energy resnet --set energy.blocks=1": ["it needs images [channels, height, width]"],
     "--data toy:ring": ["density", "'rings'"],
     "--data npz:gone.npz": ["gone.npz"],
     "--data cifar10": ["cifar10", "Searched", "Get "],

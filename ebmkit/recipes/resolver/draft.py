@@ -17,7 +17,7 @@ from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice, Key, capabilities
 from ebmkit.recipes.resolver.ordering import Capabilities, ordered
 from ebmkit.recipes.resolver.overrides import read_overrides, settings_for, settings_of_table
 from ebmkit.recipes.resolver.temperature import decided
-from ebmkit.recipes.resolver.vectors import WHY, are_vectors, settings_of_part
+from ebmkit.recipes.resolver.vectors import NAMES, WHY, are_vectors, settings_of_part
 from ebmkit.recipes.settings import as_toml, settings_of
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ class Draft:
     def _take(self, table: str, parts: tuple[Part, ...]) -> None:
         reason = ""
         if not parts and table in DEFAULTS and not self.recipe.resolved:
-            default = "mlp" if table == "energy" and self.has_vectors else DEFAULTS[table]
+            default = {**DEFAULTS, **(NAMES if self.has_vectors else {})}[table]
             parts, reason = (Part(default),), BY_DEFAULT
         if table in SINGLES and len(parts) > 1:
             raise RecipeError(f"A recipe has one [{table}], found {', '.join(part.use for part in parts)}.")

@@ -8,7 +8,7 @@ out. What cannot be met is refused before anything is built.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ebmkit.errors import CapabilityError
@@ -163,7 +163,8 @@ def _finish(draft: Draft) -> Resolution:
 def _notes(draft: Draft) -> Iterator[str]:
     for choice in draft.everyone():
         set_by_need = {name: value for name, value in choice.set_by_need.items() if name not in choice.given}
-        for why in dict.fromkeys([choice.reason, *(choice.set_by_need_of[name] for name in set_by_need)]):
+        whys = (why for name in set_by_need if (why := choice.set_by_need_of[name]) != vectors.WHY)
+        for why in dict.fromkeys([choice.reason, *whys]):
             settings = written(
                 {name: value for name, value in set_by_need.items() if choice.set_by_need_of[name] == why}
             )
@@ -187,21 +188,31 @@ def _table_settings(draft: Draft, name: str) -> dict[str, object]:
 
 
 def _vector_notes(draft: Draft) -> Iterator[str]:
-    """Yields the settings of the run and of its optimiser that are those for vectors, and an unusual scale."""
+    """Yields one line of all settings that are those for vectors, and one of an unusual scale."""
     if not draft.has_vectors:
         return
-    for name, usual in vectors.TABLES.items():
-        asked = {**draft.recipe.tables.get(name, {}), **settings_of_table(draft.overrides, name)}
-        if free := {key: value for key, value in usual.items() if key not in asked}:
-            yield f"[{name}] {written(free)} ({vectors.WHY})"
-    asked = {**draft.recipe.optim.get("energy", {}), **settings_of_table(draft.overrides, "optim", "energy")}
-    if free := {key: value for key, value in vectors.OPTIM.items() if key not in asked}:
-        yield f"[optim.energy] {written(free)} ({vectors.WHY})"
+    overrides, recipe = draft.overrides, draft.recipe
+    free = {
+        f"[{name}]": _unset(usual, recipe.tables.get(name, {}), settings_of_table(overrides, name))
+        for name, usual in vectors.TABLES.items()
+    }
+    optim = settings_of_table(overrides, "optim", "energy")
+    free["[optim.energy]"] = _unset(vectors.OPTIM, recipe.optim.get("energy", {}), optim)
+    for choice in draft.everyone():
+        usual = {name for name, why in choice.set_by_need_of.items() if why == vectors.WHY and name not in vectors.OF_SCALE}
+        free[str(choice)] = {name: choice.set_by_need[name] for name in sorted(usual - set(choice.given))}
+    told = "; ".join(f"{where} {written(settings)}" for where, settings in free.items() if settings)
+    if told:
+        yield f"{vectors.WHY}, so what nobody set is: {told}"
     if draft.scale is not None:
         yield (
             f"x is far from a standard normal: {draft.scale}. Fresh chains start there, and step sizes and the inputs of "
             "energy mlp are in units of its s.d.; a network of your own is best given (x − mean)/s.d."
         )
+
+
+def _unset(usual: Mapping[str, object], *asked: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in usual.items() if not any(name in settings for settings in asked)}
 
 
 def _included(same: list[tuple[Include, Choice]]) -> str:

@@ -12,6 +12,8 @@ from ebmkit.plugins.scale import Scale
 
 WHY = "the data are vectors, not images"
 
+NAMES: Mapping[str, str] = {"energy": "mlp", "sampler": "mala"}
+"""Default parts, where they are others than those for images."""
 TABLES: Mapping[str, Mapping[str, object]] = {
     "run": {"steps": 2000, "batch_size": 256},
     "pictures": {"every": 500, "n": 256},
@@ -19,8 +21,13 @@ TABLES: Mapping[str, Mapping[str, object]] = {
 OPTIM: Mapping[str, object] = {"lr": 2e-3, "schedule": "cosine"}
 """Of `[optim.energy]`."""
 PARTS: Mapping[tuple[str, str], Mapping[str, object]] = {
-    ("buffer", "replay"): {"capacity": 1024},
+    ("energy", "mlp"): {"first_gain": 3.0},
+    ("sampler", "mala"): {"moves": 10},
+    ("buffer", "replay"): {"capacity": 512},
+    ("objective", "energy-l2"): {"alpha": 0.01},
 }
+OF_SCALE = frozenset({"scale", "mean", "std"})
+"""Settings that come from the scale of the data."""
 
 
 def are_vectors(event_shape: tuple[int, ...] | None) -> bool:
