@@ -23,6 +23,8 @@ from ebmkit.cli.declaration import relations, settings_of
 from ebmkit.cli.main import make_app
 from ebmkit.plugins.component import KINDS, Component
 from ebmkit.plugins.host import Host
+from ebmkit.recipes.resolver import vectors
+from ebmkit.recipes.resolver.draft import DEFAULTS
 from ebmkit.recipes.tables import TABLES, OptimConfig
 
 ROOT = Path(__file__).parent.parent
@@ -82,6 +84,22 @@ def tables() -> str:
     return "\n".join(f"### `{name}`\n\n{_purpose(c)}{settings_table(c)}" for name, c in sections.items())
 
 
+def for_vectors() -> str:
+    """Returns what the settings for vectors are, beside those for images."""
+    rows = [(f"default {table}", f"`{DEFAULTS[table]}`", f"`{name}`") for table, name in vectors.NAMES.items()]
+    for name, settings in vectors.TABLES.items():
+        rows += [(f"`{name}.{key}`", _default(TABLES[name], key), f"`{value}`") for key, value in settings.items()]
+    rows += [(f"`optim.energy.{key}`", _default(OptimConfig, key), f"`{v}`") for key, v in vectors.OPTIM.items()]
+    for (kind, name), settings in vectors.PARTS.items():
+        config = loaded().get(kind, name).config
+        rows += [(f"`{kind}.{name}.{key}`", _default(config, key), f"`{v}`") for key, v in settings.items()]
+    return table(("setting", "images", "vectors"), rows)
+
+
+def _default(config: type, name: str) -> str:
+    return next(f"`{setting.default}`" for setting in settings_of(config) if setting.name == name)
+
+
 def help_of(command: str = "") -> str:
     """Returns what `--help` prints, 80 columns wide."""
     words = [*command.split(), "--help"]
@@ -99,6 +117,7 @@ def regions() -> dict[str, Callable[[], str]]:
         "reference": lambda: reference(found, [kind for kind in KINDS if kind != "dataset"]),
         "datasets": lambda: reference(found, ["dataset"]),
         "tables": tables,
+        "vectors": for_vectors,
         "help": help_of,
         **{f"help-{command}": lambda command=command: help_of(command) for command in COMMANDS},
     }

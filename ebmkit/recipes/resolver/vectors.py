@@ -23,6 +23,10 @@ OPTIM: Mapping[str, object] = {"lr": 2e-3, "schedule": "cosine"}
 PARTS: Mapping[tuple[str, str], Mapping[str, object]] = {
     ("energy", "mlp"): {"first_gain": 3.0},
     ("sampler", "mala"): {"moves": 10},
+    ("sampler", "sgld"): {"moves": 10},
+    ("sampler", "underdamped"): {"moves": 10},
+    ("sampler", "hmc"): {"moves": 1},
+    ("sampler", "tempering"): {"moves": 3, "n_temperatures": 4},
     ("buffer", "replay"): {"capacity": 512},
     ("objective", "energy-l2"): {"alpha": 0.01},
 }
