@@ -21,9 +21,7 @@ class Replicas:
     n_values = None
     leaves_data = False
 
-    def __init__(
-        self, *, n_replicas: int, value_range: tuple[float, float] | None, scale: Scale | None = None
-    ) -> None:
+    def __init__(self, *, n_replicas: int, value_range: tuple[float, float] | None, scale: Scale | None = None) -> None:
         self.n_replicas, self.value_range, self.scale = n_replicas, value_range, scale
 
     def lift(self, batch: Batch, point: Point, rng: Generator) -> Point:
@@ -54,6 +52,4 @@ class Replicas:
 
 def build_replicas(config: ReplicasConfig, context: BuildContext) -> Replicas:
     """Builds the coordinate."""
-    return Replicas(
-        n_replicas=config.n_temperatures - 1, value_range=context.value_range, scale=context.scale
-    )
+    return Replicas(n_replicas=config.n_temperatures - 1, value_range=context.value_range, scale=context.scale)

@@ -37,7 +37,8 @@ def save_plane(
     """
     from matplotlib.figure import Figure
 
-    shown = window or window_around(*(cloud.detach().float().cpu() for _, cloud in clouds[:2]))
+    first, *others = (cloud.detach().float().cpu() for _, cloud in clouds)
+    shown = window or window_around(first, others[0] if others else None)
     n_panels = len(clouds) + (log_density is not None)
     figure = Figure(figsize=(4.2 * n_panels, 4.6), layout="constrained")
     panels = list(figure.subplots(1, n_panels, sharex=True, sharey=True, squeeze=False)[0])

@@ -83,7 +83,7 @@ class Pictures:
         """Returns as many data as a plot bears, the same ones in every picture."""
         dataset, parts = self.assembly.dataset, self.assembly.parts
         assert dataset is not None
-        rows = torch.linspace(0, len(dataset) - 1, min(len(dataset), DATA_SHOWN)).long().unique()
+        rows = torch.linspace(0, len(dataset) - 1, min(len(dataset), DATA_SHOWN)).long()
         return dataset.batch(rows.to(parts.device), stream(parts.seed, 0, "pictures", parts.device)).x
 
     def _seen(self, step: int, phases: Phases) -> Tensor | None:

@@ -208,9 +208,7 @@ class Draft:
     def selection(self) -> Selection:
         """Returns what the chosen parts would let rules know."""
         free = replace(self._free(), temperature=self.temperature()[0])
-        return replace(
-            free, capabilities=frozenset().union(*(capabilities_under(free, c) for c in self.of("sampler")))
-        )
+        return replace(free, capabilities=frozenset().union(*(capabilities_under(free, c) for c in self.of("sampler"))))
 
     def _grants(self) -> dict[Key, dict[str, tuple[Any, str]]]:
         grants: dict[Key, dict[str, tuple[Any, str]]] = {}

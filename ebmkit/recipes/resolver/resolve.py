@@ -8,7 +8,7 @@ out. What cannot be met is refused before anything is built.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ebmkit.errors import CapabilityError
@@ -22,7 +22,7 @@ from ebmkit.recipes.resolver.checks import check
 from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice
 from ebmkit.recipes.resolver.draft import DEFAULTS, Draft
 from ebmkit.recipes.resolver.optimisers import optimisers
-from ebmkit.recipes.resolver.overrides import settings_of_table
+from ebmkit.recipes.resolver.usual import table_settings, vector_notes
 from ebmkit.recipes.settings import as_toml, settings_of, written
 from ebmkit.recipes.tables import TABLES
 
@@ -154,7 +154,7 @@ def _finish(draft: Draft) -> Resolution:
     parts = {
         t: tuple(Part(c.name, settings_of(draft.settled(c))) for c in draft.ordered(t)) for t in (*SINGLES, *LISTS)
     }
-    asked = {name: draft.recipe.with_table(name, **_table_settings(draft, name)) for name in TABLES}
+    asked = {name: draft.recipe.with_table(name, **table_settings(draft, name)) for name in TABLES}
     asked["run"] = asked["run"].with_table("run", temperature=draft.temperature()[0])
     tables = {name: settings_of(recipe.table(name)) for name, recipe in asked.items()}
     return Resolution(Recipe(parts=parts, tables=tables, optim=optimisers(draft), resolved=True), notes)
@@ -174,45 +174,10 @@ def _notes(draft: Draft) -> Iterator[str]:
                 yield f"{choice}: {settings} ({why})"
     for choice, against in sorted(draft.left_out.items(), key=lambda item: item[0].key):
         yield f"{choice} left out ({choice.reason}): {against}"
-    yield from _vector_notes(draft)
+    yield from vector_notes(draft)
     temperature, origin = draft.temperature()
     if origin != "run.temperature":
         yield f"temperature {temperature:g} ({origin})"
-
-
-def _table_settings(draft: Draft, name: str) -> dict[str, object]:
-    """Returns what overrides, and where nobody set it the kind of data, set in `[run]` and its like."""
-    usual = vectors.TABLES.get(name, {}) if draft.has_vectors else {}
-    asked = draft.recipe.tables.get(name, {})
-    return {**usual, **asked, **settings_of_table(draft.overrides, name)}
-
-
-def _vector_notes(draft: Draft) -> Iterator[str]:
-    """Yields one line of all settings that are those for vectors, and one of an unusual scale."""
-    if not draft.has_vectors:
-        return
-    overrides, recipe = draft.overrides, draft.recipe
-    free = {
-        f"[{name}]": _unset(usual, recipe.tables.get(name, {}), settings_of_table(overrides, name))
-        for name, usual in vectors.TABLES.items()
-    }
-    optim = settings_of_table(overrides, "optim", "energy")
-    free["[optim.energy]"] = _unset(vectors.OPTIM, recipe.optim.get("energy", {}), optim)
-    for choice in draft.everyone():
-        usual = {name for name, why in choice.set_by_need_of.items() if why == vectors.WHY and name not in vectors.OF_SCALE}
-        free[str(choice)] = {name: choice.set_by_need[name] for name in sorted(usual - set(choice.given))}
-    told = "; ".join(f"{where} {written(settings)}" for where, settings in free.items() if settings)
-    if told:
-        yield f"{vectors.WHY}, so what nobody set is: {told}"
-    if draft.scale is not None:
-        yield (
-            f"x is far from a standard normal: {draft.scale}. Fresh chains start there, and step sizes and the inputs of "
-            "energy mlp are in units of its s.d.; a network of your own is best given (x − mean)/s.d."
-        )
-
-
-def _unset(usual: Mapping[str, object], *asked: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in usual.items() if not any(name in settings for settings in asked)}
 
 
 def _included(same: list[tuple[Include, Choice]]) -> str:
