@@ -132,7 +132,8 @@ class Trainer:
         if self._due(self.recipe.table("checkpoint").every):
             self.save()
         if self._due(self.recipe.table("pictures").every):
-            self.pictures.draw(report.step, report.phases, report.tuning)
+            averaged = self.state.averages.values.get("energy", {})
+            self.pictures.draw(report.step, report.phases, report.tuning, averaged)
 
     def _interrupted(self) -> RunError:
         if self.saved_at != self.state.step:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ebmkit.assembly.assemble import Assembly
 from ebmkit.assembly.model import in_data_range, temperature_of
@@ -55,16 +56,26 @@ class Pictures:
         if self.samples:
             plan_of(replace(model, sampler=sampler), frozenset())
 
-    def draw(self, step: int, phases: Phases, tuning: Tuning) -> None:
-        """Draws what there is to see after a step; raises RunError where the disk refuses."""
+    def draw(self, step: int, phases: Phases, tuning: Tuning, averaged: Mapping[str, Tensor]) -> None:
+        """Draws what there is to see after a step.
+
+        Args:
+            step: that was made.
+            phases: its phases.
+            tuning: of the sampler.
+            averaged: weights of the energy, by name: those of the density in the plane.
+
+        Raises:
+            RunError: the disk refuses.
+        """
         x = self._seen(step, phases)
         if x is not None:
-            self._write("step", step, lambda path: self._save(x, step, path))
+            self._write("step", step, lambda path: self._save(x, step, averaged, path))
         for name, figure in sampler_figures(self.assembly.parts.sampler, tuning).items():
             self._write(name, step, figure.savefig)
 
-    def _save(self, x: Tensor, step: int, path: Path) -> None:
-        """Draws x; in the plane beside data and the density of the model, with the weights that moved the chains."""
+    def _save(self, x: Tensor, step: int, averaged: Mapping[str, Tensor], path: Path) -> None:
+        """Draws x; in the plane beside data and the density of the averaged model."""
         data = self.assembly.data
         if data.event_shape != PLANE or data.x_values != "real":
             save_picture(x, data.value_range, path)
@@ -73,11 +84,15 @@ class Pictures:
         window = window_around(shown.cpu(), x.float().cpu())
         clouds = [("data", shown), (f"{'samples' if self.samples else 'chains'}, step {step:,}", x)]
         title = f"{self.directory.name} · {data_name(self.assembly.recipe, host())}"
-        save_plane(path, clouds, log_density=self._density(window), window=window, title=title)
+        save_plane(path, clouds, log_density=self._density(window, averaged), window=window, title=title)
 
-    def _density(self, window: Window) -> Tensor | None:
+    def _density(self, window: Window, averaged: Mapping[str, Tensor]) -> Tensor | None:
         parts, temperature = self.assembly.parts, temperature_of(self.assembly.recipe)
-        return density_if_any(parts.view.energy, window, temperature, parts.coordinates, parts.device)
+        energy = parts.view.energy
+        if isinstance(parts.energy, nn.Module) and averaged:
+            energy = deepcopy(parts.energy).eval()
+            energy.load_state_dict(dict(averaged))
+        return density_if_any(energy, window, temperature, parts.coordinates, parts.device)
 
     def _data(self) -> Tensor:
         """Returns as many data as a plot bears, the same ones in every picture."""
