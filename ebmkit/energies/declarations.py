@@ -25,6 +25,10 @@ class MlpConfig:
         labels: whether the energy sees the class label of the point.
         conditioning: length of the vector that multiplies and shifts every layer; 0 for none, unless labels ask for
             the first width.
+        first_gain: factor on the initial weights of the first layer, whose biases have twice that: above 1, a small
+            network is sharp from the start.
+        mean: of each entry of x, taken away before the first layer: one for all or one each; unset, 0.
+        std: s.d. of each entry of x, by which it is divided; unset, 1.
         frequencies: random waves of the event, sine and cosine, that join it as inputs; 0 for none.
         frequency_sd: s.d. of their frequencies, radians per data unit: about one over the smallest detail.
     """
@@ -35,11 +39,17 @@ class MlpConfig:
     activation: Activation = "silu"
     labels: bool = False
     conditioning: Annotated[int, Ge(0)] = 0
+    first_gain: Annotated[float, Gt(0)] = 1.0
+    mean: tuple[float, ...] = ()
+    std: tuple[Annotated[float, Gt(0)], ...] = ()
     frequencies: Annotated[int, Ge(0)] = 0
     frequency_sd: Annotated[float, Gt(0)] = 3.0
 
 
 def _refused(config: ResNetConfig, selection: Selection) -> str:
+    shape = selection.event_shape
+    if shape is not None and len(shape) != 3:
+        return f"it needs images [channels, height, width], but a datum has shape {shape}: use --energy mlp."
     return contradiction(config)
 
 
