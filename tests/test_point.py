@@ -1,5 +1,6 @@
 """Laws of Point: rows are validated, coordinates are read-only, and every tensor follows its row."""
 
+from copy import deepcopy
 from dataclasses import FrozenInstanceError
 
 import pytest
