@@ -53,7 +53,7 @@ COMPONENTS = (
         kind="buffer",
         name="none",
         build="ebmkit.buffers.none:build_none",
-        summary="fresh chains at every step (short-run)",
+        summary="fresh chains at every step (short-run); biased, unless their moves take them far from the prior",
         cite="Nijkamp, Hill, Zhu, Wu, Learning non-convergent non-persistent short-run MCMC toward energy-based model, "
         "NeurIPS 2019",
     ),
