@@ -27,7 +27,9 @@ def vector_notes(draft: Draft) -> Iterator[str]:
 
 def _what_it_means(draft: Draft) -> str:
     if draft.assumed.selection.noised:
-        return f"Coordinate {draft.assumed.selection.noised[0]} noises x to such a one: give it (x − mean)/s.d. as data."
+        return (
+            f"Coordinate {draft.assumed.selection.noised[0]} noises x to such a one: give it (x − mean)/s.d. as data."
+        )
     return (
         "Fresh chains start there, and step sizes and the inputs of energy mlp are in units of its s.d.; a network of "
         "your own is best given (x − mean)/s.d."
