@@ -65,7 +65,7 @@ COMPONENTS = (
         name="none",
         config=NoBufferConfig,
         build="ebmkit.buffers.none:build_none",
-        summary="fresh chains at every step (short-run)",
+        summary="fresh chains at every step (short-run); biased, unless their moves take them far from the prior",
         cite=(
             "Erik Nijkamp, Mitch Hill, Song-Chun Zhu, Ying Nian Wu (2019). Learning non-convergent non-persistent "
             "short-run MCMC toward energy-based model. NeurIPS. arXiv:1904.09770"

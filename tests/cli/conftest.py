@@ -12,7 +12,8 @@ from ebmkit.cli.main import main
 from ebmkit.plugins import host as plugins
 
 SMALL = ("--set", "energy.widths=[8]", "--set", "run.batch_size=8", "--set", "buffer.capacity=16",
-         "--set", "sampler.sgld.moves=2", "--set", "log.tensorboard=false")  # fmt: skip
+         "--set", "sampler.sgld.moves=2", "--set", "log.tensorboard=false",
+         "--set", "optim.energy.schedule=constant")  # fmt: skip
 TOY = ("--energy", "mlp", "--sampler", "sgld", "--data", "toy:moons", *SMALL)
 
 

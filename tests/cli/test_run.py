@@ -50,7 +50,8 @@ def test_a_run_ends_with_what_to_do_next(cli, toy) -> None:
 
 def test_what_was_added_is_said(cli, small) -> None:
     Path("labelled.npz").write_bytes(labelled())
-    answer = cli("run", "--energy", "mlp", "--coordinate", "label", "--data", "npz:labelled.npz", *small, "--steps", 1)
+    parts = ("--energy", "mlp", "--coordinate", "label", "--sampler", "sgld")
+    answer = cli("run", *parts, "--data", "npz:labelled.npz", *small, "--steps", 1)
     assert "label needs energy.labels" in answer.out
 
 
@@ -91,8 +92,8 @@ def test_resume_if_present_starts_over_without_a_checkpoint(cli, toy, trained) -
 
 def test_an_idea_in_a_file(cli, small) -> None:
     Path("idea.py").write_text(IDEA)
-    flags = ("--energy", "bowl", "--data", "toy:rings", *small[2:], "--steps", 2, "--out", "x", "--plugin", "idea.py")
-    answer = cli("run", *flags)
+    parts = ("--energy", "bowl", "--sampler", "sgld", "--data", "toy:rings")
+    answer = cli("run", *parts, *small[2:], "--steps", 2, "--out", "x", "--plugin", "idea.py")
     assert answer.status == 0, answer.err
     assert answer.out.splitlines()[-4].endswith("--plugin idea.py")
 

@@ -54,12 +54,14 @@ RECIPES: dict[str, dict[str, Any]] = {
         "data": {"use": "toy", "density": "rings"},
         "buffer": {"use": "replay", "capacity": 32},
         "sampler": [{"use": "mala", "moves": 3, "adapt_every": 2, "adapt": "dual-averaging"}],
+        "optim": {"energy": {"schedule": "constant"}},
     },
     "momenta": {
         "run": {"steps": 6, "batch_size": 8},
         "data": {"use": "toy", "density": "moons"},
         "buffer": {"use": "replay", "capacity": 32},
         "sampler": [{"use": "underdamped", "moves": 3}],
+        "optim": {"energy": {"schedule": "constant"}},  # of a run that may go on for more steps
     },
 }
 

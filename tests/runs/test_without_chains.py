@@ -51,7 +51,7 @@ ASKED: dict[str, Any] = {
     "checkpoint": {"every": 10},
     "pictures": {"every": 10, "n": 8},
     "log": {"every": 1, "tensorboard": False},
-    "optim": {"energy": {"lr": 1e-2}},
+    "optim": {"energy": {"lr": 1e-2, "schedule": "constant"}},
 }
 
 

@@ -18,7 +18,7 @@ from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice, Key, capabilities
 from ebmkit.recipes.resolver.ordering import Capabilities, ordered
 from ebmkit.recipes.resolver.overrides import read_overrides, settings_for, settings_of_table
 from ebmkit.recipes.resolver.temperature import decided
-from ebmkit.recipes.resolver.vectors import NAMES, WHY, are_vectors, settings_of_part
+from ebmkit.recipes.resolver.vectors import NAMES, WHY, are_vectors, settings_of_part, with_usual
 from ebmkit.recipes.settings import as_toml, settings_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class Draft:
         self.recipe, self.host, self.event_shape, self.scale = recipe, host, event_shape, scale
         self.has_vectors = are_vectors(event_shape) and not recipe.resolved
         self.overrides = read_overrides(recipe.overrides)
-        self.run = recipe.with_table("run", **settings_of_table(self.overrides, "run")).table("run")
+        run = settings_of_table(self.overrides, "run")
+        self.run = with_usual(recipe, self.has_vectors).with_table("run", **run).table("run")
         self.choices: list[Choice] = []
         self.left_out: dict[Choice, str] = {}
         self.problems: list[str] = []
@@ -241,7 +242,8 @@ class Draft:
 
     def _grant_assumed(self, choice: Choice) -> None:
         if self.has_vectors:
-            choice.grant(settings_of_part(choice.key, choice.fields, self.scale), WHY)
+            scale = None if self.assumed.selection.noised else self.scale
+            choice.grant(settings_of_part(choice.key, choice.fields, scale, self.run.batch_size), WHY)
         for name, (value, by) in self.assumed.grants.get(choice.key, {}).items():
             choice.grant({name: value}, f"{by} asks for it")
 

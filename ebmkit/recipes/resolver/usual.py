@@ -12,8 +12,8 @@ from ebmkit.recipes.settings import written
 
 def table_settings(draft: Draft, name: str) -> dict[str, object]:
     """Returns what is set in `[run]` and its like: by the user, else by the kind of data."""
-    usual = vectors.TABLES.get(name, {}) if draft.has_vectors else {}
-    return {**usual, **draft.recipe.tables.get(name, {}), **settings_of_table(draft.overrides, name)}
+    asked = vectors.with_usual(draft.recipe, draft.has_vectors).tables.get(name, {})
+    return {**asked, **settings_of_table(draft.overrides, name)}
 
 
 def vector_notes(draft: Draft) -> Iterator[str]:
@@ -22,10 +22,18 @@ def vector_notes(draft: Draft) -> Iterator[str]:
     if told:
         yield f"{vectors.WHY}, so what nobody set is: {told}"
     if draft.has_vectors and draft.scale is not None:
-        yield (
-            f"x is far from a standard normal: {draft.scale}. Fresh chains start there, and step sizes and the inputs "
-            "of energy mlp are in units of its s.d.; a network of your own is best given (x − mean)/s.d."
+        yield f"x is far from a standard normal: {draft.scale}. {_what_it_means(draft)}"
+
+
+def _what_it_means(draft: Draft) -> str:
+    if draft.assumed.selection.noised:
+        return (
+            f"Coordinate {draft.assumed.selection.noised[0]} noises x to such a one: give it (x − mean)/s.d. as data."
         )
+    return (
+        "Fresh chains start there, and step sizes and the inputs of energy mlp are in units of its s.d.; a network of "
+        "your own is best given (x − mean)/s.d."
+    )
 
 
 def _unset(draft: Draft) -> Iterator[tuple[str, dict[str, object]]]:

@@ -7,8 +7,11 @@ more and larger steps; and where its entries are far from a standard normal, net
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import cast
 
 from ebmkit.plugins.scale import Scale
+from ebmkit.recipes.recipe import Recipe
 
 WHY = "the data are vectors, not images"
 
@@ -27,7 +30,7 @@ PARTS: Mapping[tuple[str, str], Mapping[str, object]] = {
     ("sampler", "underdamped"): {"moves": 10},
     ("sampler", "hmc"): {"moves": 1},
     ("sampler", "tempering"): {"moves": 3, "n_temperatures": 4},
-    ("buffer", "replay"): {"capacity": 512},
+    ("buffer", "replay"): {"capacity": 512},  # or two batches: chains come round often, and keep up with the energy
     ("objective", "energy-l2"): {"alpha": 0.01},
 }
 OF_SCALE = frozenset({"scale", "mean", "std"})
@@ -39,15 +42,26 @@ def are_vectors(event_shape: tuple[int, ...] | None) -> bool:
     return event_shape is not None and len(event_shape) != 3
 
 
-def settings_of_part(key: tuple[str, str], names: Collection[str], scale: Scale | None) -> dict[str, object]:
+def with_usual(recipe: Recipe, has_vectors: bool) -> Recipe:
+    """Returns a recipe with the tables that vectors have, under what was asked."""
+    usual = TABLES if has_vectors else {}
+    return replace(recipe, tables={**recipe.tables, **{n: {**t, **recipe.tables.get(n, {})} for n, t in usual.items()}})
+
+
+def settings_of_part(
+    key: tuple[str, str], names: Collection[str], scale: Scale | None, batch_size: int
+) -> dict[str, object]:
     """Returns what a part of a run on vectors has where nobody sets it.
 
     Args:
         key: its table and name.
         names: of its settings.
         scale: of the data, where it is far from that of a standard normal.
+        batch_size: of the run.
     """
     settings = {name: value for name, value in PARTS.get(key, {}).items() if name in names}
+    if key == ("buffer", "replay") and settings:
+        settings["capacity"] = max(cast(int, settings["capacity"]), 2 * batch_size)
     if scale is not None and key[0] == "sampler" and "scale" in names:
         settings["scale"] = list(scale.sd)
     if scale is not None and key[0] == "energy" and {"mean", "std"} <= set(names):

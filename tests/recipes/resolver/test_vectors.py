@@ -44,6 +44,11 @@ def test_what_the_user_set_stays_wherever_it_was_set():
     assert "schedule" in line and not any(word in line for word in ("steps", "batch_size", "capacity", "first_gain"))
 
 
+def test_the_buffer_holds_two_batches_at_least():
+    assert resolved(PLANE).recipe.part("buffer").settings["capacity"] == 512
+    assert resolved(PLANE, run__batch_size=1000).recipe.part("buffer").settings["capacity"] == 2000
+
+
 def test_a_complete_recipe_is_left_as_it_is():
     recipe = resolved(PLANE).recipe
     again = resolve(recipe, host(), (2,), FAR)
@@ -68,3 +73,9 @@ def test_an_unusual_scale_reaches_moves_and_inputs_and_is_told():
 def test_the_penalty_on_energies_has_a_weight_that_a_density_bears():
     recipe = resolved({**PLANE, "objective": [{"use": "cd"}, {"use": "energy-l2"}]}).recipe
     assert recipe.parts["objective"][1].settings["alpha"] == vectors.PARTS["objective", "energy-l2"]["alpha"]
+
+
+def test_where_x_is_noised_its_scale_is_told_and_nothing_else():
+    made = resolved({**PLANE, "coordinate": [{"use": "level"}]}, scale=FAR)
+    assert all(not part.settings.get("scale") for part in made.recipe.parts["sampler"])
+    assert any("noises x" in note and "standard normal" in note for note in made.notes)
