@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import alarms_runs
+from alarms_parts import COMPONENTS
 from alarms_runs import HEALTHY, WRONG, Planned
 
 import ebmkit
@@ -92,7 +92,7 @@ def count(name: str, runs: Iterable[tuple[int, Planned]]) -> None:
 
 def main() -> int:
     """Makes all runs, or those that are named."""
-    for component in alarms_runs.COMPONENTS:
+    for component in COMPONENTS:
         ebmkit.register(component)
     kinds = {"wrong": WRONG, "healthy": HEALTHY}
     for name in sys.argv[1:2] or kinds:

@@ -21,8 +21,11 @@ from typer.testing import CliRunner
 
 from ebmkit.cli.declaration import relations, settings_of
 from ebmkit.cli.main import make_app
+from ebmkit.plugins.citation import works
 from ebmkit.plugins.component import KINDS, Component
 from ebmkit.plugins.host import Host
+from ebmkit.recipes.resolver import vectors
+from ebmkit.recipes.resolver.draft import DEFAULTS
 from ebmkit.recipes.tables import TABLES, OptimConfig
 from ebmkit.training.alarms.table import ALARMS
 
@@ -70,7 +73,7 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def overview(found: Parts) -> str:
     """Returns one line a part, with its citation."""
-    rows = [(c.kind, f"`{c.name}`", c.summary, c.cite.replace("; ", "<br>"), d) for c, d in found]
+    rows = [(c.kind, f"`{c.name}`", c.summary, "<br>".join(one.short for one in works(c.cite)), d) for c, d in found]
     return table(("kind", "name", "what it is", "cite", "from"), rows)
 
 
@@ -100,6 +103,22 @@ def alarms() -> str:
     return table(("alarm", "signal", "threshold", "meaning", "what to change"), rows)
 
 
+def for_vectors() -> str:
+    """Returns what the settings for vectors are, beside those for images."""
+    rows = [(f"default {table}", f"`{DEFAULTS[table]}`", f"`{name}`") for table, name in vectors.NAMES.items()]
+    for name, settings in vectors.TABLES.items():
+        rows += [(f"`{name}.{key}`", _default(TABLES[name], key), f"`{value}`") for key, value in settings.items()]
+    rows += [(f"`optim.energy.{key}`", _default(OptimConfig, key), f"`{v}`") for key, v in vectors.OPTIM.items()]
+    for (kind, name), settings in vectors.PARTS.items():
+        config = loaded().get(kind, name).config
+        rows += [(f"`{kind}.{name}.{key}`", _default(config, key), f"`{v}`") for key, v in settings.items()]
+    return table(("setting", "images", "vectors"), rows)
+
+
+def _default(config: type, name: str) -> str:
+    return next(f"`{setting.default}`" for setting in settings_of(config) if setting.name == name)
+
+
 def help_of(command: str = "") -> str:
     """Returns what `--help` prints, 80 columns wide."""
     words = [*command.split(), "--help"]
@@ -118,6 +137,7 @@ def regions() -> dict[str, Callable[[], str]]:
         "datasets": lambda: reference(found, ["dataset"]),
         "tables": tables,
         "alarms": alarms,
+        "vectors": for_vectors,
         "help": help_of,
         **{f"help-{command}": lambda command=command: help_of(command) for command in COMMANDS},
     }

@@ -52,11 +52,33 @@ RENAMED = {
 }  # fmt: skip
 """Words of the first round of 0.1.0, and what they are called now."""
 
+FIELD_WORDS = {
+    "learning_rate": ("lr",), "eta": ("step_size", "lr"), "stepsize": ("step_size",), "epsilon": ("step_size",),
+    "eps": ("step_size",), "alpha": ("step_size",), "dt": ("step_size",), "sigma": ("noise", "sd"),
+    "noise_std": ("noise",), "noise_scale": ("noise",), "std": ("sd",), "k": ("moves", "n"),
+    "n_steps": ("moves", "steps"),
+    "num_steps": ("moves", "steps"), "iterations": ("steps", "moves"), "n_moves": ("moves",), "epochs": ("steps",),
+    "max_steps": ("steps",), "leapfrog_steps": ("n_leapfrog",), "trajectory_length": ("n_leapfrog",),
+    "target_accept": ("accept",), "gamma": ("friction",), "mass": ("scale",), "preconditioner": ("scale",),
+    "temp": ("temperature",), "t_max": ("highest",), "buffer_size": ("capacity",), "maxlen": ("capacity",),
+    "reinit_freq": ("reinit",), "p_reinit": ("reinit",), "reinit_prob": ("reinit",), "batch": ("batch_size",),
+    "hidden": ("widths",), "hidden_dim": ("widths",), "width": ("widths",), "channels": ("widths",),
+    "nonlinearity": ("activation",), "optimizer": ("optim", "use"), "optimiser": ("optim", "use"),
+    "name": ("use",), "grad_clip": ("clip",), "clip_grad": ("clip",), "max_grad_norm": ("clip",),
+    "beta1": ("betas",), "beta2": ("betas",), "scheduler": ("schedule",), "ema": ("ema_half_life",),
+    "ema_decay": ("ema_half_life",), "dataset": ("data",), "model": ("energy",), "network": ("energy",),
+    "loss": ("objective",), "mcmc": ("sampler",), "training": ("run",), "train": ("run",), "logging": ("log",),
+}  # fmt: skip
+"""Words of the field for settings and tables, and what they may be called here."""
+
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Returns `" Did you mean 'x'?"` for the nearest known word, or an empty string."""
     known = list(known)
     if RENAMED.get(word) in known:
         return f" It is called '{RENAMED[word]}' now."
+    for called in FIELD_WORDS.get(word.lower().replace("-", "_"), ()):
+        if called in known and word not in known:
+            return f" Did you mean '{called}'?"
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" Did you mean '{near[0]}'?" if near else ""

@@ -59,7 +59,8 @@ COMPONENTS = (
         config=MarginConfig,
         build=f"{__name__}:build_margin",
         summary="a hinge on E⁺ − E⁻",
-        cite="LeCun, Chopra, Hadsell, Ranzato, Huang, A tutorial on energy-based learning, 2006",
+        cite="Yann LeCun, Sumit Chopra, Raia Hadsell, Marc'Aurelio Ranzato, Fu Jie Huang (2006). A tutorial on "
+        "energy-based learning. Predicting Structured Data",
         gives=("objective.fit",),  # it moves the energy towards the data, so that nobody adds cd to it
     ),
 )

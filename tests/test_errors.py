@@ -16,6 +16,10 @@ from ebmkit.errors import did_you_mean
         ("clamp", ["clip"], " Did you mean 'clip'?"),
         ("step_sise", ["step_size", "moves"], " Did you mean 'step_size'?"),
         ("zebra", ["moves"], ""),
+        ("learning_rate", ["lr", "betas"], " Did you mean 'lr'?"),
+        ("optimizer", ["use", "lr"], " Did you mean 'use'?"),
+        ("sigma", ["step_size", "noise"], " Did you mean 'noise'?"),
+        ("sigma", ["step_size"], ""),
     ],
 )
 def test_what_is_meant(word: str, known: list[str], said: str) -> None:

@@ -1,5 +1,6 @@
 """Laws of Point: rows are validated, coordinates are read-only, and every tensor follows its row."""
 
+from copy import deepcopy
 from dataclasses import FrozenInstanceError
 
 import pytest
@@ -93,3 +94,12 @@ def test_a_batch_pairs_data_and_labels() -> None:
     for labels in (torch.zeros(2), torch.zeros(3, 1)):
         with pytest.raises(DataError, match="labels"):
             Batch(x=torch.zeros(3, 2), y=labels)
+
+
+def test_a_deep_copy_shares_nothing() -> None:
+    point = marked(3)
+    copied = deepcopy(point)
+    copied.x.zero_()
+    assert set(copied.aux) == set(point.aux) and not torch.equal(copied.x, point.x)
+    for name, value in copied.aux.items():
+        assert torch.equal(value, point.aux[name]) and value is not point.aux[name]

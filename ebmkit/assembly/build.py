@@ -73,7 +73,8 @@ def build(
 
 def _built(component: Component, settings: Mapping[str, object], context: BuildContext) -> Any:
     config = validated(component.config, settings, f"{component.kind} {component.name}")
-    with own_stream_only(f"{component.kind.capitalize()} '{component.name}', while it was built,", SEEDED):
+    who = f"{component.kind.capitalize()} '{component.name}', while it was built,"
+    with own_stream_only(who, SEEDED, of_torch_alone=True):
         built = load_build(component)(config, context)
     if component.kind == "sampler":
         selection = context.selection()

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from ebmkit.assembly.build import build_dataset
 from ebmkit.assembly.device import choose_device
+from ebmkit.data.scale import measured
 from ebmkit.errors import DataError
 from ebmkit.plugins.host import host
 from ebmkit.protocols.dataset import Dataset
 from ebmkit.recipes.recipe import Recipe, from_mapping, from_toml, named_recipe
 from ebmkit.recipes.resolver.asked_data import asked_data
-from ebmkit.recipes.resolver.resolve import resolve
+from ebmkit.recipes.resolver.resolve import Resolution, resolve
 
 Asked = Recipe | str | Path | Mapping[str, object]
 """A `Recipe`, a shipped recipe's name, a TOML file, TOML text or a mapping."""
@@ -57,12 +58,16 @@ def complete(recipe: Asked, *, needs_data: bool = True) -> Complete:
             raise
         resolution = resolve(asked, host())
         return Complete(recipe=resolution.recipe, dataset=None, notes=resolution.notes, missing=str(error))
-    resolution = resolve(asked, host(), tuple(dataset.event_shape))
+    resolution = _resolved(asked, dataset)
     if resolution.recipe.part("data") != part:  # a part brought a data set of its own
         part = resolution.recipe.part("data")
         dataset = build_dataset(part, choose_device(asked_device(asked)))
-        resolution = resolve(asked, host(), tuple(dataset.event_shape))
+        resolution = _resolved(asked, dataset)
     return Complete(recipe=resolution.recipe, dataset=dataset, notes=resolution.notes)
+
+
+def _resolved(asked: Recipe, dataset: Dataset) -> Resolution:
+    return resolve(asked, host(), tuple(dataset.event_shape), measured(dataset))
 
 
 def as_recipe(recipe: Asked) -> Recipe:

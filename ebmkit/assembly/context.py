@@ -31,6 +31,7 @@ def context_of(recipe: Recipe, data: DataSpec, device: torch.device) -> BuildCon
         event_shape=data.event_shape,
         value_range=data.value_range,
         x_values=data.x_values,
+        scale=data.scale,
         n_classes=data.n_classes,
         n_data=data.n_data,
         batch_size=run.batch_size,

@@ -52,15 +52,32 @@ def drawn(rows: Sequence[Row], peak: str = "") -> Table:
     from rich import box
     from rich.table import Table
 
-    best = next((row.flops_per_second for row in rows if row.way == peak), None)
+    best = _best(rows, peak)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("way", no_wrap=True, min_width=26)
-    for name in ("ms", "±%", "moves/s", "grad/s", "/bare", "MiB", *(["% peak"] if best else [])):
+    for name in _heads(best):
         table.add_column(name, justify="right", no_wrap=True, min_width=5 if name in ("±%", "/bare") else 8)
     for row in rows:
         if not row.note:
             table.add_row(*_cells(row, best))
     return table
+
+
+def stacked(rows: Sequence[Row], peak: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Yields every way that was measured with its figures, each by name, for a terminal too narrow for a table."""
+    best = _best(rows, peak)
+    for row in rows:
+        if not row.note:
+            way, *cells = _cells(row, best)
+            yield way, [f"{name} {cell}" for name, cell in zip(_heads(best), cells, strict=True) if cell]
+
+
+def _best(rows: Sequence[Row], peak: str) -> float | None:
+    return next((row.flops_per_second for row in rows if row.way == peak), None)
+
+
+def _heads(best: float | None) -> tuple[str, ...]:
+    return ("ms", "±%", "moves/s", "grad/s", "/bare", "MiB", *(["% peak"] if best else []))
 
 
 def remarks(result: Result) -> Iterator[str]:

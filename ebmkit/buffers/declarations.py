@@ -52,8 +52,11 @@ COMPONENTS = (
         config=ReplayConfig,
         build="ebmkit.buffers.replay:build_replay",
         summary="persistent chains, each with its coordinates",
-        cite="Tieleman, Training restricted Boltzmann machines using approximations to the likelihood gradient, "
-        "ICML 2008; Du, Mordatch, Implicit generation and modeling with energy-based models, NeurIPS 2019",
+        cite=(
+            "Tijmen Tieleman (2008). Training restricted Boltzmann machines using approximations to the likelihood "
+            "gradient. ICML; Yilun Du, Igor Mordatch (2019). Implicit generation and modeling with energy-based "
+            "models. NeurIPS. arXiv:1903.08689"
+        ),
         gives=("buffer.rows",),
         refuse=storage_refused,
     ),
@@ -63,7 +66,9 @@ COMPONENTS = (
         config=NoBufferConfig,
         build="ebmkit.buffers.none:build_none",
         summary="fresh chains at every step (short-run)",
-        cite="Nijkamp, Hill, Zhu, Wu, Learning non-convergent non-persistent short-run MCMC toward energy-based model, "
-        "NeurIPS 2019",
+        cite=(
+            "Erik Nijkamp, Mitch Hill, Song-Chun Zhu, Ying Nian Wu (2019). Learning non-convergent non-persistent "
+            "short-run MCMC toward energy-based model. NeurIPS. arXiv:1904.09770"
+        ),
     ),
 )

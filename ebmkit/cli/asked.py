@@ -11,7 +11,7 @@ from ebmkit.display.output import remark
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.host import Host
 from ebmkit.recipes.data_part import data_part
-from ebmkit.recipes.recipe import LISTS, Part, Recipe, named_recipe, parse_override
+from ebmkit.recipes.recipe import LISTS, Part, Recipe, kind_of, named_recipe, parse_override
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +58,13 @@ def asked_recipe(asked: Asked, host: Host) -> Recipe:
         recipe = replace(recipe, parts={**recipe.parts, **named}, resolved=False)
     short = {"run.steps": asked.steps, "run.device": asked.device, "run.seed": asked.seed}
     return recipe.with_overrides([*overrides, *((k, v) for k, v in short.items() if v is not None)])
+
+
+def check_names(asked: Asked, host: Host) -> None:
+    """Raises RecipeError for a part that nobody offers: this is told before torch is imported."""
+    for flag, parts in _named_parts(asked, host):
+        for part in parts:
+            host.get(kind_of(flag), part.use)
 
 
 def run_name(asked: Asked, resolved: Recipe) -> str:

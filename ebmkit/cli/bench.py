@@ -11,7 +11,8 @@ import typer
 from ebmkit.cli.allocator import keep_freed_memory
 from ebmkit.cli.training import importing_torch, option
 from ebmkit.display.doing import doing
-from ebmkit.display.output import say, table
+from ebmkit.display.output import columns, packed, say
+from ebmkit.display.tables import table
 from ebmkit.display.watching import preparing
 from ebmkit.errors import RecipeError, did_you_mean
 from ebmkit.plugins.host import host
@@ -86,26 +87,29 @@ def _list(found: list[Workload]) -> None:
 
 
 def _print(result: Result) -> None:
-    from shutil import get_terminal_size
-
     from rich.console import Console
 
-    from ebmkit.benchmarks.report import WIDTH, drawn, heading, remarks
+    from ebmkit.benchmarks.report import WIDTH, drawn, heading, remarks, stacked
 
-    console = Console(highlight=False, width=max(WIDTH, get_terminal_size((WIDTH, 24)).columns))
-    console.print(heading(result), style="bold", markup=False)
-    if any(not row.note for row in result.rows):
-        console.print(drawn(result.rows, result.workload.peak))
+    say(heading(result))
+    measured = [row for row in result.rows if not row.note]
+    if measured and columns() < WIDTH:
+        for way, figures in stacked(result.rows, result.workload.peak):
+            say(way)
+            for line in packed(figures, columns() - 2):
+                say(f"  {line}")
+    elif measured:
+        Console(highlight=False, width=min(columns(), 2 * WIDTH)).print(drawn(result.rows, result.workload.peak))
     for line in remarks(result):
-        console.print(line, markup=False, soft_wrap=False)
-    console.print()
+        say(line)
+    say()
 
 
 def _end(results: list[Result], conditions: Conditions, as_json: bool) -> None:
     from ebmkit.benchmarks import report
 
     if as_json:
-        say(json.dumps(report.as_json(results, conditions), indent=2))
+        say(json.dumps(report.as_json(results, conditions), indent=2), verbatim=True)
         return
     say(report.LEGEND)
     say(report.summary(results))

@@ -1,24 +1,26 @@
-"""`list`, `show`, `recipes`, `plugins`, `cite`: what there is to combine. Imports no torch."""
+"""`list`, `show`, `recipes`, `plugins`: what there is to combine. Imports no torch."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from itertools import takewhile
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ebmkit.cli.declaration import relations, settings_of
-from ebmkit.display.output import paragraph, say, table
+from ebmkit.display.output import columns, packed, paragraph, say
+from ebmkit.display.tables import table
 from ebmkit.errors import EbmkitError, RecipeError, did_you_mean
+from ebmkit.plugins.citation import works
 from ebmkit.plugins.component import KINDS, Component
+from ebmkit.plugins.hints import what_was_meant
 from ebmkit.plugins.host import Host, host
 from ebmkit.plugins.manifest import Plugin
 
 if TYPE_CHECKING:
-    from ebmkit.recipes.recipe import Recipe
+    pass
 
 
 def list_parts(
@@ -36,10 +38,10 @@ def show(name: Annotated[str, typer.Argument(help="A part, as `ebmkit list` show
     found = host()
     parts = found.find(name)
     if not parts and name in found.recipe_names():
-        say(found.recipe(name).rstrip())
+        say(found.recipe(name).rstrip(), verbatim=True)
         return
     if not parts:
-        raise _unknown(name, found)
+        raise unknown(name, found)
     for index, (component, plugin) in enumerate(parts):
         if index:
             say()
@@ -72,51 +74,23 @@ def list_plugins() -> None:
         raise typer.Exit(1)
 
 
-def cite(name: Annotated[str, typer.Argument(help="A part, a recipe, or a recipe file.")]) -> None:
-    """Prints what to cite for a part or a recipe."""
-    found = host()
-    parts = [component for component, _ in found.find(name)]
-    if parts and not Path(name).is_file():
-        if not any(component.cite for component in parts):
-            say(f"{name}: nothing to cite.")
-        _cite([component for component in parts if component.cite])
-        return
-    if name not in found.recipe_names() and not Path(name).is_file():
-        raise _unknown(name, found)
-    from ebmkit.recipes.recipe import named_recipe
-    from ebmkit.recipes.resolver.resolve import resolve
-
-    _cite(_components(resolve(named_recipe(name, found), found).recipe, found))
-
-
 COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_parts,
     "show": show,
     "recipes": list_recipes,
     "plugins": list_plugins,
-    "cite": cite,
 }
 
 
-def _components(recipe: Recipe, found: Host) -> list[Component]:
-    named = [found.get(kind, name) for kind, name in dict.fromkeys(recipe.named())]
-    return [component for component in named if component.cite]
-
-
-def _cite(components: list[Component]) -> None:
-    for component in components:
-        say(f"{component.kind} {component.name}")
-        _works(component, indent=2)
-
-
 def _works(component: Component, indent: int) -> None:
-    for work in component.cite.split("; "):
-        paragraph(work, indent)
+    for one in works(component.cite):
+        paragraph(one.text, indent)
 
 
-def _unknown(name: str, found: Host) -> RecipeError:
-    known = sorted({c.name for c, _ in found.all()} | set(found.recipe_names()))
-    hint = did_you_mean(name, known) or " See `ebmkit list` and `ebmkit recipes`."
+def unknown(name: str, found: Host) -> RecipeError:
+    """Returns the error for a name that is neither a part nor a recipe, with what may have been meant."""
+    parts = [component for component, _ in found.all()]
+    hint = what_was_meant(name, parts, more=found.recipe_names()) or " See `ebmkit list` and `ebmkit recipes`."
     return RecipeError(f"There is no part and no recipe '{name}'.{hint}{found.not_loaded()}")
 
 
@@ -141,5 +115,6 @@ def _show(component: Component, plugin: Plugin) -> None:
     settings = settings_of(component.config)
     say("  settings:" if settings else "  settings: none")
     for setting in settings:
-        say(f"    {setting.name} = {setting.default}    ({setting.type})")
+        for line in packed([f"{setting.name} = {setting.default}", f"({setting.type})"], columns() - 4, " " * 4):
+            paragraph(line, indent=4)
         paragraph(setting.meaning, indent=8)

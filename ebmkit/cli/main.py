@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
+from typing import Annotated, Any
 
 import typer
 
-from ebmkit.cli import bench, catalogue, sampling, training
+from ebmkit import __version__
+from ebmkit.cli import bench, catalogue, citations, sampling, training
 from ebmkit.cli.plugin_commands import add_plugin_commands
-from ebmkit.display.output import remark
+from ebmkit.display.output import columns, remark, say
 from ebmkit.errors import EbmkitError
 from ebmkit.plugins.host import host
 
 INTERRUPTED = 130  # what newer versions of typer exit with after Ctrl-C, in silence
+
+
+NARROW_HELP = 52  # columns; typer lays help out for no fewer
 
 
 def entry() -> None:
@@ -23,7 +32,9 @@ def entry() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without η must not end a run
-    sys.exit(main())
+    status = main()
+    gc.freeze()  # looking through all that torch made once more took the end of a process a second
+    sys.exit(status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,6 +55,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _say_versions(asked: bool) -> None:
+    """Prints the versions of ebmkit and of torch, which is not imported for it."""
+    if not asked:
+        return
+    say(f"ebmkit-core {__version__}")
+    with suppress(PackageNotFoundError):
+        say(f"torch {installed('torch')}")
+    raise typer.Exit
+
+
 def make_app() -> typer.Typer:
     """Returns the commands of core."""
     app = typer.Typer(
@@ -53,13 +74,23 @@ def make_app() -> typer.Typer:
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": ["-h", "--help"], "terminal_width": _help_width()},
     )
-    modules = (training, sampling, catalogue, bench)
+    app.callback()(_options)
+    modules = (training, sampling, catalogue, citations, bench)
     commands: dict[str, Callable[..., None]] = {k: v for module in modules for k, v in module.COMMANDS.items()}
     for name, command in commands.items():
-        app.command(name)(command)
+        first = (command.__doc__ or "").split("\n")[0].split(". ")[0].rstrip(".") + "."  # help would cut it to fit
+        app.command(name, short_help=first)(command)
     return app
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which versions are installed.", is_eager=True, callback=_say_versions)
+    ] = False,
+) -> None:
+    """What can be asked before a command."""
 
 
 def _invoke(arguments: list[str]) -> None:
@@ -67,7 +98,19 @@ def _invoke(arguments: list[str]) -> None:
     add_plugin_commands(app, found)
     if arguments[:1] != ["plugins"] and (missing := found.not_loaded()):  # which lists them anyway
         remark(missing.lstrip())
-    typer.main.get_command(app)(args=arguments, prog_name="ebmkit")
+    try:
+        status = typer.main.get_command(app)(args=arguments, prog_name="ebmkit", standalone_mode=False)
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        raise SystemExit(_explain_usage(error)) from error
+    raise SystemExit(status)
+
+
+def _help_width() -> int | None:
+    """Returns how wide help is where the terminal is narrower than typer thinks possible."""
+    width = columns()
+    return width - 2 if width < NARROW_HELP else None
 
 
 def _status(code: object) -> int:
@@ -78,6 +121,18 @@ def _status(code: object) -> int:
         remark(code)
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _explain_usage(error: Any) -> int:
+    """Says what was wrong with a command line, as typer does, and wrapped."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        say(error.format_message(), verbatim=True)
+    else:
+        if context is not None:
+            remark(f"{context.get_usage()}\nTry '{context.command_path} -h' for help.\n")
+        remark(f"Error: {error.format_message()}")
+    return int(error.exit_code)
 
 
 def _explain(error: Exception) -> int:

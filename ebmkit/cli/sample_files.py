@@ -57,17 +57,32 @@ def write_samples(
     out: Path, made: Generated, model: Model, composed: Composed | None = None, frames: Sequence[Tensor] = ()
 ) -> None:
     """Writes samples of a model to a file of the kind that its name says."""
-    from ebmkit.evaluation.pictures import save_gif, save_picture
+    from ebmkit.evaluation.pictures import save_gif
     from ebmkit.runs.whole import written_whole
 
     value_range = model.data.value_range
     with written_whole(out) as path:
         if path.suffix == ".png":
-            save_picture(made.x, value_range, path)
+            _draw(path, made, model)
         elif path.suffix == ".gif":
             save_gif(frames, value_range, path)
         else:
             _write_arrays(path, made, model, composed)
+
+
+def _draw(path: Path, made: Generated, model: Model) -> None:
+    """Draws images as a grid; samples in the plane beside the density that they are drawn from."""
+    from ebmkit.evaluation.pictures import save_picture
+    from ebmkit.evaluation.plane import density_if_any, window_around
+    from ebmkit.evaluation.plane_pictures import save_plane
+
+    if model.data.event_shape != (2,) or model.data.x_values != "real":
+        save_picture(made.x, model.data.value_range, path)
+        return
+    window = window_around(made.x.float().cpu())
+    energy = model.view().energy
+    log_p = density_if_any(energy, window, model.temperature, model.coordinates, model.device)
+    save_plane(path, [("samples", made.x)], log_density=log_p, window=window, title=Path(model.name).name)
 
 
 def _write_arrays(path: Path, made: Generated, model: Model, composed: Composed | None) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ebmkit.cli.allocator import keep_freed_memory
-from ebmkit.display.output import remark, say
+from ebmkit.display.output import command, remark, say
 from ebmkit.display.watching import preparing, watching
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.host import host
@@ -52,9 +52,7 @@ def run(
     wrapper: Annotated[Text, option("NAME", "Wrappers of the energy, a+b, innermost first.")] = None,
     data: Annotated[Text, option("NAME[:ARGUMENT]", "As in fashion-mini, toy:rings, npz:FILE, folder:DIR.")] = None,
     recipe: Annotated[Text, option("NAME|FILE", "What to start from; parts named beside it replace its own.")] = None,
-    settings: Annotated[
-        list[str] | None, option("K=V", "A setting, as in sampler.moves=60; repeatable.", "--set")
-    ] = None,
+    settings: Annotated[list[str] | None, option("K=V", "A setting, as in run.seed=3; repeatable.", "--set")] = None,
     steps: Steps = None,
     device: Annotated[Text, option("DEVICE", "auto, cpu, cuda, or any device of torch.")] = None,
     seed: Annotated[int | None, option("N", "Of everything random.", min=0)] = None,
@@ -67,7 +65,11 @@ def run(
 ) -> None:
     """Trains a model. Parts that are not named are added, with the reason."""
     files = load_files(plugin)
-    from ebmkit.cli.asked import Asked, asked_recipe  # with the recipes comes pydantic, a third of a second
+    from ebmkit.cli.asked import (  # with the recipes comes pydantic, a third of a second
+        Asked,
+        asked_recipe,
+        check_names,
+    )
 
     asked = Asked(
         energy=energy, sampler=sampler, objective=objective, buffer=buffer, coordinate=coordinate, wrapper=wrapper,
@@ -75,6 +77,7 @@ def run(
     )  # fmt: skip
     if resume_if_present and out is None:
         raise RecipeError("--resume-if-present needs --out DIR: which run is meant?")
+    check_names(asked, host())
     wanted = asked_recipe(asked, host())
     if dry_run:
         _dry_run(wanted)
@@ -169,11 +172,11 @@ def _end(directory: Path, steps: int, files: tuple[Path, ...]) -> None:
 
     picture, where = newest_picture(directory), shlex.quote(str(directory))
     loaded = "".join(f" --plugin {shlex.quote(str(path))}" for path in files)
-    say(f"Train on:  ebmkit resume {where} --steps {2 * steps}{loaded}")
+    command("Train on:  ", f"ebmkit resume {where} --steps {2 * steps}{loaded}")
     recipe = read_recipe(directory / "recipe.toml")
     named = "" if recipe.parts.get("sampler") or recipe.table("sample").sampler else " --sampler mala"
     out = f"samples.{'npz' if picture is None else 'png'}"
-    say(f"Sample:    ebmkit sample {where} -n 64 --out {out}{named}{loaded}")
+    command("Sample:    ", f"ebmkit sample {where} -n 64 --out {out}{named}{loaded}")
     if picture is not None:
         say(f"Picture:   {picture}")
     say(f"Run:       {directory}")
@@ -190,4 +193,4 @@ def _dry_run(wanted: Recipe) -> None:
         remark(f"The data cannot be had, so this recipe is resolved without their shape: {made.missing}")
     for note in made.notes:
         remark(note)
-    typer.echo(to_toml(made.recipe), nl=False)
+    say(to_toml(made.recipe).removesuffix("\n"), verbatim=True)

@@ -6,9 +6,11 @@ import torch
 from torch import Generator, Tensor
 
 from ebmkit.coordinates.declarations import ReplicasConfig
-from ebmkit.ops.rows import copies, normal
+from ebmkit.ops.rows import copies
 from ebmkit.plugins.context import BuildContext
+from ebmkit.plugins.scale import Scale
 from ebmkit.point import Batch, Point
+from ebmkit.prior import fresh_x
 
 
 class Replicas:
@@ -19,8 +21,8 @@ class Replicas:
     n_values = None
     leaves_data = False
 
-    def __init__(self, *, n_replicas: int, value_range: tuple[float, float] | None) -> None:
-        self.n_replicas, self.value_range = n_replicas, value_range
+    def __init__(self, *, n_replicas: int, value_range: tuple[float, float] | None, scale: Scale | None = None) -> None:
+        self.n_replicas, self.value_range, self.scale = n_replicas, value_range, scale
 
     def lift(self, batch: Batch, point: Point, rng: Generator) -> Point:
         """Returns the point with copies of x."""
@@ -29,11 +31,7 @@ class Replicas:
     def prior(self, n: int, point: Point, rng: Generator, purpose: str = "buffer") -> Point:
         """Returns the n-row point with replicas drawn as fresh x are: uniform in the value range, else normal."""
         like = copies(point.x, self.n_replicas)
-        if self.value_range is None:
-            return point.with_aux(**{self.name: normal(like, rng)})
-        low, high = self.value_range
-        uniform = torch.rand(like.shape, generator=rng, device=like.device, dtype=like.dtype)
-        return point.with_aux(**{self.name: low + (high - low) * uniform})
+        return point.with_aux(**{self.name: fresh_x(like, rng, self.value_range, self.scale)})
 
     def clean(self, point: Point) -> Point:
         """Returns the point as it is: any replicas belong to data."""
@@ -54,4 +52,4 @@ class Replicas:
 
 def build_replicas(config: ReplicasConfig, context: BuildContext) -> Replicas:
     """Builds the coordinate."""
-    return Replicas(n_replicas=config.n_temperatures - 1, value_range=context.value_range)
+    return Replicas(n_replicas=config.n_temperatures - 1, value_range=context.value_range, scale=context.scale)

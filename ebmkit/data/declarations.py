@@ -172,7 +172,10 @@ COMPONENTS: tuple[Component, ...] = (
         config=FashionMiniConfig,
         build="ebmkit.data.fashion_mini:build_fashion_mini",
         summary="7,000 grey 28x28 images of clothes in 10 classes, shipped with ebmkit (a subset of Fashion-MNIST)",
-        cite="Xiao, Rasul, Vollgraf (2017), Fashion-MNIST: a novel image dataset, arXiv:1708.07747",
+        cite=(
+            "Han Xiao, Kashif Rasul, Roland Vollgraf (2017). Fashion-MNIST: a novel image dataset for benchmarking "
+            "machine learning algorithms. arXiv:1708.07747"
+        ),
     ),
     Component(
         kind="dataset",
@@ -180,7 +183,10 @@ COMPONENTS: tuple[Component, ...] = (
         config=FashionMnistConfig,
         build="ebmkit.data.idx:build_fashion_mnist",
         summary="70,000 grey 28x28 images of clothes in 10 classes, from idx files",
-        cite="Xiao, Rasul, Vollgraf (2017), Fashion-MNIST: a novel image dataset, arXiv:1708.07747",
+        cite=(
+            "Han Xiao, Kashif Rasul, Roland Vollgraf (2017). Fashion-MNIST: a novel image dataset for benchmarking "
+            "machine learning algorithms. arXiv:1708.07747"
+        ),
     ),
     Component(
         kind="dataset",
@@ -188,8 +194,10 @@ COMPONENTS: tuple[Component, ...] = (
         config=MnistConfig,
         build="ebmkit.data.idx:build_mnist",
         summary="70,000 grey 28x28 images of digits in 10 classes, from idx files",
-        cite="LeCun, Bottou, Bengio, Haffner (1998), Gradient-based learning applied to document recognition, "
-        "Proceedings of the IEEE 86",
+        cite=(
+            "Yann LeCun, Léon Bottou, Yoshua Bengio, Patrick Haffner (1998). Gradient-based learning applied to "
+            "document recognition. Proceedings of the IEEE"
+        ),
     ),
     Component(
         kind="dataset",
@@ -197,7 +205,10 @@ COMPONENTS: tuple[Component, ...] = (
         config=Cifar10Config,
         build="ebmkit.data.cifar:build_cifar10",
         summary="60,000 colour 32x32 images in 10 classes, from the original batches or npz files",
-        cite="Krizhevsky (2009), Learning multiple layers of features from tiny images, technical report",
+        cite=(
+            "Alex Krizhevsky (2009). Learning multiple layers of features from tiny images. Technical report, "
+            "University of Toronto"
+        ),
     ),
     Component(
         kind="dataset",

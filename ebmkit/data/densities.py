@@ -1,4 +1,4 @@
-"""Densities in the plane: exact draws, and exact log densities where there is a closed form."""
+"""Densities in the plane: exact draws and log densities."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from torch import Generator, Tensor
 N_GAUSSIANS = 8
 N_CELLS = 4
 """Cells along a side of the checkerboard, every other one of which is filled."""
+ROWS = 4_096
+"""Points whose distances from all points of the moons are held at a time."""
 
 
 def draw_rings(n: int, rng: Generator, *, radius: float, sd: float, n_rings: int) -> tuple[Tensor, Tensor]:
@@ -74,15 +76,33 @@ def log_density_checkerboard(x: Tensor, *, radius: float) -> Tensor:
 def draw_moons(n: int, rng: Generator, *, radius: float, sd: float) -> tuple[Tensor, Tensor]:
     """Returns n points x [n, 2], data units, of two interleaved half circles with Gaussian noise, and the moon of each.
 
-    The figure is centred and without noise has the half-width `radius`. Its density has no closed form.
+    The figure is centred and without noise has the half-width `radius`.
     """
     moon = _choice(2, n, rng)
-    arc = _polar(torch.ones(n, device=rng.device), math.pi * _uniform((n,), rng)) - torch.tensor(
-        [0.5, 0.25], device=rng.device
-    )
+    arc = _first_moon(math.pi * _uniform((n,), rng), radius)
     # The second moon is the first one turned by 180 degrees about the centre.
     arc = torch.where(moon[:, None] == 0, arc, -arc)
-    return arc * (radius / 1.5) + sd * _normal((n, 2), rng), moon
+    return arc + sd * _normal((n, 2), rng), moon
+
+
+def log_density_moons(x: Tensor, *, radius: float, sd: float) -> Tensor:
+    """Returns log p [B], nats, at x [B, 2]: the mean of Gaussians of s.d. sd along both half circles.
+
+    The integral along a half circle is a sum over points on it, a quarter of an s.d. apart: the error is below 1e-3
+    nats where there are data.
+    """
+    n_points = max(64, math.ceil(4 * math.pi * radius / 1.5 / sd))
+    angle = math.pi * (torch.arange(n_points, device=x.device, dtype=x.dtype) + 0.5) / n_points
+    arc = _first_moon(angle, radius)
+    centres = torch.cat([arc, -arc])
+    squares = [torch.cdist(rows, centres).square() for rows in torch.split(x, ROWS)]
+    log_p = torch.cat([torch.logsumexp(-square / (2.0 * sd**2), dim=1) for square in squares])
+    return log_p - math.log(len(centres)) - math.log(2.0 * math.pi * sd**2)
+
+
+def _first_moon(angle: Tensor, radius: float) -> Tensor:
+    circle = _polar(torch.ones_like(angle), angle)
+    return (circle - torch.tensor([0.5, 0.25]).to(circle)) * (radius / 1.5)
 
 
 def _polar(r: Tensor, angle: Tensor) -> Tensor:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
+from ebmkit.data.scale import measured
 from ebmkit.errors import CheckpointError
+from ebmkit.plugins.scale import Scale
 from ebmkit.point import XValues
 from ebmkit.protocols.dataset import Dataset
 
@@ -24,6 +26,7 @@ class DataSpec:
         class_names: their names, perhaps empty.
         n_data: training data.
         x_values: "real", or of discrete x "binary" or "one-hot".
+        scale: of x without a range, where it is far from that of a standard normal.
     """
 
     event_shape: tuple[int, ...]
@@ -32,6 +35,7 @@ class DataSpec:
     class_names: tuple[str, ...]
     n_data: int
     x_values: XValues = "real"
+    scale: Scale | None = None
 
     @classmethod
     def of(cls, dataset: Dataset) -> DataSpec:
@@ -43,6 +47,7 @@ class DataSpec:
             class_names=tuple(dataset.class_names),
             n_data=len(dataset),
             x_values=dataset.x_values,
+            scale=measured(dataset),
         )
 
     @classmethod
@@ -58,4 +63,4 @@ class DataSpec:
 
     def as_json(self) -> dict[str, object]:
         """Returns it as JSON values."""
-        return {name: list(v) if isinstance(v, tuple) else v for name in self.__slots__ for v in [getattr(self, name)]}
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}

@@ -24,13 +24,13 @@ DEFAULT_RINGS = 2
 @dataclass(frozen=True, slots=True)
 class _Law:
     draw: Callable[..., tuple[Tensor, Tensor]]
-    log_density: Callable[..., Tensor] | None
+    log_density: Callable[..., Tensor]
     n_classes: int
 
 
 LAWS = {
     "rings": _Law(densities.draw_rings, densities.log_density_rings, 0),
-    "moons": _Law(densities.draw_moons, None, 2),
+    "moons": _Law(densities.draw_moons, densities.log_density_moons, 2),
     "eight-gaussians": _Law(densities.draw_eight_gaussians, densities.log_density_eight_gaussians, 8),
     "checkerboard": _Law(densities.draw_checkerboard, densities.log_density_checkerboard, 8),
 }
@@ -44,7 +44,7 @@ class ToyData:
         name: of the density.
         n: virtual length.
         draw: n, generator → x [n, 2] in data units, label [n].
-        log_density_of: x [B, 2] → [B] nats, or None where there is no closed form.
+        log_density_of: x [B, 2] → [B] nats.
         device: where batches lie.
         n_classes: number of components.
         event_shape: (2,).
@@ -56,7 +56,7 @@ class ToyData:
     name: str
     n: int
     draw: Callable[[int, Generator], tuple[Tensor, Tensor]]
-    log_density_of: Callable[[Tensor], Tensor] | None
+    log_density_of: Callable[[Tensor], Tensor]
     device: torch.device | str
     n_classes: int
     event_shape: tuple[int, ...] = (2,)
@@ -78,10 +78,7 @@ class ToyData:
         return self
 
     def log_density(self, x: Tensor) -> Tensor:
-        """Returns log p [B], nats, at x [B, 2]; raises DataError where the density has no closed form."""
-        if self.log_density_of is None:
-            have = ", ".join(name for name, law in LAWS.items() if law.log_density is not None)
-            raise DataError(f"The log density of '{self.name}' was asked for, but it has no closed form. Use: {have}.")
+        """Returns log p [B], nats, at x [B, 2]."""
         return self.log_density_of(x)
 
 
@@ -95,7 +92,7 @@ def build_toy(config: ToyConfig, context: BuildContext) -> ToyData:
         name=config.density,
         n=config.n,
         draw=partial(law.draw, **settings),
-        log_density_of=None if law.log_density is None else partial(law.log_density, **settings),
+        log_density_of=partial(law.log_density, **settings),
         device=context.device,
         n_classes=law.n_classes or settings["n_rings"],
     )

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from ebmkit.display.output import packed
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
 BAR_WIDTH = (10, 50)
-
-
-def packed(items: Sequence[str], width: int, between: str = "   ") -> list[str]:
-    """Returns lines no wider than the width, broken between items only.
-
-    >>> packed(["gap 1.25", "moved 0.1", "accepted 1"], 22)
-    ['gap 1.25   moved 0.1', 'accepted 1']
-    """
-    lines: list[str] = []
-    for item in items:
-        if lines and len(lines[-1]) + len(between) + len(item) <= width:
-            lines[-1] += between + item
-        else:
-            lines.append(item[:width])
-    return lines
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,4 +42,4 @@ class Gauge:
         line.add_row(bar, Text(count, style="bold"), Text(self.left))
         yield line
         for text in packed(self.items, options.max_width):
-            yield Text(text, no_wrap=True)
+            yield Text(text, no_wrap=True, overflow="ellipsis")

@@ -1,34 +1,50 @@
-"""Where words go: results to stdout, remarks to stderr; tables for a person's terminal, plain lines for a pipe."""
+"""Where words go: results to stdout, remarks to stderr; wrapped at words for a person's terminal, whole for a pipe."""
 
 from __future__ import annotations
 
 import os
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from shutil import get_terminal_size
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-
-NARROW = 90  # columns; below, a table would be all wrapping
-
-
-def say(line: str = "") -> None:
-    """Writes a line of the result to stdout."""
-    print(line, flush=True)  # noqa: T201
+WIDEST = 100  # columns of a paragraph; longer lines are hard to read
+NARROWEST = 30  # columns below which nothing is wrapped any more
+NO_LIMIT = 10**9
 
 
-def remark(line: str) -> None:
-    """Writes a line that is not part of the result to stderr."""
-    print(line, file=sys.stderr, flush=True)  # noqa: T201
+def say(text: str = "", *, verbatim: bool = False) -> None:
+    """Writes a result to stdout.
+
+    Args:
+        text: lines of it.
+        verbatim: as it is, also where it is wider than the terminal: a file, or something to paste.
+    """
+    _write(text, sys.stdout, verbatim)
+
+
+def remark(text: str) -> None:
+    """Writes what is not part of the result to stderr."""
+    _write(text, sys.stderr, verbatim=False)
+
+
+def is_screen(stream: TextIO | None = None) -> bool:
+    """Whether a person watches a stream (stdout) on a terminal of whatever kind."""
+    return (stream or sys.stdout).isatty()
 
 
 def is_terminal() -> bool:
     """Whether a person watches stdout on a terminal that can move its cursor."""
-    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    return is_screen() and os.environ.get("TERM") != "dumb"
+
+
+def columns(stream: TextIO | None = None) -> int:
+    """Returns how many columns a line may have: those of the terminal, or as many as it takes in a pipe."""
+    return max(NARROWEST, get_terminal_size().columns) if is_screen(stream) else NO_LIMIT
 
 
 def console() -> Console:
@@ -38,51 +54,57 @@ def console() -> Console:
     return Console(file=sys.stdout, highlight=False)
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], wide: str) -> None:
-    """Writes a table: drawn and wrapped on a terminal, else one line a row with nothing left out.
+def wrapped(line: str, width: int, hang: str = "  ") -> str:
+    """Returns a line broken between words only, so that a name is never cut; what follows hangs by some spaces.
 
-    Args:
-        header: names of the columns.
-        rows: cells.
-        wide: the column that wraps on a terminal.
+    >>> wrapped("  a name like two-words", 12)
+    '  a name\\n    like\\n    two-words'
     """
-    cells = [tuple(row) for row in rows]
-    if not is_terminal():
-        _plain_table([tuple(header), *cells])
-    elif get_terminal_size().columns < NARROW:
-        _stacked_table(header, cells, wide)
-    else:
-        _drawn_table(header, cells, wide)
+    start = line[: len(line) - len(line.lstrip())]
+    filled = textwrap.fill(
+        line.strip(),
+        width,
+        initial_indent=start,
+        subsequent_indent=start + hang,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return filled if len(line) > width else line
 
 
 def paragraph(text: str, indent: int) -> None:
     """Writes indented text: wrapped on a terminal, one line a paragraph elsewhere."""
-    width = max(40, min(100, get_terminal_size().columns)) if is_terminal() else 10**9
+    width = min(WIDEST, columns()) if is_screen() else NO_LIMIT
     for line in text.splitlines():
-        say(textwrap.fill(line, width, initial_indent=" " * indent, subsequent_indent=" " * indent))
+        say(wrapped(" " * indent + line, width, hang=""), verbatim=True)
 
 
-def _plain_table(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    for row in rows:
-        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+def command(label: str, text: str) -> None:
+    """Writes a command to paste, after a label; where it has to be broken, the shell still takes it as one."""
+    if len(label) + len(text) <= columns():
+        say(label + text, verbatim=True)
+        return
+    say(label.rstrip())
+    lines = wrapped("  " + text, columns() - 2).splitlines()
+    say(" \\\n".join(lines), verbatim=True)
 
 
-def _stacked_table(header: Sequence[str], rows: Sequence[Sequence[str]], wide: str) -> None:
-    place = list(header).index(wide)
-    for row in rows:
-        say("  ".join(cell for i, cell in enumerate(row) if i != place))
-        paragraph(row[place], indent=4)
+def packed(items: Sequence[str], width: int, between: str = "   ") -> list[str]:
+    """Returns lines broken between items only, none wider than the width unless an item is.
+
+    >>> packed(["gap 1.25", "moved 0.1", "accepted 1"], 22)
+    ['gap 1.25   moved 0.1', 'accepted 1']
+    """
+    lines: list[str] = []
+    for item in items:
+        if lines and len(lines[-1]) + len(between) + len(item) <= width:
+            lines[-1] += between + item
+        else:
+            lines.append(item)
+    return lines
 
 
-def _drawn_table(header: Sequence[str], rows: Sequence[Sequence[str]], wide: str) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in header:
-        drawn.add_column(name, no_wrap=name != wide, overflow="fold", style="bold" if name == "name" else "")
-    for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
-    console().print(drawn)
+def _write(text: str, stream: TextIO, verbatim: bool) -> None:
+    width = NO_LIMIT if verbatim else columns(stream)
+    lines = [wrapped(line, width) for line in text.split("\n")]
+    print("\n".join(lines), file=stream, flush=True)

@@ -25,6 +25,10 @@ class MlpConfig:
         labels: whether the energy sees the class label of the point.
         conditioning: length of the vector that multiplies and shifts every layer; 0 for none, unless labels ask for
             the first width.
+        first_gain: factor on the initial weights of the first layer, whose biases have twice that: above 1, a small
+            network is sharp from the start.
+        mean: of each entry of x, taken away before the first layer: one for all or one each; unset, 0.
+        std: s.d. of each entry of x, by which it is divided; unset, 1.
         frequencies: random waves of the event, sine and cosine, that join it as inputs; 0 for none.
         frequency_sd: s.d. of their frequencies, radians per data unit: about one over the smallest detail.
     """
@@ -35,11 +39,17 @@ class MlpConfig:
     activation: Activation = "silu"
     labels: bool = False
     conditioning: Annotated[int, Ge(0)] = 0
+    first_gain: Annotated[float, Gt(0)] = 1.0
+    mean: tuple[float, ...] = ()
+    std: tuple[Annotated[float, Gt(0)], ...] = ()
     frequencies: Annotated[int, Ge(0)] = 0
     frequency_sd: Annotated[float, Gt(0)] = 3.0
 
 
 def _refused(config: ResNetConfig, selection: Selection) -> str:
+    shape = selection.event_shape
+    if shape is not None and len(shape) != 3:
+        return f"it needs images [channels, height, width], but a datum has shape {shape}: use --energy mlp."
     return contradiction(config)
 
 
@@ -69,8 +79,11 @@ COMPONENTS = (
         config=ResNetConfig,
         build="ebmkit.energies.resnet:build_resnet",
         summary="residual network for images; spectral norm or standardised weights, self-attention",
-        cite="He, Zhang, Ren, Sun, Deep residual learning for image recognition, CVPR 2016; "
-        "Miyato, Kataoka, Koyama, Yoshida, Spectral normalization for GANs, ICLR 2018",
+        cite=(
+            "Kaiming He, Xiangyu Zhang, Shaoqing Ren, Jian Sun (2016). Deep residual learning for image recognition. "
+            "CVPR. arXiv:1512.03385; Takeru Miyato, Toshiki Kataoka, Masanori Koyama, Yuichi Yoshida (2018). Spectral "
+            "normalization for generative adversarial networks. ICLR. arXiv:1802.05957"
+        ),
         gives=_gives,
         refuse=_refused,
     ),

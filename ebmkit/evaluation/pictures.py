@@ -1,4 +1,4 @@
-"""Pictures of points: grids of images, scatter plots of the plane."""
+"""Pictures of points: grids of images, and of the plane where nothing is known of a density."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ebmkit.errors import DataError
+from ebmkit.evaluation.plane_pictures import save_plane
 
 
 def to_uint8(x: Tensor, value_range: tuple[float, float] | None) -> Tensor:
@@ -48,7 +49,7 @@ def save_picture(x: Tensor, value_range: tuple[float, float] | None, path: Path,
     if x.ndim == 4 and x.shape[1] in (1, 3):
         grid(to_uint8(x, value_range), columns, scale=2 if x.shape[-1] <= 64 else 1).save(path)
     elif x.ndim == 2 and x.shape[1] == 2:
-        scatter(x, path)
+        save_plane(path, [("", x)])
     else:
         return False
     return True
@@ -60,18 +61,6 @@ def save_gif(frames: Sequence[Tensor], value_range: tuple[float, float] | None, 
         raise DataError(f"{path}: a GIF needs images; these points have shape {tuple(frames[0].shape[1:])}. Use .npz.")
     pictures = [grid(to_uint8(frame, value_range), scale=2) for frame in frames]
     pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=120, loop=0)
-
-
-def scatter(x: Tensor, path: Path) -> None:
-    """Draws 2-D points to a PNG."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5, 5), layout="constrained")
-    axes = figure.add_subplot()
-    first, second = x.detach().float().cpu().numpy().T
-    axes.scatter(first, second, s=4, alpha=0.5)
-    axes.set_aspect("equal")
-    figure.savefig(path, dpi=120)
 
 
 def nearest(x: Tensor, data: Tensor) -> Tensor:

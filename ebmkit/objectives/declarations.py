@@ -68,8 +68,11 @@ COMPONENTS = (
         config=CdConfig,
         build="ebmkit.objectives.cd:build_cd",
         summary="contrastive divergence, mean E⁺ − mean E⁻; persistent (PCD) with a replay buffer",
-        cite="Hinton, Training products of experts by minimizing contrastive divergence, Neural Computation 2002; "
-        "Tieleman, Training restricted Boltzmann machines using approximations to the likelihood gradient, ICML 2008",
+        cite=(
+            "Geoffrey E. Hinton (2002). Training products of experts by minimizing contrastive divergence. Neural "
+            "Computation; Tijmen Tieleman (2008). Training restricted Boltzmann machines using approximations to the "
+            "likelihood gradient. ICML"
+        ),
         gives=("objective.fit",),
     ),
     Component(
@@ -78,7 +81,10 @@ COMPONENTS = (
         config=EnergyL2Config,
         build="ebmkit.objectives.energy_l2:build_energy_l2",
         summary="keeps energies near zero, α·mean(E⁺² + E⁻²)",
-        cite="Du, Mordatch, Implicit generation and modeling with energy-based models, NeurIPS 2019",
+        cite=(
+            "Yilun Du, Igor Mordatch (2019). Implicit generation and modeling with energy-based models. NeurIPS. "
+            "arXiv:1903.08689"
+        ),
         skip=_skipped,
         refuse=_refused,
     ),

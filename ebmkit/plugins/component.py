@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, overload
 
 from ebmkit.errors import EbmkitError, PluginError
-from ebmkit.plugins.wellformed import derived_words, wrong_answer, wrong_config, wrong_name, wrong_place, wrong_traits
+from ebmkit.plugins.wellformed import (
+    derived_words,
+    wrong_aliases,
+    wrong_answer,
+    wrong_config,
+    wrong_name,
+    wrong_place,
+    wrong_traits,
+)
 from ebmkit.protocols.traits import SamplerTraits
 
 KINDS = ("energy", "wrapper", "coordinate", "sampler", "buffer", "objective", "dataset", "metric")
@@ -94,7 +102,9 @@ class Component:
             `implied_temperature`, the T that its settings fix or None, and `usual_temperature`, T where it is free.
         build: "package.module:callable", called as `callable(config, context)` when the part is used.
         summary: one line.
-        cite: authors, year, title, where; empty for common knowledge.
+        aliases: other names that the field has for it; they are hints for who types them.
+        cite: "Authors (year). Title. Where. arXiv:number", with full names; several separated by "; "; empty for common
+            knowledge.
         needs: words it needs; a tuple of `Need` or a function of (config, selection).
         gives: words it gives; a tuple or a function of (config, selection). Those of a sampler's traits are added.
         traits: of a sampler, what it does: `SamplerTraits`, or a function of (config, selection) that returns them.
@@ -116,6 +126,7 @@ class Component:
     summary: str
     config: type[Any] = NoConfig
     cite: str = ""
+    aliases: tuple[str, ...] = ()
     needs: tuple[Need, ...] | Callable[[Any, Selection], tuple[Need, ...]] = ()
     gives: tuple[str, ...] | Callable[[Any, Selection], tuple[str, ...]] = ()
     traits: SamplerTraits | Callable[[Any, Selection], SamplerTraits] | None = None
@@ -131,6 +142,7 @@ class Component:
         wrongs = (
             wrong_name(self.kind, self.name, KINDS),
             wrong_config(self.config),
+            wrong_aliases(self.aliases),
             wrong_place("build", self.build),
             wrong_place("benchmarks", self.benchmarks or "none:none"),
             wrong_traits(self.kind, self.traits),

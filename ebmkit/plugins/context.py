@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ebmkit.errors import CapabilityError
 from ebmkit.plugins.component import Selection
+from ebmkit.plugins.scale import Scale
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +27,7 @@ class BuildContext:
         value_range: (lowest, highest) value of x, None where x is unbounded.
         coordinates: the built coordinates, in order.
         x_values: "real", or of discrete x "binary" (lowest or highest value) or "one-hot" (along the last axis).
+        scale: mean and s.d. of each entry of x where it has no range and is far from a standard normal, else None.
         n_classes: number of label values, 0 without labels.
         n_data: number of training data.
         batch_size: data in a training batch.
@@ -43,6 +45,7 @@ class BuildContext:
     event_shape: tuple[int, ...] = (2,)
     value_range: tuple[float, float] | None = None
     x_values: XValues = "real"
+    scale: Scale | None = None
     coordinates: tuple[Coordinate, ...] = ()
     n_classes: int = 0
     n_data: int = 0

@@ -17,6 +17,7 @@ import pluggy
 from ebmkit.errors import PluginError, RecipeError, did_you_mean
 from ebmkit.plugins import hookspecs
 from ebmkit.plugins.component import KINDS, Component
+from ebmkit.plugins.hints import what_was_meant
 from ebmkit.plugins.loading import describe, distribution_of, import_file
 from ebmkit.plugins.manifest import ClashError, Key, Plugin, clash, declared, recipes_of
 from ebmkit.plugins.typed import one_part
@@ -112,8 +113,7 @@ class Host:
         if (kind, name) in self._parts:
             return self._parts[kind, name]
         known = self.names(kind)
-        elsewhere = [k for k, n in self._parts if n == name]
-        hint = f" '{name}' is a part of kind {elsewhere[0]}." if elsewhere else did_you_mean(name, known)
+        hint = what_was_meant(name, list(self._parts.values()), kind)
         raise RecipeError(f"There is no {kind} '{name}'.{hint} Known: {', '.join(known) or 'none'}.{self.not_loaded()}")
 
     def component_of(self, kind: str | None, config: object) -> Component:

@@ -23,6 +23,13 @@ def wrong_name(kind: object, name: object, kinds: Sequence[str]) -> str:
     return ""
 
 
+def wrong_aliases(aliases: object) -> str:
+    """Returns what is wrong with other names of a part."""
+    if isinstance(aliases, (tuple, list)) and all(isinstance(alias, str) for alias in aliases):
+        return ""
+    return f"aliases are a tuple of names, found {aliases!r}"
+
+
 def wrong_config(config: object) -> str:
     """Returns what is wrong with a config class."""
     if not isinstance(config, type) or not is_dataclass(config) or not config.__dataclass_params__.frozen:  # type: ignore[attr-defined]

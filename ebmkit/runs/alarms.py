@@ -23,7 +23,7 @@ from ebmkit.training.step import StepReport
 Note = Callable[[str], None]
 
 WATCHED = 12
-"""Looks at a new run at which its buffer is looked through, until one row has changed."""
+"""Looks at a new run at which its buffer is looked through; a buffer that has changed counts as watched."""
 
 
 class RunAlarms:
@@ -35,10 +35,9 @@ class RunAlarms:
         assembly: that is trained.
         note: is told the warnings; unset, they are logged as "ebmkit.alarms".
         directory: of the run, where `alarms.jsonl` is written at the first finding; None for nowhere.
-        after: training steps made before this call.
     """
 
-    def __init__(self, assembly: Assembly, note: Note | None, directory: Path | None, after: int = 0) -> None:
+    def __init__(self, assembly: Assembly, note: Note | None, directory: Path | None) -> None:
         recipe, parts, data = assembly.recipe, assembly.parts, assembly.data
         config = recipe.table("run")
         self.on: bool = config.alarms
@@ -51,11 +50,11 @@ class RunAlarms:
         self.last: tuple[int, Mapping[str, Tensor], Mapping[str, Tensor]] | None = None
         self.rows: tuple[float, ...] = ()
         self.unchanged = 0
-        if self.path is not None:
-            keep_until(self.path, after)
 
     def look(self, report: StepReport) -> None:
         """Looks at a step, if it is time; raises DivergenceError where the run has gone wrong beyond doubt."""
+        if self.last is None and self.path is not None:
+            keep_until(self.path, report.step - 1)  # what a run that went on from here before has found later
         self.last = report.step, report.losses, report.metrics
         if not self.on or (report.step % EVERY and report.step > 1):
             return
@@ -64,7 +63,7 @@ class RunAlarms:
         for finding in found:
             self._write(finding)
         if found and found[0].kind == "stop":
-            raise DivergenceError(f"{found[0].text} The run was stopped.")
+            raise DivergenceError(f"{found[0].text} The run was stopped; run.alarms=false would let it go on.")
         if found:
             also = ", ".join(finding.alarm.name for finding in found[1:])
             self.note(f"Warning: {found[0].text}{f' Also: {also}.' if also else ''}")

@@ -83,7 +83,8 @@ class OnDisk:
             self.save(state)
         if state.step % self.recipe.table("pictures").every == 0 or state.step == steps:
             doing("drawing pictures")
-            self.pictures.draw(report.step, report.phases, report.tuning)
+            averaged = state.averages.values.get("energy", {})
+            self.pictures.draw(report.step, report.phases, report.tuning, averaged)
 
     def save(self, state: TrainingState) -> Path:
         """Writes a checkpoint of everything the next step depends on."""

@@ -53,11 +53,11 @@ class Trainer:
         self.batches = Batches(
             assembly.dataset, batch_size=self.config.batch_size, seed=self.config.seed, device=assembly.parts.device
         )
-        self.note = note
         self.watch, self.observers = watch or (lambda progress: None), observers or Observers(host())
         doing("getting the optimisers ready")  # with the first one, torch imports its compiler
         self.state = TrainingState(assembly.parts, self.recipe)
         self.kept: Kept = InMemory() if directory is None else OnDisk(directory, assembly)
+        self.alarms = RunAlarms(assembly, note, directory)
         self.history: list[Mapping[str, float]] = []
 
     def take(self, saved: Saved) -> None:
@@ -74,7 +74,6 @@ class Trainer:
         state, every = self.state, self.recipe.table("log").every
         begun, first = time.monotonic(), state.step
         doing(f"making step {first + 1}")
-        self.alarms = RunAlarms(self.assembly, self.note, self.directory, after=first)
         run = Described(directory=self.directory, recipe=self.recipe, first_step=first + 1, steps=self.config.steps)
         with (
             self.kept.opened(state.step) as write,

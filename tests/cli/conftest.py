@@ -13,7 +13,7 @@ from ebmkit.plugins import host as plugins
 
 SMALL = ("--set", "energy.widths=[8]", "--set", "run.batch_size=8", "--set", "buffer.capacity=16",
          "--set", "sampler.sgld.moves=2", "--set", "log.tensorboard=false")  # fmt: skip
-TOY = ("--energy", "mlp", "--data", "toy:moons", *SMALL)
+TOY = ("--energy", "mlp", "--sampler", "sgld", "--data", "toy:moons", *SMALL)
 
 
 @dataclass(frozen=True)

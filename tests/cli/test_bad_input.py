@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ebmkit import Component
-from ebmkit.evaluation import pictures
+from ebmkit.evaluation import plane_pictures
 from ebmkit.plugins.host import host
 
 REQUESTS = {
@@ -27,7 +27,7 @@ REQUESTS = {
     "--seed -1": ["--seed"],
     "--device cuda:99": ["Device 'cuda:99' cannot be used here"],
     "--device toaster": ["Device 'toaster' cannot be used here"],
-    "--energy resnet --set energy.blocks=1": ["resnet needs images"],
+    "--energy resnet --set energy.blocks=1": ["it needs images [channels, height, width]"],
     "--data toy:ring": ["density", "'rings'"],
     "--data npz:gone.npz": ["gone.npz"],
     "--data cifar10": ["cifar10", "Searched", "Get "],
@@ -125,11 +125,11 @@ def test_samples_that_cannot_be_drawn(cli, trained) -> None:
 
 
 def test_a_full_disk(cli, trained, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(x, value_range, path: Path) -> None:
+    def full(path: Path, clouds, **options) -> None:
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(pictures, "save_picture", full)
+    monkeypatch.setattr(plane_pictures, "save_plane", full)
     Path("x.png").write_bytes(b"old")
     cli("sample", trained, "--transitions", 1, "--out", "x.png").refuses("the disk is full", status=1)
     assert Path("x.png").read_bytes() == b"old"

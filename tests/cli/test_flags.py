@@ -17,7 +17,7 @@ FLAGS = {
     "show": "name",
     "recipes": "",
     "plugins": "",
-    "cite": "name",
+    "cite": "name --bibtex",
     "bench": "--only --against --style --threads --device --quick --keep-memory --json --list",
 }
 

@@ -20,7 +20,20 @@ def ask(*arguments: str) -> str:
     return done.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize("command", ["--help", "list", "plugins", "recipes", "show sgld", "cite sgld", "run --help"])
+LOOK_UPS = [
+    "--help",
+    "--version",
+    "list",
+    "plugins",
+    "recipes",
+    "show sgld",
+    "cite",
+    "cite sgld --bibtex",
+    "run --help",
+]
+
+
+@pytest.mark.parametrize("command", LOOK_UPS)
 def test_no_heavy_import(command: str) -> None:
     assert ask(*command.split()) == "[] 0"
 

@@ -108,11 +108,12 @@ def labelled() -> bytes:
 
 
 IDEA = """
-from ebmkit import Component, energy
+from ebmkit import Component, energy, seeded
 
 def build_bowl(config, context):
     import torch
-    return energy(torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.Flatten(0)))
+    with seeded(context.seed):
+        return energy(torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.Flatten(0)))
 
 COMPONENTS = [Component(kind="energy", name="bowl", build="ebmkit_plugin_file_idea:build_bowl", summary="an idea")]
 """

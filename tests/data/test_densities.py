@@ -13,6 +13,7 @@ from ebmkit.data import densities
 CASES = {
     "rings": (partial(densities.draw_rings, n_rings=3), partial(densities.log_density_rings, n_rings=3), True),
     "eight-gaussians": (densities.draw_eight_gaussians, densities.log_density_eight_gaussians, True),
+    "moons": (densities.draw_moons, densities.log_density_moons, True),
     "checkerboard": (densities.draw_checkerboard, densities.log_density_checkerboard, False),
 }
 

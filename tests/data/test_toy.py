@@ -32,14 +32,9 @@ def test_draws_depend_on_the_generator_alone(density):
 
 
 @pytest.mark.parametrize("density", sorted(LAWS))
-def test_log_density_where_there_is_a_closed_form(density):
-    x = torch.tensor([[0.5, 0.5], [100.0, 0.0]])
-    if density == "moons":
-        with pytest.raises(DataError, match=r"no closed form\. Use: rings, eight-gaussians, checkerboard"):
-            built(density=density).log_density(x)
-    else:
-        inside, outside = built(density=density).log_density(x).tolist()
-        assert inside > outside
+def test_every_density_has_a_log_density(density):
+    inside, outside = built(density=density).log_density(torch.tensor([[0.5, 0.5], [100.0, 0.0]])).tolist()
+    assert inside > outside
 
 
 def test_both_splits_are_the_same_law():

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import ebmkit
+from ebmkit.assembly.complete import complete
 from ebmkit.cli.main import main
 from ebmkit.errors import DivergenceError
 from ebmkit.runs import checkpoint
@@ -30,10 +31,10 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setattr("ebmkit.plugins.host._host", None)
     import alarms_measured
 
-    for component in alarms_measured.alarms_runs.COMPONENTS:
+    for component in alarms_measured.COMPONENTS:
         ebmkit.register(component)
     yield alarms_measured
-    for name in ("alarms_measured", "alarms_runs"):
+    for name in ("alarms_measured", "alarms_runs", "alarms_parts"):
         del sys.modules[name]
 
 
@@ -47,7 +48,7 @@ def test_there_are_enough_runs_to_count(measured: Any) -> None:
     assert len(measured.WRONG) >= 30 and len(measured.HEALTHY) >= 30
     assert all(planned.lines for planned in measured.WRONG)
     for planned in (*measured.WRONG, *measured.HEALTHY):
-        measured.recipe_of(planned)
+        assert complete(measured.recipe_of(planned)).dataset is not None
 
 
 def asked(*, lr: float, steps: int, alarms: bool = True) -> dict[str, Any]:
@@ -94,6 +95,13 @@ def test_without_a_note_warnings_are_logged(tmp_path: Path, caplog: pytest.LogCa
 
 def test_alarms_can_be_switched_off(tmp_path: Path) -> None:
     assert ebmkit.run(asked(lr=1.0, steps=40, alarms=False), tmp_path / "run").step == 40
+
+
+def test_a_fit_without_a_directory_stops_too() -> None:
+    net = torch.nn.Sequential(torch.nn.Linear(2, 16), torch.nn.SiLU(), torch.nn.Linear(16, 1))
+    x = torch.randn(200, 2, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(DivergenceError, match=r"Lower the learning rate.*The run was stopped"):
+        ebmkit.fit(net, x, sampler="sgld", objective="cd", lr=30.0, steps=100, progress=False)
 
 
 def test_on_resuming_what_was_found_later_is_dropped(tmp_path: Path) -> None:

@@ -101,3 +101,8 @@ class Choice:
 def settled(config: DataclassInstance, selection: Selection) -> DataclassInstance:
     """Returns a config with every unset value decided, where it can decide them."""
     return config.settled(selection) if isinstance(config, Settling) else config
+
+
+def capabilities_under(selection: Selection, choice: Choice) -> frozenset[str]:
+    """Returns the words that a part gives under a selection."""
+    return frozenset(choice.component.ask("gives", settled(choice.config(), selection), selection))

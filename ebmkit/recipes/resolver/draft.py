@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 from ebmkit.errors import CapabilityError, EbmkitError, RecipeError
 from ebmkit.plugins.component import Include, Need, Selection
 from ebmkit.plugins.host import Host
+from ebmkit.plugins.scale import Scale
 from ebmkit.protocols.traits import SamplerTraits
 from ebmkit.recipes.declared import declaration_of
 from ebmkit.recipes.recipe import LISTS, SINGLES, Part, Recipe, kind_of, table_of
 from ebmkit.recipes.resolver.assumed import Assumed
-from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice, Key, settled
+from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice, Key, capabilities_under, settled
 from ebmkit.recipes.resolver.ordering import Capabilities, ordered
 from ebmkit.recipes.resolver.overrides import read_overrides, settings_for, settings_of_table
 from ebmkit.recipes.resolver.temperature import decided
+from ebmkit.recipes.resolver.vectors import NAMES, WHY, are_vectors, settings_of_part
 from ebmkit.recipes.settings import as_toml, settings_of
 
 if TYPE_CHECKING:
@@ -30,8 +32,11 @@ CHAINED = {"wrapper": "energy.", "coordinate": "point."}  # parts built on one a
 class Draft:
     """The choices of one pass. Each question is asked under what the pass assumes, so its answer has no history."""
 
-    def __init__(self, recipe: Recipe, host: Host, event_shape: tuple[int, ...] | None) -> None:
-        self.recipe, self.host, self.event_shape = recipe, host, event_shape
+    def __init__(
+        self, recipe: Recipe, host: Host, event_shape: tuple[int, ...] | None, scale: Scale | None = None
+    ) -> None:
+        self.recipe, self.host, self.event_shape, self.scale = recipe, host, event_shape, scale
+        self.has_vectors = are_vectors(event_shape) and not recipe.resolved
         self.overrides = read_overrides(recipe.overrides)
         self.run = recipe.with_table("run", **settings_of_table(self.overrides, "run")).table("run")
         self.choices: list[Choice] = []
@@ -186,10 +191,6 @@ class Draft:
         ]
         return sorted(found, key=lambda pair: (pair[0].kind, pair[0].name, pair[1].key))
 
-    def _default(self, table: str) -> str:
-        images = self.event_shape is None or len(self.event_shape) == 3
-        return "mlp" if table == "energy" and not images else DEFAULTS[table]
-
     # --- what comes out of a pass
 
     def found(self) -> Assumed:
@@ -201,15 +202,13 @@ class Draft:
         """Returns the temperature that the chosen parts mean, and where it comes from."""
         free = self._free()
         samplers = [(choice.name, choice.config()) for choice in self.of("sampler")]
-        exact = [choice.name for choice in self.of("sampler") if "sampler.exact" in _capabilities_under(free, choice)]
+        exact = [choice.name for choice in self.of("sampler") if "sampler.exact" in capabilities_under(free, choice)]
         return decided(self.run.temperature, samplers, exact, free.noised, self.event_shape, chains=self.needs_chains())
 
     def selection(self) -> Selection:
         """Returns what the chosen parts would let rules know."""
         free = replace(self._free(), temperature=self.temperature()[0])
-        return replace(
-            free, capabilities=frozenset().union(*(_capabilities_under(free, c) for c in self.of("sampler")))
-        )
+        return replace(free, capabilities=frozenset().union(*(capabilities_under(free, c) for c in self.of("sampler"))))
 
     def _grants(self) -> dict[Key, dict[str, tuple[Any, str]]]:
         grants: dict[Key, dict[str, tuple[Any, str]]] = {}
@@ -228,7 +227,8 @@ class Draft:
     def _take(self, table: str, parts: tuple[Part, ...]) -> None:
         reason = ""
         if not parts and table in DEFAULTS and not self.recipe.resolved:
-            parts, reason = (Part(self._default(table)),), BY_DEFAULT
+            default = {**DEFAULTS, **(NAMES if self.has_vectors else {})}[table]
+            parts, reason = (Part(default),), BY_DEFAULT
         if table in SINGLES and len(parts) > 1:
             raise RecipeError(f"A recipe has one [{table}], found {', '.join(part.use for part in parts)}.")
         for index, part in enumerate(parts):
@@ -240,6 +240,8 @@ class Draft:
             self.choices.append(choice)
 
     def _grant_assumed(self, choice: Choice) -> None:
+        if self.has_vectors:
+            choice.grant(settings_of_part(choice.key, choice.fields, self.scale), WHY)
         for name, (value, by) in self.assumed.grants.get(choice.key, {}).items():
             choice.grant({name: value}, f"{by} asks for it")
 
@@ -251,10 +253,6 @@ class Draft:
         """Returns what rules may know before samplers and temperature are."""
         names = tuple(sorted(choice.name for choice in self.of("coordinate")))
         bare = Selection(coordinates=names, event_shape=self.event_shape)
-        given = {choice.name: _capabilities_under(bare, choice) for choice in self.of("coordinate")}
+        given = {choice.name: capabilities_under(bare, choice) for choice in self.of("coordinate")}
         noised = tuple(name for name in names if "point.noised" in given[name])
         return replace(bare, noised=noised, discrete=tuple(name for name in names if "point.discrete" in given[name]))
-
-
-def _capabilities_under(selection: Selection, choice: Choice) -> frozenset[str]:
-    return frozenset(choice.component.ask("gives", settled(choice.config(), selection), selection))

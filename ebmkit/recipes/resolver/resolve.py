@@ -14,13 +14,15 @@ from dataclasses import dataclass, replace
 from ebmkit.errors import CapabilityError
 from ebmkit.plugins.component import Include, Need
 from ebmkit.plugins.host import Host
+from ebmkit.plugins.scale import Scale
 from ebmkit.recipes.recipe import LISTS, SINGLES, Recipe, table_of
+from ebmkit.recipes.resolver import vectors
 from ebmkit.recipes.resolver.assumed import Assumed
 from ebmkit.recipes.resolver.checks import check
 from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice
 from ebmkit.recipes.resolver.draft import DEFAULTS, Draft
 from ebmkit.recipes.resolver.optimisers import optimisers
-from ebmkit.recipes.resolver.overrides import settings_of_table
+from ebmkit.recipes.resolver.usual import table_settings, vector_notes
 from ebmkit.recipes.settings import as_toml, settings_of, written
 from ebmkit.recipes.tables import TABLES
 
@@ -37,23 +39,26 @@ class Resolution:
     notes: tuple[str, ...]
 
 
-def resolve(recipe: Recipe, host: Host, event_shape: tuple[int, ...] | None = None) -> Resolution:
+def resolve(
+    recipe: Recipe, host: Host, event_shape: tuple[int, ...] | None = None, scale: Scale | None = None
+) -> Resolution:
     """Returns the complete recipe.
 
     Args:
         recipe: what was asked; one marked `resolved` is only checked.
         host: where declarations come from.
         event_shape: of the data, where it is known already.
+        scale: of the data, where it is far from that of a standard normal.
 
     Raises:
         RecipeError: an unknown name or setting.
         CapabilityError: a need that nothing chosen meets, two parts that disagree, or a part that cannot work here.
     """
-    draft, tried = Draft(recipe, host, event_shape), list[Assumed]()
+    draft, tried = Draft(recipe, host, event_shape, scale), list[Assumed]()
     assumed, added = replace(draft.found(), chains=True), set[str]()
     while assumed not in tried:
         tried.append(assumed)
-        draft, before = Draft(recipe, host, event_shape), added
+        draft, before = Draft(recipe, host, event_shape, scale), added
         draft.assume(assumed)
         if not recipe.resolved:
             _complete(draft)
@@ -147,7 +152,7 @@ def _finish(draft: Draft) -> Resolution:
     check(draft)
     notes = tuple(_notes(draft))
     parts = {table: tuple(draft.part(choice) for choice in draft.ordered(table)) for table in (*SINGLES, *LISTS)}
-    asked = {name: draft.recipe.with_table(name, **settings_of_table(draft.overrides, name)) for name in TABLES}
+    asked = {name: draft.recipe.with_table(name, **table_settings(draft, name)) for name in TABLES}
     asked["run"] = asked["run"].with_table("run", temperature=draft.temperature()[0])
     tables = {name: settings_of(recipe.table(name)) for name, recipe in asked.items()}
     return Resolution(Recipe(parts=parts, tables=tables, optim=optimisers(draft), resolved=True), notes)
@@ -156,7 +161,8 @@ def _finish(draft: Draft) -> Resolution:
 def _notes(draft: Draft) -> Iterator[str]:
     for choice in draft.everyone():
         set_by_need = {name: value for name, value in choice.set_by_need.items() if name not in choice.given}
-        for why in dict.fromkeys([choice.reason, *(choice.set_by_need_of[name] for name in set_by_need)]):
+        whys = (why for name in set_by_need if (why := choice.set_by_need_of[name]) != vectors.WHY)
+        for why in dict.fromkeys([choice.reason, *whys]):
             settings = written(
                 {name: value for name, value in set_by_need.items() if choice.set_by_need_of[name] == why}
             )
@@ -166,6 +172,7 @@ def _notes(draft: Draft) -> Iterator[str]:
                 yield f"{choice}: {settings} ({why})"
     for choice, against in sorted(draft.left_out.items(), key=lambda item: item[0].key):
         yield f"{choice} left out ({choice.reason}): {against}"
+    yield from vector_notes(draft)
     temperature, origin = draft.temperature()
     if origin != "run.temperature":
         yield f"temperature {temperature:g} ({origin})"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ebmkit.recipes.resolver.vectors import are_vectors
+
 TOLERANCE = 1e-6  # settings are rounded to 12 digits
 
 
@@ -37,7 +39,7 @@ def decided(
             return float(value), f"σ²/2η of sampler {name}"
     if not chains:
         return 1.0, "no objective needs chains"
-    if event_shape is not None and len(event_shape) != 3:
+    if are_vectors(event_shape):
         return 1.0, "the data are not images"
     for name, config in samplers:
         if (value := getattr(config, "usual_temperature", None)) is not None:

@@ -42,6 +42,8 @@ AUGMENT = SamplerTraits(asks_gradient=False, tail="passes")
 def _augment_refused(config: AugmentConfig, selection: Selection) -> str:
     if selection.noised:
         return f"it works in the range of the data, and {selection.noised[0]} noises x. Leave one of them out."
+    if selection.event_shape is not None and len(selection.event_shape) != 3:
+        return f"it augments grey or colour images, but a datum has shape {selection.event_shape}: leave it out."
     if "sampler.exact" in selection.capabilities and not config.inexact:
         return (
             "an augmentation does not leave the density invariant, and an exact sampler is beside it. "
@@ -63,7 +65,10 @@ COMPONENTS = (
         config=AugmentConfig,
         build="ebmkit.samplers.augment:build_augment",
         summary="random augmentation of the chains, before Langevin moves; not exact",
-        cite="Du, Li, Tenenbaum, Mordatch, Improved contrastive divergence training of energy based models, ICML 2021",
+        cite=(
+            "Yilun Du, Shuang Li, Joshua Tenenbaum, Igor Mordatch (2021). Improved contrastive divergence training of "
+            "energy-based models. ICML. arXiv:2012.01316"
+        ),
         traits=AUGMENT,
         skip=_augment_skipped,
         refuse=_augment_refused,

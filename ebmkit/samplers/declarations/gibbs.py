@@ -102,8 +102,10 @@ COMPONENTS = (
         config=GibbsConfig,
         build="ebmkit.samplers.gibbs:build_gibbs",
         summary="exact draw of a discrete coordinate from the energies of its values",
-        cite="Geman, Geman, Stochastic relaxation, Gibbs distributions, and the Bayesian restoration of images, "
-        "IEEE Transactions on Pattern Analysis and Machine Intelligence 1984",
+        cite=(
+            "Stuart Geman, Donald Geman (1984). Stochastic relaxation, Gibbs distributions, and the Bayesian "
+            "restoration of images. IEEE Transactions on Pattern Analysis and Machine Intelligence"
+        ),
         traits=gibbs_traits,
         gives=_gibbs_gives,
         needs=_gibbs_needs,
@@ -115,8 +117,10 @@ COMPONENTS = (
         config=GibbsWithGradientsConfig,
         build="ebmkit.samplers.gibbs_with_gradients:build_gwg",
         summary="exact moves of binary or one-hot x, one entry at a time, the gradient says which",
-        cite="Grathwohl, Swersky, Hashemi, Duvenaud, Maddison, Oops I took a gradient: scalable sampling for discrete "
-        "distributions, ICML 2021",
+        cite=(
+            "Will Grathwohl, Kevin Swersky, Milad Hashemi, David Duvenaud, Chris Maddison (2021). Oops I took a "
+            "gradient: scalable sampling for discrete distributions. ICML. arXiv:2102.04509"
+        ),
         traits=GWG,
     ),
 )

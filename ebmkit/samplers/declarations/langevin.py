@@ -110,8 +110,11 @@ COMPONENTS = (
         config=SgldConfig,
         build="ebmkit.samplers.sgld:build_sgld",
         summary="unadjusted Langevin moves, x ← x − η∇E + σξ within the range of the data",
-        cite="Welling, Teh, Bayesian learning via stochastic gradient Langevin dynamics, ICML 2011; "
-        "Du, Mordatch, Implicit generation and modeling with energy-based models, NeurIPS 2019",
+        cite=(
+            "Max Welling, Yee Whye Teh (2011). Bayesian learning via stochastic gradient Langevin dynamics. ICML; "
+            "Yilun Du, Igor Mordatch (2019). Implicit generation and modeling with energy-based models. NeurIPS. "
+            "arXiv:1903.08689"
+        ),
         traits=SGLD,
         refuse=bounds_refused,
     ),
@@ -121,8 +124,10 @@ COMPONENTS = (
         config=UnderdampedConfig,
         build="ebmkit.samplers.underdamped:build_underdamped",
         summary="Langevin moves with momentum (BAOAB), unadjusted, bias of second order in the step",
-        cite="Leimkuhler, Matthews, Rational construction of stochastic numerical methods for molecular sampling, "
-        "Applied Mathematics Research eXpress 2013",
+        cite=(
+            "Benedict Leimkuhler, Charles Matthews (2013). Rational construction of stochastic numerical methods for "
+            "molecular sampling. Applied Mathematics Research eXpress. arXiv:1203.5428"
+        ),
         traits=UNDERDAMPED,
         needs=(Need("point.momentum", default="momentum"),),
         refuse=bounds_refused,

@@ -77,8 +77,10 @@ COMPONENTS = (
         config=MalaConfig,
         build="ebmkit.samplers.mala:build_mala",
         summary="Metropolis-adjusted Langevin: exact, one gradient a move",
-        cite="Roberts, Tweedie, Exponential convergence of Langevin distributions and their discrete approximations, "
-        "Bernoulli 1996",
+        cite=(
+            "Gareth O. Roberts, Richard L. Tweedie (1996). Exponential convergence of Langevin distributions and "
+            "their discrete approximations. Bernoulli"
+        ),
         traits=EXACT,
         needs=step_needs,
         refuse=band_refused,
@@ -89,8 +91,11 @@ COMPONENTS = (
         config=HmcConfig,
         build="ebmkit.samplers.hmc:build_hmc",
         summary="Hamiltonian Monte Carlo: exact, long moves of L gradients",
-        cite="Duane, Kennedy, Pendleton, Roweth, Hybrid Monte Carlo, Physics Letters B 1987; "
-        "Neal, MCMC using Hamiltonian dynamics, Handbook of Markov Chain Monte Carlo 2011",
+        cite=(
+            "Simon Duane, A. D. Kennedy, Brian J. Pendleton, Duncan Roweth (1987). Hybrid Monte Carlo. Physics "
+            "Letters B; Radford M. Neal (2011). MCMC using Hamiltonian dynamics. Handbook of Markov Chain Monte "
+            "Carlo. arXiv:1206.1901"
+        ),
         traits=EXACT,
         needs=step_needs,
         refuse=band_refused,
@@ -101,8 +106,11 @@ COMPONENTS = (
         config=NutsConfig,
         build="ebmkit.samplers.nuts:build_nuts",
         summary="no-U-turn sampler: exact, trajectories as long as they lead away",
-        cite="Hoffman, Gelman, The No-U-Turn sampler, JMLR 2014; "
-        "Betancourt, A conceptual introduction to Hamiltonian Monte Carlo, arXiv 1701.02434, 2017",
+        cite=(
+            "Matthew D. Hoffman, Andrew Gelman (2014). The No-U-Turn sampler: adaptively setting path lengths in "
+            "Hamiltonian Monte Carlo. Journal of Machine Learning Research. arXiv:1111.4246; Michael Betancourt "
+            "(2017). A conceptual introduction to Hamiltonian Monte Carlo. arXiv:1701.02434"
+        ),
         traits=NUTS,
         needs=step_needs,
         refuse=band_refused,

@@ -64,8 +64,12 @@ COMPONENTS = (
         config=TemperingConfig,
         build="ebmkit.samplers.tempering:build_tempering",
         summary="parallel tempering: exact, hot replicas carry chains from mode to mode",
-        cite="Geyer, Markov chain Monte Carlo maximum likelihood, Computing Science and Statistics 1991; "
-        "Syed, Bouchard-Côté, Deligiannidis, Doucet, Non-reversible parallel tempering, JRSS B 2022",
+        cite=(
+            "Charles J. Geyer (1991). Markov chain Monte Carlo maximum likelihood. Computing Science and Statistics: "
+            "Proceedings of the 23rd Symposium on the Interface; Saifuddin Syed, Alexandre Bouchard-Côté, George "
+            "Deligiannidis, Arnaud Doucet (2022). Non-reversible parallel tempering: a scalable highly parallel MCMC "
+            "scheme. Journal of the Royal Statistical Society, Series B. arXiv:1905.02939"
+        ),
         traits=TEMPERING,
         needs=_tempering_needs,
         refuse=_tempering_refused,

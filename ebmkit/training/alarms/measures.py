@@ -18,6 +18,9 @@ STILL = 1e3
 NEAR = 20.0
 """Sizes of the data: chains further away say nothing of the energies near the data."""
 
+SMALL_LOSS, SMALL_NORM = 1e-2, 1e-3
+"""Least loss and gradient norm that growth is counted from: a network may begin at zero."""
+
 LARGE = 20.0
 """Size of data, in spreads of fresh chains, from which on they may be out of reach."""
 
@@ -109,14 +112,14 @@ def unchanged(look: Looked) -> float | None:
 
 def loss_growth(look: Looked) -> float | None:
     """Returns the largest loss over what it was at first."""
-    return _over(look.now.get("loss"), max(look.first.get("loss", 0.0), look.temperature * look.n_entries))
+    least = max(look.temperature * look.n_entries, SMALL_LOSS)
+    return _over(look.now.get("loss"), max(look.first.get("loss", 0.0), least))
 
 
 def gradient_growth(look: Looked) -> float | None:
     """Returns the largest growth of the gradient norm of an owner."""
     names = [name for name in look.now if name.startswith("gradient_norm.")]
-    grown = [_over(look.now[name], look.first.get(name)) for name in names]
-    return max((value for value in grown if value is not None), default=None)
+    return max((look.now[name] / max(look.first.get(name, 0.0), SMALL_NORM) for name in names), default=None)
 
 
 def _unit(look: Looked) -> float:

@@ -55,7 +55,7 @@ class Alarm:
 
 
 def _limit(value: float, looks: int) -> str:
-    return f"{value:,g}" if looks == 1 else f"{value:,g} in {looks} looks"
+    return f"{value:,.10g}" if looks == 1 else f"{value:,.10g} in {looks} looks"
 
 
 ALARMS = (
@@ -96,8 +96,8 @@ ALARMS = (
         detail="the unit is T·(d + 10) for d entries of x; where T < .001 it is only nominal, and the unit is 10,000 "
         "times the larger of spread and gap in the first step, at least 10 nats",
         measure=measures.energy_scale,
-        warn=30.0,
-        stop=100.0,
+        warn=60.0,
+        stop=200.0,
         meaning="The energies have left their scale: the network learns faster than the chains follow",
         change="Lower the learning rate by ten; bound the network by spectral norm, its gradient by optim.energy.clip, "
         "or the energies by the objective energy-l2.",
@@ -107,7 +107,7 @@ ALARMS = (
         signal="|E⁺ − E⁻|, in units of this run",
         detail="the unit of energy-scale; only while chains are within 20 sizes of the data",
         measure=measures.gap,
-        warn=5.0,
+        warn=6.0,
         stop=15.0,
         warn_looks=3,
         stop_looks=5,
@@ -180,7 +180,7 @@ ALARMS = (
         stop=50.0,
         warn_looks=3,
         stop_looks=10,
-        meaning="The chains are all alike: the model has one point, or the buffer gives one row to all",
+        meaning="The chains are all alike: the energy has one deep point, or the buffer gives one row to all",
         change="Restart more chains (buffer.reinit), give the sampler more noise or moves; look at the buffer if it is "
         "your own.",
     ),
@@ -200,7 +200,7 @@ ALARMS = (
     Alarm(
         name="loss-scale",
         signal="largest loss, over its value in the first step",
-        detail="that value is taken to be at least T·d",
+        detail="that value is taken to be at least T·d, and .01",
         measure=measures.loss_growth,
         warn=1e5,
         stop=1e7,
@@ -210,6 +210,7 @@ ALARMS = (
     Alarm(
         name="gradient-norm",
         signal="largest gradient norm of an owner of parameters, over its value in the first step",
+        detail="that value is taken to be at least .001",
         measure=measures.gradient_growth,
         warn=1e4,
         stop=1e6,

@@ -46,7 +46,6 @@ def check_draw(
         if not isinstance(drawn, tuple) or len(drawn) != 2:
             raise PluginError(f"{label}: draw returned {type(drawn).__name__}. It returns a token and the chains.")
         chains = check_like(who, drawn[1], positive)
-        _, again = buffer.draw(positive, rng("draw"), match)
     if changed(before, of_point(positive)):
         raise PluginError(f"{label} wrote into the positive when chains were drawn. Work on a copy.")
     check_detached(who, chains)
@@ -56,9 +55,36 @@ def check_draw(
     for name in sorted(match):
         if not same(chains.aux[name], positive.aux[name]):
             raise PluginError(f"{who} chains whose '{name}' is not that of the data. Nobody moves it: take theirs.")
-    if changed(of_point(chains), of_point(again)):
-        raise PluginError(f"{label} drew other chains from the same rows and the same stream. {ADVICE}")
     return drawn[0], chains
+
+
+def check_draws_again(
+    label: str,
+    buffer: Buffer,
+    rows: dict[str, Tensor],
+    chains: Point,
+    positive: Point,
+    match: frozenset[str],
+    rng: Streams,
+) -> None:
+    """Raises PluginError where a buffer with the rows that it had draws other chains, by the same stream.
+
+    Args:
+        label: what messages call the buffer.
+        buffer: that was drawn from.
+        rows: its state before.
+        chains: that it drew.
+        positive: lifted data.
+        match: coordinates whose values the chains take from it.
+        rng: the streams of the step.
+    """
+    buffer.load_state_dict(rows)
+    _, again = buffer.draw(positive, rng("draw"), match)
+    if changed(of_point(chains), of_point(again)):
+        raise PluginError(
+            f"{label} drew other chains from the rows that it had before, by the same stream: a resumed run would "
+            f"differ. Keep all of its state in state_dict. {ADVICE}"
+        )
 
 
 def check_put(label: str, buffer: Buffer, token: Any, negative: Point, start: Point) -> None:

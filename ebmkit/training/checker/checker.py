@@ -19,13 +19,14 @@ from ebmkit.rng import stream
 from ebmkit.samplers.sequence import Sequence as Samplers
 from ebmkit.training.checker.abilities import check_abilities
 from ebmkit.training.checker.batch import check_batch
-from ebmkit.training.checker.buffer import check_draw, check_put, check_reference
+from ebmkit.training.checker.buffer import check_draw, check_draws_again, check_put, check_reference
 from ebmkit.training.checker.coordinates import check_lifts, check_priors
 from ebmkit.training.checker.copies import copied, copied_batch, copied_tuning
 from ebmkit.training.checker.energy import check_energy
 from ebmkit.training.checker.labels import Labels
 from ebmkit.training.checker.objectives import check_objectives
 from ebmkit.training.checker.sampler import Step, Transition, check_sampler
+from ebmkit.training.checker.snapshots import kept
 from ebmkit.training.checker.streams import GlobalStreams
 from ebmkit.training.monitor import is_filled
 from ebmkit.training.parts import Parts
@@ -91,13 +92,14 @@ class _Rehearsal:
         self.rng = partial(stream, parts.seed, step, device=parts.device)
 
     def run(self, batch: Batch, tuning: Tuning) -> None:
-        """Looks at each part in the order in which a step uses them."""
+        """Looks at each part in the order in which a step uses them, at what cannot change in the first step alone."""
         parts, needs = self.parts, self.parts.requires
         with parametrize.cached():
             if isinstance(parts.energy, nn.Module):
                 iterate_parametrisations(parts.energy)
             positive = check_lifts(parts.coordinates, batch, self.rng)
-            check_priors(parts.coordinates, batch, self.rng)
+            if self.fresh:
+                check_priors(parts.coordinates, batch, self.rng)
             self._energy(positive.map(lambda tensor: tensor[:FEW]))
             chains = self._chains(positive, tuning) if needs.negatives else {}
             if needs.negatives and not chains:
@@ -112,6 +114,7 @@ class _Rehearsal:
         needs, energy = self.parts.requires, self.parts.energy
         asks = needs.negatives and self.parts.sampler.traits.asks_gradient
         times = needs.derivatives if needs.derivatives > 1 else int(asks)
+        times = times if self.fresh else 0
 
         def check(label: str, asked: Energy) -> None:
             check_energy(label, asked, point, differentiated=times, fresh=self.fresh)
@@ -125,13 +128,16 @@ class _Rehearsal:
         parts, needs = self.parts, self.parts.requires
         match = frozenset(positive.aux) - parts.sampler.traits.coordinates
         bounded = not any(c.noises_x for c in parts.coordinates)
-        token, start = None, positive
+        token, start, rows = None, positive, {}
         if parts.buffer is not None:
+            rows = kept(parts.buffer.state_dict())
             token, start = check_draw(
                 self.labels.buffer, parts.buffer, positive, match, self.rng, self.data, bounded
             )  # fmt: skip
-        kept = Tail(moves=needs.tail_moves, rows=min(needs.tail_rows, len(start)) or None) if needs.tail_moves else None
-        step = self._moved(Transition(parts.view, start, tuning, partial(self.rng, "chains"), kept))
+        asked = (
+            Tail(moves=needs.tail_moves, rows=min(needs.tail_rows, len(start)) or None) if needs.tail_moves else None
+        )
+        step = self._moved(Transition(parts.view, start, tuning, partial(self.rng, "chains"), asked))
         if step is None:
             return {}
         end = step[0].point
@@ -140,8 +146,10 @@ class _Rehearsal:
             if needs.reference and is_filled(parts.buffer, needs.reference_fill):
                 reference = parts.buffer.reference(needs.reference, self.rng("reference"), exclude=token)
             check_reference(self.labels.buffer, parts.buffer, needs.reference, token, negative, self.rng)
-            check_put(self.labels.buffer, parts.buffer, token, negative, start)
-        tail = end.map(lambda tensor: tensor[: kept.rows]) if kept else None
+            if self.fresh:
+                check_put(self.labels.buffer, parts.buffer, token, negative, start)
+                check_draws_again(self.labels.buffer, parts.buffer, rows, start, positive, match, self.rng)
+        tail = end.map(lambda tensor: tensor[: asked.rows]) if asked else None
         return {"negative": negative, "tail": tail, "reference": reference}
 
     def _moved(self, of: Transition) -> Step | None:

@@ -16,16 +16,16 @@ from ebmkit.protocols.sampler import Tuning
 from ebmkit.training.parts import Parts
 from ebmkit.views.view import view
 
-LARGEST = 2**30
+LARGEST = 2**28
 """Bytes of the largest buffer that is copied."""
-ROWS = 128
+ROWS = 16
 """Rows of a batch that are rehearsed."""
 
 
 def copied(parts: Parts, stages: Sequence[Energy]) -> tuple[Parts, tuple[Energy, ...]]:
     """Returns the parts of a run, copied together, so that what they share they still share; and energies inside.
 
-    A buffer of more than a GiB is left out. Chains are moved eagerly, on a view of the copied energy.
+    A buffer of more than 256 MiB is left out. Chains are moved eagerly, on a view of the copied energy.
     """
     buffer = None if parts.buffer is None or bytes_of(parts.buffer) > LARGEST else parts.buffer
     held: dict[str, Any] = {

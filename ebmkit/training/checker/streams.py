@@ -40,11 +40,13 @@ class GlobalStreams:
         np.random.set_state(self.numpy)
         random.setstate(self.python)
 
-    def advanced(self) -> str:
+    def advanced(self, *, of_torch_alone: bool = False) -> str:
         """Returns whose stream has been drawn from since, "" where none has."""
         now = GlobalStreams.now()
         if not torch.equal(now.cpu, self.cpu) or _moved(self.cuda, now.cuda):
             return "torch's"
+        if of_torch_alone:
+            return ""
         if now.numpy["state"]["pos"] != self.numpy["state"]["pos"]:
             return "numpy's"
         if not np.array_equal(now.numpy["state"]["key"], self.numpy["state"]["key"]):
@@ -57,16 +59,17 @@ def _moved(before: Tensor | None, now: Tensor | None) -> bool:
 
 
 @contextmanager
-def own_stream_only(part: str, advice: str) -> Iterator[None]:
+def own_stream_only(part: str, advice: str, *, of_torch_alone: bool = False) -> Iterator[None]:
     """Raises PluginError, at its end, where a part has drawn from a global random stream.
 
     Args:
         part: as messages call it, "Sampler 'mala'".
         advice: which stream it is to take.
+        of_torch_alone: leave the streams of numpy and Python out, which an import or a download may advance.
     """
     before = GlobalStreams.now()
     yield
-    whose = before.advanced()
+    whose = before.advanced(of_torch_alone=of_torch_alone)
     if whose:
         before.restore()
         raise PluginError(

@@ -29,9 +29,9 @@ def house() -> Host:
     return host
 
 
-def found(house: Host, *objectives: str, **tables: Any) -> Recipe:
+def found(house: Host, *objectives: str, shape: tuple[int, ...] = (2,), **tables: Any) -> Recipe:
     asked = {"data": {"use": "toy"}, "energy": {"use": "mlp"}, "objective": [{"use": name} for name in objectives]}
-    return resolve(from_mapping({**asked, **tables}), house, (2,)).recipe
+    return resolve(from_mapping({**asked, **tables}), house, shape).recipe
 
 
 @pytest.mark.parametrize("name", ["match", "greedy", "needy", "either"])
@@ -53,6 +53,7 @@ def test_one_objective_that_needs_chains_brings_them(
 
 def test_the_temperature_is_one_whatever_samplers_are_usual_unless_it_is_told(house: Host) -> None:
     images: dict[str, Any] = {"data": {"use": "fashion-mini"}, "energy": {"use": "resnet"}}
+    images["shape"] = (1, 28, 28)
     named = found(house, "match", sampler=[{"use": "sgld"}], **images)
     assert named.table("run").temperature == 1.0 and [p.use for p in named.parts["sampler"]] == ["sgld"]
     assert found(house, "match", run={"temperature": 0.5}, **images).table("run").temperature == 0.5

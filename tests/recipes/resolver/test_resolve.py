@@ -234,7 +234,8 @@ def test_a_default_that_is_refused_says_why_it_is_there() -> None:
 def test_rules_know_the_shape_of_the_data() -> None:
     flat = declared("objective", "flat", refuse=lambda c, s: "no image" if s.event_shape == (2,) else "")
     assert resolution(flat, energy="plain", objective="flat", event_shape=(1, 28, 28))
-    assert "no image" in refused(flat, energy="plain", objective="flat", event_shape=(2,))
+    vector = {"energy": "plain", "sampler": "sgld", "objective": "flat", "event_shape": (2,)}
+    assert "no image" in refused(flat, **vector)
 
 
 # --- coordinates and the temperature

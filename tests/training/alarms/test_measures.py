@@ -68,3 +68,11 @@ def test_data_out_of_reach_are_not_called_collapsed_chains() -> None:
 def test_a_buffer_is_not_blamed_where_chains_do_not_move() -> None:
     assert measures.unchanged(looked({**SIGNALS, "buffer_unchanged": 9.0})) == 9.0
     assert measures.unchanged(looked({**SIGNALS, "chain_displacement": 0.0, "buffer_unchanged": 9.0})) is None
+
+
+def test_a_network_may_begin_at_zero() -> None:
+    zero = {"loss": 0.0, "gap": 0.0, "spread_positive": 0.0, "gradient_norm.energy": 0.0}
+    usual = {"loss": 0.3, "gap": 0.3, "spread_positive": 0.1, "gradient_norm.energy": 2.0}
+    for alarm in ALARMS:
+        value = alarm.measure(looked(usual, temperature=5e-9, first=zero)) if alarm.measure else None
+        assert value is None or value < alarm.warn or alarm.warn == 0, alarm.name

@@ -13,7 +13,8 @@ from annotated_types import Gt, Interval, MinLen
 from ebmkit import Component, Include, Need, Selection, short_repr
 
 CITE = (
-    "Lee, Jeong, Park, Shin, Guiding energy-based models via contrastive latent variables, ICLR 2023, arXiv:2303.03023"
+    "Hankook Lee, Jongheon Jeong, Sejun Park, Jinwoo Shin (2023). Guiding energy-based models via contrastive latent "
+    "variables. ICLR. arXiv:2303.03023"
 )
 
 Width = Annotated[int, Gt(0)]
@@ -116,6 +117,7 @@ COMPONENTS = (
         build="ebmkit_clel.objective:build_clel",
         summary="guides the energy by contrastive latents, which an encoder of its own learns beside it",
         cite=CITE,
+        aliases=("contrastive-latents", "contrastive-latent", "latent-guidance"),
         needs=_needs,
         gives=("objective.encoder",),
         negatives=False,  # it uses them where there are some

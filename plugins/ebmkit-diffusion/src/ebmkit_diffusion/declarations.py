@@ -13,7 +13,10 @@ from ebmkit.samplers.declarations.gibbs import window_refused
 from ebmkit.samplers.declarations.steps import StepConfig, band_refused
 from ebmkit_diffusion.schedules import SCHEDULES, Betas, usual_ends, wrong_with
 
-CITE = "Zhang, Tan, Ou, Persistently trained, diffusion-assisted energy-based models, Stat 2023, arXiv:2304.10707"
+CITE = (
+    "Xinwei Zhang, Zhiqiang Tan, Zhijian Ou (2023). Persistently trained, diffusion-assisted energy-based models. "
+    "Stat. arXiv:2304.10707"
+)
 
 Width = Annotated[int, Gt(0)]
 Positive = Annotated[float, Gt(0)]
@@ -202,6 +205,7 @@ COMPONENTS: tuple[Component, ...] = (
         build="ebmkit_diffusion.level:build_level",
         summary="noise level: data are diffused to a random level, and chains hold theirs",
         cite=CITE,
+        aliases=("noise", "noise-level", "sigma", "diffusion"),
         needs=(LEVELS, Need("moves.level", default="gibbs", config={"coordinate": "level"})),
         gives=("point.noised", "point.discrete"),
         refuse=_level_refused,

@@ -13,8 +13,8 @@ from ebmkit import Component, Include, Need, Selection, short_repr
 from ebmkit.buffers.declarations import ReplayConfig, storage_refused
 
 CITE = (
-    "Du, Li, Tenenbaum, Mordatch, Improved contrastive divergence training of energy-based models, ICML 2021, "
-    "arXiv:2012.01316"
+    "Yilun Du, Shuang Li, Joshua Tenenbaum, Igor Mordatch (2021). Improved contrastive divergence training of "
+    "energy-based models. ICML. arXiv:2012.01316"
 )
 
 Weight = Annotated[float, Ge(0)]
@@ -152,6 +152,7 @@ COMPONENTS: tuple[Component, ...] = (
         build="ebmkit_improved_cd.objective:build_improved_cd",
         summary="draws the sampler's ends to low energy, through its last moves, and keeps them apart",
         cite=CITE,
+        aliases=("improved", "improved-contrastive-divergence", "icd", "kl"),
         needs=_needs,
         includes=(
             Include("objective", "energy-l2", reason="the offset of the energy is free"),
@@ -171,7 +172,10 @@ COMPONENTS: tuple[Component, ...] = (
         config=ReservoirConfig,
         build="ebmkit_improved_cd.reservoir:build_reservoir",
         summary="a uniform sample of all chains there ever were, each with its coordinates",
-        cite=f"Vitter, Random sampling with a reservoir, ACM TOMS 1985, algorithm R; {CITE}",
+        cite=(
+            "Jeffrey S. Vitter (1985). Random sampling with a reservoir. ACM Transactions on Mathematical Software; "
+            f"{CITE}"
+        ),
         gives=("buffer.rows",),
         refuse=storage_refused,
     ),

@@ -1,0 +1,53 @@
+"""Tables: drawn on a terminal, stacked where it is narrow, and one line a row with nothing left out in a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ebmkit.display.output import columns, console, is_screen, packed, paragraph, say
+
+NARROW = 90  # columns; below, a table would be all wrapping
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], wide: str) -> None:
+    """Writes a table.
+
+    Args:
+        header: names of the columns.
+        rows: cells.
+        wide: the column that wraps on a terminal.
+    """
+    cells = [tuple(row) for row in rows]
+    if not is_screen():
+        _plain(cells=[tuple(header), *cells])
+    elif columns() < NARROW:
+        _stacked(header, cells, wide)
+    else:
+        _drawn(header, cells, wide)
+
+
+def _plain(cells: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
+    for row in cells:
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _stacked(header: Sequence[str], rows: Sequence[Sequence[str]], wide: str) -> None:
+    place = list(header).index(wide)
+    for row in rows:
+        for line in packed([cell for i, cell in enumerate(row) if i != place], columns(), "  "):
+            say(line)
+        paragraph(row[place], indent=4)
+
+
+def _drawn(header: Sequence[str], rows: Sequence[Sequence[str]], wide: str) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in header:
+        drawn.add_column(name, no_wrap=name != wide, overflow="fold", style="bold" if name == "name" else "")
+    for row in rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    console().print(drawn)
