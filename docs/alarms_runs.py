@@ -99,6 +99,7 @@ WRONG = (
 MOVES = "--set sampler.sgld.moves=20"
 STANDARDISED = "--set energy.widths=[8,16,32,64] --set energy.blocks=[1,1,1,0] --set objective.improved-cd.fill=200"
 SCALES = "--set energy.attention=[]"
+NETWORKS = "--set 'wrapper.multiscale.networks=[{widths=[8,16,32],blocks=[1,1,0]},{widths=[8,16],blocks=[1,0]}]'"
 CUT = "--set run.batch_size=16 --set buffer.capacity=400"
 COLOUR = "--data altered --set data.colour=true"
 NARROW = f"{CUT} --set energy.widths=[8,8,16,16] --set energy.blocks=1 --set energy.hidden=64"
@@ -132,7 +133,7 @@ HEALTHY = tuple(
         (80, f"--recipe clel-imagenet32 {COLOUR} {NARROW} {ENCODER} {MOVES}"),
         (80, f"--recipe improved-cd-mnist --data fashion-mini {CUT} {MOVES} {STANDARDISED}"),
         (60, f"--recipe improved-cd-cifar10 {COLOUR} {CUT} {MOVES} {STANDARDISED} {SCALES}"),
-        (60, f"--recipe improved-cd-celeba128 {COLOUR} {CUT} {MOVES} {STANDARDISED} {SCALES}"),
+        (40, f"--recipe improved-cd-celeba128 {COLOUR} {CUT} {MOVES} {STANDARDISED} {SCALES} {NETWORKS}"),
         # the plane
         (1000, "--data toy:rings"),
         (1000, "--data toy:moons"),
