@@ -31,16 +31,34 @@ class FilesConfig:
 @short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MnistConfig(FilesConfig):
-    """Settings of `mnist`."""
+    """Settings of `mnist`.
+
+    Attributes:
+        root: folder of the files; empty: $EBMKIT_DATA/mnist, $EBMKIT_DATA and ./data/mnist are searched.
+        split: the published training or test part.
+        limit: only the first so many rows of either part; 0 for all.
+    """
 
 
 @short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FashionMnistConfig(FilesConfig):
-    """Settings of `fashion-mnist`."""
+    """Settings of `fashion-mnist`.
+
+    Attributes:
+        root: folder of the files; empty: $EBMKIT_DATA/fashion-mnist, $EBMKIT_DATA and ./data/fashion-mnist are searched.
+        split: the published training or test part.
+        limit: only the first so many rows of either part; 0 for all.
+    """
 
 
 @short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cifar10Config(FilesConfig):
-    """Settings of `cifar10`."""
+    """Settings of `cifar10`.
+
+    Attributes:
+        root: folder of the files; empty: $EBMKIT_DATA/cifar10, $EBMKIT_DATA and ./data/cifar10 are searched.
+        split: the published training or test part.
+        limit: only the first so many rows of either part; 0 for all.
+    """
