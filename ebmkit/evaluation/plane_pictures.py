@@ -36,18 +36,19 @@ def save_plane(
         title: of the whole figure.
     """
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     first, *others = (cloud.detach().float().cpu() for _, cloud in clouds)
     shown = window or window_around(first, others[0] if others else None)
     n_panels = len(clouds) + (log_density is not None)
-    figure = Figure(figsize=(4.2 * n_panels, 4.6), layout="constrained")
+    figure = Figure(figsize=(4.2 * n_panels, 4.8), layout=ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.06))
     panels = list(figure.subplots(1, n_panels, sharex=True, sharey=True, squeeze=False)[0])
     if log_density is not None:
         _draw_density(panels.pop(1 if len(clouds) > 1 else 0), log_density, shown)
     for axes, (name, cloud) in zip(panels, clouds, strict=True):
         _draw_points(axes, name, cloud.detach().float().cpu(), shown)
     if title:
-        figure.suptitle(title)
+        figure.suptitle(title, fontsize="x-large", fontweight="bold")
     figure.savefig(path, dpi=120)
 
 

@@ -70,6 +70,11 @@ class Run:
         return self.model.sample(n, **how)
 
     @property
+    def temperature(self) -> float:
+        """T of p ∝ exp(−E/T), nats."""
+        return self.model.temperature
+
+    @property
     def sampler(self) -> Sampler:
         """As in training."""
         return self.model.sampler
