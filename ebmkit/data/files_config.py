@@ -46,7 +46,8 @@ class FashionMnistConfig(FilesConfig):
     """Settings of `fashion-mnist`.
 
     Attributes:
-        root: folder of the files; empty: $EBMKIT_DATA/fashion-mnist, $EBMKIT_DATA and ./data/fashion-mnist are searched.
+        root: folder of the files; empty: $EBMKIT_DATA/fashion-mnist, $EBMKIT_DATA and ./data/fashion-mnist are
+            searched.
         split: the published training or test part.
         limit: only the first so many rows of either part; 0 for all.
     """
