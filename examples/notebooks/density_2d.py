@@ -13,12 +13,11 @@ import matplotlib.pyplot as plt
 import torch
 
 import ebmkit
-from ebmkit.buffers import Replay
 from ebmkit.data import Toy
 from ebmkit.energies import Mlp
-from ebmkit.samplers import Mala, Sgld
+from ebmkit.samplers import Mala
 
-STEPS = 1000
+STEPS = 1500
 
 # %% [markdown]
 # Training by contrastive divergence lowers the energy of data and raises that of chains, which Langevin moves carry
@@ -28,16 +27,7 @@ STEPS = 1000
 # "toy:rings")` is a complete request, and parts that are left out are added and said.
 
 # %%
-model = ebmkit.fit(
-    Mlp(widths=(128, 128, 128), activation="leaky-relu"),
-    Toy(density="eight-gaussians"),
-    sampler=Sgld(moves=10, step_size=0.005),
-    buffer=Replay(capacity=2048, reinit=0.02),
-    batch_size=256,
-    lr=5e-3,
-    temperature=1.0,
-    steps=STEPS,
-)
+model = ebmkit.fit(Mlp(), Toy(density="eight-gaussians"), sampler=Mala(), objective="cd", steps=STEPS)
 
 # %% [markdown]
 # In the plane the density can be drawn: `ebmkit.log_density` is −E/T, and here the sum over a fine grid gives log Z
