@@ -57,7 +57,7 @@ class GlobalStreams:
 def _moved(before: Tensor | None, now: Tensor | None) -> bool:
     if before is None or now is None:
         return False
-    return not np.array_equal(before.numpy(), now.numpy())  # states are on the CPU, and fake tensors cannot be equal
+    return not torch.equal(before, now)
 
 
 @contextmanager
