@@ -227,7 +227,7 @@ def test_a_loop_of_ones_own_trains_as_a_run_does() -> None:
     ours, theirs, x = network(), network(), normal(64)
     parts = ebmkit.parts(ours, x, **{**KNOWN, "batch_size": 64})
     optimiser, tuning = torch.optim.Adam(parts.parameters(), lr=0.01, betas=(0.0, 0.999)), None
-    settings = {"run.ema_half_life": 0.0, "run.engine": "eager"}
+    settings = {"run.ema_half_life": 0.0, "run.engine": "eager", "optim.energy.schedule": "constant"}
     model = ebmkit.fit(theirs, x, **{**KNOWN, "batch_size": 64, "steps": 6, "lr": 0.01, "settings": settings})
     batches = [batch for step in range(1, 7) for batch in [_batch_of(model, x, step)]]
     for step, batch in enumerate(batches, 1):
