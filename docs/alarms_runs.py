@@ -73,8 +73,8 @@ WRONG = (
     wrong(f"{TINY} --set energy.spectral_norm=false --set optim.energy.lr=0.1", *RATE),
     wrong(f"{TINY} --objective clel --set energy.spectral_norm=false --set optim.energy.lr=0.03", *RATE),
     # steps of the sampler
-    wrong("--data toy:rings --set sampler.sgld.step_size=5 --set optim.energy.lr=1e-3", "chains-fly"),
-    wrong("--data toy:rings --set sampler.sgld.step_size=1000", "chains-fly"),
+    wrong("--data toy:rings --sampler sgld --set sampler.sgld.step_size=5 --set optim.energy.lr=1e-3", "chains-fly"),
+    wrong("--data toy:rings --sampler sgld --set sampler.sgld.step_size=1000", "chains-fly"),
     wrong("--data toy:rings --sampler underdamped --set sampler.underdamped.step_size=20", "chains-fly"),
     wrong("--data toy:rings --sampler mala --set sampler.mala.step_size=1000 --set sampler.mala.adapt=off", *FLY),
     wrong("--data toy:rings --sampler hmc --set sampler.hmc.step_size=300 --set sampler.hmc.adapt=off", *FLY),
@@ -87,7 +87,7 @@ WRONG = (
         f"--energy resnet --data altered --set data.scale=255 --set run.checked_steps=0 {SMALL}",
         "data-out-of-range",
     ),
-    wrong("--energy mlp --data altered --set data.of=rings --set data.scale=1000", "data-scale"),
+    wrong("--energy mlp --sampler mgms --data altered --set data.of=rings --set data.scale=1000", "data-scale"),
     wrong("--energy mlp --data altered --set data.of=rings --set data.nan_from=60", "data-not-finite", wrong_from=60),
     wrong(f"--energy resnet --data altered --set data.nan_from=30 {SMALL}", "data-not-finite", wrong_from=30),
     # buffers

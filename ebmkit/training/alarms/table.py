@@ -84,8 +84,8 @@ ALARMS = (
         measure=measures.data_scale,
         warn=30.0,
         stop=100.0,
-        warn_looks=2,
-        stop_looks=5,
+        warn_looks=1,
+        stop_looks=2,
         meaning="The data are so wide, or so far from zero, that chains do not get there: they start around zero with "
         "a spread of 1",
         change="Standardise the data: subtract their mean and divide by their standard deviation.",

@@ -85,7 +85,7 @@ def test_the_user_may_choose_the_level_head():
 def test_cd_levels_replaces_cd():
     recipe = resolution(MLP + table("objective", "cd-levels")).recipe
     assert names(recipe, "objective") == ["cd-levels"] and names(recipe, "coordinate") == ["level"]
-    assert names(recipe, "sampler") == ["sgld", "gibbs"]
+    assert names(recipe, "sampler") == ["mala", "gibbs"]
 
 
 @pytest.mark.parametrize("wrapper", ["level-conditioned", "level-head"])
@@ -169,7 +169,7 @@ def test_the_published_settings_are_those_of_the_recipe(name):
 
 @pytest.mark.parametrize("name", ["da-mnist", "da-fashion", "da-rings-paper"])
 def test_chains_are_taken_at_the_published_visit(name):
-    assert resolution(host().recipe(name)).recipe.table("sample").visits == 50
+    assert resolution(host().recipe(name), (1, 28, 28)).recipe.table("sample").visits == 50
 
 
 LEVELLED = """

@@ -84,7 +84,7 @@ def test_at_temperature_one_the_penalty_and_the_augmentation_stay_away():
 
 def test_vectors_are_not_augmented():
     complete = resolved(ASKED + '[data]\nuse = "toy"\n', (2,))
-    assert names(complete, "sampler") == ["sgld"] and names(complete, "energy") == ["mlp"]
+    assert names(complete, "sampler") == ["mala"] and names(complete, "energy") == ["mlp"]
 
 
 def test_what_it_includes_it_shares_with_another_that_includes_the_same():
