@@ -87,7 +87,7 @@ WRONG = (
         f"--energy resnet --data altered --set data.scale=255 --set run.checked_steps=0 {SMALL}",
         "data-out-of-range",
     ),
-    wrong("--energy mlp --sampler mgms --data altered --set data.of=rings --set data.scale=1000", "data-scale"),
+    wrong("--energy mlp --sampler mgms --data altered --set data.of=rings --set data.scale=1000", "data-scale", "energy-scale"),
     wrong("--energy mlp --data altered --set data.of=rings --set data.nan_from=60", "data-not-finite", wrong_from=60),
     wrong(f"--energy resnet --data altered --set data.nan_from=30 {SMALL}", "data-not-finite", wrong_from=30),
     # buffers
