@@ -113,6 +113,22 @@ def test_the_score_is_of_the_density_at_its_temperature() -> None:
     assert model.score(torch.randn(3, 2)).allclose(expected)
 
 
+def test_a_model_takes_x_of_any_real_dtype_and_arrays() -> None:
+    net = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.SiLU(), torch.nn.Linear(4, 1))
+    x = torch.randn(20, 2, dtype=torch.float64)
+    model = ebmkit.fit(net, x, sampler="mala", objective="cd", steps=1, progress=False)
+    expected = net(x.float())[:, 0]
+    assert torch.equal(model.energy(x), expected) and torch.equal(model.energy(x.numpy()), expected)
+    assert torch.equal(model.score(x), model.score(x.float()))
+    for ask in (model.energy, model.score):
+        with pytest.raises(ebmkit.DataError, match=r"x \[B, 2\], rows first, found \[2\]. Of one x: x\[None\]"):
+            ask(x[0])
+        with pytest.raises(ebmkit.DataError, match=r"found \[20, 3\]"):
+            ask(torch.zeros(20, 3))
+        with pytest.raises(ebmkit.DataError, match="uint8"):
+            ask(torch.zeros(20, 2, dtype=torch.uint8))
+
+
 def test_x_at_a_noise_level_is_asked_at_data_in_the_units_of_chains() -> None:
     pixels = torch.rand(40, 1, 4, 4)
     model = ebmkit.fit(
