@@ -261,3 +261,15 @@ def test_a_loop_sees_the_weights_of_now() -> None:
         net[0].weight.fill_(float("nan"))
     with pytest.raises(ebmkit.DivergenceError):
         ebmkit.train_step(parts, normal(16), 2)
+
+
+def test_a_step_says_what_is_wrong_with_its_batch_after_the_checked_steps_too() -> None:
+    parts = ebmkit.parts(network(), normal(32), **KNOWN)
+    for step in range(1, 5):
+        ebmkit.train_step(parts, normal(16), step)
+    with pytest.raises(ebmkit.DataError, match="no rows"):
+        ebmkit.train_step(parts, normal(0), 5)
+    with pytest.raises(ebmkit.DataError, match=r"data of this step have shape \[3\] a row, the chains \[2\]"):
+        ebmkit.train_step(parts, torch.zeros(16, 3), 5)
+    with pytest.raises(ebmkit.DivergenceError, match="16 of 16 rows of the data are NaN"):
+        ebmkit.train_step(parts, torch.full((16, 2), float("nan")), 5)
