@@ -57,7 +57,8 @@ class RowData:
 
     def _read(self, rows: Any, seed: int) -> Any:
         with seeded(seed):  # random transforms of the set draw from the global stream
-            return default_collate([_row(self.rows[int(row)]) for row in rows])
+            read = [_row(self.rows[int(row)]) for row in rows]
+        return _collated(read)
 
 
 class LoaderData:
@@ -144,6 +145,18 @@ def _row(row: Any) -> Any:
                 f"A row of the data set is {type(x).__name__}, which is no tensor: {error}. Convert it in the data set."
             ) from error
     return (x, *rest) if rest else x
+
+
+def _collated(rows: list[Any]) -> Any:
+    """Returns rows as one batch; a label None counts as none."""
+    try:
+        return default_collate([row[:1] if isinstance(row, tuple) and row[1:] == (None,) else row for row in rows])
+    except (TypeError, ValueError, RuntimeError) as error:
+        said = str(error).splitlines()[0]
+        raise DataError(
+            f"Rows of the data set cannot be put into one batch: {said}. Give every row the same shape, and as its "
+            "label a whole number."
+        ) from error
 
 
 def _finished(batch: Batch, rng: Generator, device: torch.device | str, *, labelled: bool) -> Batch:

@@ -20,6 +20,8 @@ def with_given(recipe: Recipe, given: Mapping[str, Any]) -> Recipe:
     Raises:
         RecipeError: the recipe names that part itself, or another number of them is given.
     """
+    if not isinstance(given, Mapping):
+        raise RecipeError(f"given is parts by table, {{'energy': …}}, found {type(given).__name__}.")
     for table, built in given.items():
         places = [i for i, part in enumerate(recipe.parts.get(table, ())) if "given" in part.settings]
         items = list(built) if table not in SINGLES and isinstance(built, (list, tuple)) else [built]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import ebmkit
 from ebmkit.energies import Mlp
@@ -151,6 +151,8 @@ def test_what_was_handed_over_is_handed_over_again(tmp_path: Path) -> None:
         ebmkit.resume(out, steps=8, given={"energy": network()})
     with pytest.raises(ebmkit.RecipeError, match=r"1 of \[sampler\] handed over, but the recipe of the run has 0"):
         ebmkit.load(out, given={"energy": network(), "sampler": ebmkit.build("sampler", "mala")})
+    with pytest.raises(ebmkit.RecipeError, match="given is parts by table"):
+        ebmkit.load(out, given=network())  # type: ignore[arg-type]
 
 
 def test_a_resumed_run_is_the_run_that_was_not_stopped(tmp_path: Path) -> None:
@@ -176,6 +178,21 @@ def test_a_cell_can_be_run_again(tmp_path: Path) -> None:
 # --- what is refused
 
 
+class Listed(Dataset[Any]):
+    def __init__(self, rows: list[Any]) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, row: int) -> Any:
+        return self.rows[row]
+
+
+def test_a_row_without_a_label_is_data() -> None:
+    assert fitted(network(), Listed([(row, None) for row in normal(20)]), steps=1).data.n_classes == 0
+
+
 @pytest.mark.parametrize(
     ("x", "message"),
     [
@@ -188,6 +205,9 @@ def test_a_cell_can_be_run_again(tmp_path: Path) -> None:
         (DataLoader(TensorDataset(torch.zeros(3, 2)), batch_size=5, drop_last=True), "no batches"),
         (DataLoader(TensorDataset(torch.zeros(3, 2), torch.zeros(3), torch.zeros(3))), "A batch is x"),
         ("no-such-data", "no dataset"),
+        (torch.eye(5, 2).to_sparse(), r"to_dense\(\)"),
+        ([(torch.zeros(2 + i % 2),) for i in range(6)], "Data were given as list"),
+        (Listed([torch.zeros(2 + i % 2) for i in range(6)]), "cannot be put into one batch"),
     ],
 )
 def test_data_that_cannot_be_are_refused(x: Any, message: str) -> None:
@@ -208,6 +228,7 @@ class Reads(nn.Module):
         (network(), {"objective": "clel"}, "cannot be used here"),
         (network(), {"value_range": (-0.1, 0.1)}, "outside value_range"),
         (network(), {"value_range": (1.0, 0.0)}, "no range"),
+        (network(), {"value_range": (0.0, 1.0, 2.0)}, "no range"),
         (network(), {"sampler": "no-such"}, "no sampler 'no-such'"),
         (network(), {"sampler": ""}, "name is missing|no sampler"),
         (network(), {"objective": network()}, "which is none"),

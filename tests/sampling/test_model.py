@@ -150,6 +150,17 @@ def test_chains_start_where_they_are_told_to() -> None:
         model.sample(4, start=x[:3])
 
 
+def test_chains_start_at_arrays_and_nowhere_that_is_not_finite() -> None:
+    net = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.SiLU(), torch.nn.Linear(4, 1))
+    x = torch.randn(20, 2)
+    model = ebmkit.fit(net, x, sampler="sgld", objective="cd", steps=1, progress=False)
+    first = model.sample(20, start=x, progress=False, transitions=1)
+    again = model.sample(20, start=x.double().numpy(), progress=False, transitions=1)  # type: ignore[arg-type]
+    assert torch.equal(first.x, again.x)
+    with pytest.raises(ebmkit.RecipeError, match="not finite"):
+        model.sample(20, start=x * float("nan"), progress=False)
+
+
 def test_a_model_says_what_it_is() -> None:
     model = ebmkit.fit("mlp", torch.randn(50, 2), sampler="mala", steps=1, batch_size=8, progress=False)
     assert repr(model).startswith("Model(data array-data, energy mlp") and "1 steps, T = 1" in repr(model)
