@@ -173,10 +173,11 @@ def model_of(
 def opened(model: Model) -> Model:
     """Returns the model for a person's hands: its energy takes x [B, *event] as well as a `Point`."""
     energy = model.energy
-    if isinstance(energy, nn.Module) and not getattr(energy, "takes_x", False):
-        shape = tuple(model.data.event_shape)
+    if isinstance(energy, nn.Module):
+        hooks, shape = energy._forward_pre_hooks, tuple(model.data.event_shape)
+        for key in [key for key, hook in hooks.items() if getattr(hook, "func", None) is _as_point]:
+            del hooks[key]  # of another model that the same network was trained as before
         energy.register_forward_pre_hook(partial(_as_point, model.coordinates, shape, model.device))
-        energy.takes_x = True  # type: ignore[assignment]
     return model
 
 

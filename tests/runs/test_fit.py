@@ -155,6 +155,19 @@ def test_what_was_handed_over_is_handed_over_again(tmp_path: Path) -> None:
         ebmkit.load(out, given=network())  # type: ignore[arg-type]
 
 
+def test_a_run_goes_on_with_its_own_data_alone_and_keeps_their_range(tmp_path: Path) -> None:
+    x, out = normal(), tmp_path / "run"
+    fitted("mlp", x, out=out, value_range=(-9.0, 9.0), device=torch.device("cpu"))
+    assert ebmkit.resume(out, steps=6, given={"data": x}).model.data.value_range == (-9.0, 9.0)
+    for other, found in (
+        (normal(30), "rows 400, now 30"),
+        (torch.zeros(400, 3), r"shape \[2\], now \[3\]"),
+        ((x, torch.zeros(400).long()), "classes 0, now 1"),
+    ):
+        with pytest.raises(ebmkit.DataError, match=found):
+            ebmkit.resume(out, steps=7, given={"data": other})
+
+
 def test_a_resumed_run_is_the_run_that_was_not_stopped(tmp_path: Path) -> None:
     x, once, twice = normal(), network(), network()
     fitted(once, x, out=tmp_path / "once", steps=8)
@@ -233,6 +246,8 @@ class Reads(nn.Module):
         (network(), {"sampler": ""}, "name is missing|no sampler"),
         (network(), {"objective": network()}, "which is none"),
         (network(), {"settings": {"sampler.nothing": 1}}, "nothing"),
+        (network(), {"sampler": Mala}, r"the class Mala\. Write Mala\(\)"),
+        (None, {}, "The energy should be given, found None"),
         (nn.Sequential(nn.Linear(3, 1)), {}, "(?i)shape|energy"),
     ],
 )

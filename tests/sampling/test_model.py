@@ -161,6 +161,25 @@ def test_chains_start_at_arrays_and_nowhere_that_is_not_finite() -> None:
         model.sample(20, start=x * float("nan"), progress=False)
 
 
+class Norm(torch.nn.Module):
+    """An energy of points of any shape."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, point: ebmkit.Point) -> torch.Tensor:
+        return self.weight * point.x.square().flatten(1).sum(dim=1)
+
+
+def test_a_network_that_is_trained_twice_takes_x_of_the_second_data() -> None:
+    net = Norm()
+    for d in (2, 3):
+        x = torch.randn(20, d)
+        model = ebmkit.fit(net, x, sampler="sgld", objective="cd", steps=1, progress=False)
+        assert model.energy(x).shape == (20,) and len(net._forward_pre_hooks) == 1
+
+
 def test_a_model_says_what_it_is() -> None:
     model = ebmkit.fit("mlp", torch.randn(50, 2), sampler="mala", steps=1, batch_size=8, progress=False)
     assert repr(model).startswith("Model(data array-data, energy mlp") and "1 steps, T = 1" in repr(model)
