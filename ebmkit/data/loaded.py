@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sized
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, default_collate
@@ -56,7 +59,7 @@ class RowData:
         return _only_train(self, name)
 
     def _read(self, rows: Any, seed: int) -> Any:
-        with seeded(seed):  # random transforms of the set draw from the global stream
+        with _all_seeded(seed):  # random transforms of the set draw from the global streams
             read = [_row(self.rows[int(row)]) for row in rows]
         return _collated(read)
 
@@ -107,7 +110,7 @@ class LoaderData:
         return _only_train(self, name)
 
     def _next(self, seed: int) -> Any:
-        with seeded(seed):  # loaders and random transforms draw from the global stream
+        with _all_seeded(seed):  # loaders and random transforms draw from the global streams
             for _ in range(2):
                 for batch in self._batches:
                     return batch
@@ -133,6 +136,20 @@ def as_batch(read: Any) -> Batch:
     y = rest[0] if rest else None
     is_label = isinstance(y, Tensor) and not y.is_floating_point() and y.shape == x.shape[:1]
     return Batch(x=x, y=y.long() if is_label else None)  # type: ignore[union-attr]
+
+
+@contextmanager
+def _all_seeded(seed: int) -> Iterator[None]:
+    """Seeds the global streams of torch, numpy and Python, from which transforms draw, and puts them back."""
+    python, arrays = random.getstate(), np.random.get_state()
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    try:
+        with seeded(seed):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(arrays)
 
 
 def _row(row: Any) -> Any:

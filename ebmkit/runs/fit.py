@@ -21,7 +21,7 @@ from ebmkit.display.watching import watching
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import Part, Recipe
 from ebmkit.runs.directory import for_new_run
-from ebmkit.runs.given import names_given
+from ebmkit.runs.given import names_given, to_resume
 from ebmkit.runs.run import begun
 from ebmkit.sampling.model import Model, model_of, opened
 from ebmkit.training.parts import Parts
@@ -218,8 +218,7 @@ def _say_what_resumes(recipe: Recipe, directory: Path, tell: Any) -> None:
     if given:
         tell(
             f"{directory} holds this run, but not {' and '.join(given)}: this program made them, and a recipe can only "
-            f"name parts. Hand them over again: ebmkit.load({str(directory)!r}, given={{'energy': …}}), and "
-            "ebmkit.resume likewise."
+            f"name parts. Hand them over again: {to_resume(recipe, directory)}; ebmkit.load likewise, without the data."
         )
     else:
-        tell(f"{directory} holds this run: ebmkit resume {directory} goes on with it.")
+        tell(f"{directory} holds this run: {to_resume(recipe, directory)} goes on with it.")

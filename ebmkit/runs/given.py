@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ebmkit.assembly.device import choose_device
@@ -76,6 +77,14 @@ def names_given(recipe: Recipe) -> list[str]:
     """Returns table and name of each part that was handed over."""
     found = [f"{table} {part.use}" for table, parts in _handed_over(recipe) for part in parts if table != "data"]
     return [*found, *(["the data"] if recipe.part("data").built is not None else [])]
+
+
+def to_resume(recipe: Recipe, directory: Path) -> str:
+    """Returns what goes on with a run: a command, or a call of Python where parts of it were handed over."""
+    tables = [table for table, _ in _handed_over(recipe)]
+    if not tables:
+        return f"ebmkit resume {directory}"
+    return f"ebmkit.resume({str(directory)!r}, given={{{', '.join(f'{table!r}: …' for table in tables)}}})"
 
 
 def _handed_over(recipe: Recipe) -> Iterator[tuple[str, list[Part]]]:

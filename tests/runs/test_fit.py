@@ -178,6 +178,21 @@ def test_a_resumed_run_is_the_run_that_was_not_stopped(tmp_path: Path) -> None:
     assert same(weights(once), weights(again))
 
 
+def test_what_goes_on_with_a_run_names_the_parts_to_hand_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    fitted(network(), normal(), out=out, steps=1, progress=True)
+    assert f"ebmkit.resume('{out}', given={{'data': …, 'energy': …}})" in _one_line(capsys)
+    fitted("mlp", normal(), out=out, steps=1, progress=True, overwrite=True)
+    assert f"ebmkit.resume('{out}', given={{'data': …}})" in _one_line(capsys)
+
+
+def _one_line(capsys: pytest.CaptureFixture[str]) -> str:
+    captured = capsys.readouterr()
+    return " ".join(f"{captured.out} {captured.err}".split())
+
+
 def test_a_cell_can_be_run_again(tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert fitted("mlp", normal(), out=out).name == str(out)
