@@ -50,6 +50,9 @@ class Point:
     def __len__(self) -> int:
         return int(self.x.shape[0])
 
+    def __reduce__(self) -> tuple[Callable[..., Point], tuple[Tensor, dict[str, Tensor]]]:
+        return _point, (self.x, dict(self.aux))
+
     def __deepcopy__(self, memo: dict[int, object]) -> Point:
         return self.map(lambda tensor: deepcopy(tensor, memo))
 
@@ -72,6 +75,11 @@ class Point:
     def to(self, device: torch.device | str) -> Point:
         """Returns the point on a device."""
         return self.map(lambda tensor: tensor.to(device))
+
+
+def _point(x: Tensor, aux: Mapping[str, Tensor]) -> Point:
+    """Returns a point that was saved."""
+    return Point(x=x, aux=aux)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -1,5 +1,6 @@
 """Laws of Point: rows are validated, coordinates are read-only, and every tensor follows its row."""
 
+import pickle
 from copy import deepcopy
 from dataclasses import FrozenInstanceError
 
@@ -103,3 +104,11 @@ def test_a_deep_copy_shares_nothing() -> None:
     assert set(copied.aux) == set(point.aux) and not torch.equal(copied.x, point.x)
     for name, value in copied.aux.items():
         assert torch.equal(value, point.aux[name]) and value is not point.aux[name]
+
+
+def test_a_point_can_be_saved() -> None:
+    point = Point(x=torch.randn(3, 2), aux={"label": torch.arange(3)})
+    again = pickle.loads(pickle.dumps(point))
+    assert torch.equal(again.x, point.x) and torch.equal(again.aux["label"], point.aux["label"])
+    with pytest.raises(TypeError):
+        again.aux["label"] = torch.zeros(3)

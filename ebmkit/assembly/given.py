@@ -9,10 +9,11 @@ from typing import Any
 from torch import nn
 
 from ebmkit.energies.wrap import as_energy
-from ebmkit.errors import CapabilityError
+from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.plugins.given import name_of, origin_of
 from ebmkit.plugins.host import Host
+from ebmkit.plugins.typed import described
 from ebmkit.prior import Fresh
 from ebmkit.protocols.energy import Energy
 from ebmkit.recipes.data_part import data_part
@@ -40,6 +41,8 @@ def asked_parts(table: str, asked: Asked, host: Host) -> tuple[Part, ...]:
 
 def _asked(table: str, asked: Asked, host: Host) -> Iterable[Part]:
     kind = kind_of(table)
+    if asked is None or isinstance(asked, type):
+        raise RecipeError(f"The {kind} should be given, found {described(asked)}")
     if isinstance(asked, Part):
         return [asked]
     if isinstance(asked, str):

@@ -72,6 +72,8 @@ def _as_numpy(values: Tensor | np.ndarray) -> np.ndarray:
     if not isinstance(values, Tensor):
         return np.asarray(values)
     values = values.detach().cpu()
+    if values.layout != torch.strided:
+        raise DataError("The data are a sparse tensor: give x.to_dense().")
     return (values.float() if values.is_floating_point() else values).numpy()
 
 

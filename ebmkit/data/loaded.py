@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sized
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, default_collate
@@ -56,8 +59,9 @@ class RowData:
         return _only_train(self, name)
 
     def _read(self, rows: Any, seed: int) -> Any:
-        with seeded(seed):  # random transforms of the set draw from the global stream
-            return default_collate([_row(self.rows[int(row)]) for row in rows])
+        with _all_seeded(seed):  # random transforms of the set draw from the global streams
+            read = [_row(self.rows[int(row)]) for row in rows]
+        return _collated(read)
 
 
 class LoaderData:
@@ -106,7 +110,7 @@ class LoaderData:
         return _only_train(self, name)
 
     def _next(self, seed: int) -> Any:
-        with seeded(seed):  # loaders and random transforms draw from the global stream
+        with _all_seeded(seed):  # loaders and random transforms draw from the global streams
             for _ in range(2):
                 for batch in self._batches:
                     return batch
@@ -134,6 +138,20 @@ def as_batch(read: Any) -> Batch:
     return Batch(x=x, y=y.long() if is_label else None)  # type: ignore[union-attr]
 
 
+@contextmanager
+def _all_seeded(seed: int) -> Iterator[None]:
+    """Seeds the global streams of torch, numpy and Python, from which transforms draw, and puts them back."""
+    python, arrays = random.getstate(), np.random.get_state()
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    try:
+        with seeded(seed):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(arrays)
+
+
 def _row(row: Any) -> Any:
     x, *rest = row if isinstance(row, (tuple, list)) else (row,)
     if not isinstance(x, Tensor):
@@ -144,6 +162,18 @@ def _row(row: Any) -> Any:
                 f"A row of the data set is {type(x).__name__}, which is no tensor: {error}. Convert it in the data set."
             ) from error
     return (x, *rest) if rest else x
+
+
+def _collated(rows: list[Any]) -> Any:
+    """Returns rows as one batch; a label None counts as none."""
+    try:
+        return default_collate([row[:1] if isinstance(row, tuple) and row[1:] == (None,) else row for row in rows])
+    except (TypeError, ValueError, RuntimeError) as error:
+        said = str(error).splitlines()[0]
+        raise DataError(
+            f"Rows of the data set cannot be put into one batch: {said}. Give every row the same shape, and as its "
+            "label a whole number."
+        ) from error
 
 
 def _finished(batch: Batch, rng: Generator, device: torch.device | str, *, labelled: bool) -> Batch:

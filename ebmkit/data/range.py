@@ -23,6 +23,8 @@ def check_range(x: Tensor, value_range: Range) -> None:
     """Raises DataError where values lie outside their range."""
     if value_range is None or x.dtype == torch.uint8:
         return
+    if len(value_range) != 2:
+        raise DataError(f"value_range = {value_range} is no range: give (lowest, highest).")
     low, high = value_range
     if not low < high:
         raise DataError(f"value_range = {value_range} is no range: give (lowest, highest).")

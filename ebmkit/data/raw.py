@@ -69,13 +69,13 @@ def checked_values(raw: Raw) -> Array:
     """Returns x as uint8 or float32; raises DataError where it is empty, of another kind, or not finite."""
     x = raw.x
     if x.ndim < 2:
-        raise DataError(f"{raw.origin}: x needs a row axis and at least one more, found shape {x.shape}.")
+        raise DataError(f"{raw.origin}: x needs a row axis and at least one more, found shape {x.shape}.{_column(x)}")
     if x.size == 0:
         raise DataError(f"{raw.origin} holds no data: x has shape {x.shape}. Give a set with at least one row.")
     if x.dtype == np.uint8:
         return x
     if x.dtype.kind != "f":
-        raise DataError(f"{raw.origin}: x must be uint8 or float, found {x.dtype}. Convert it and save it again.")
+        raise DataError(f"{raw.origin}: x must be uint8 or float, found {x.dtype}. Convert it first.")
     with np.errstate(over="ignore"):
         x = x.astype(np.float32)
     finite = np.isfinite(x)
@@ -86,6 +86,10 @@ def checked_values(raw: Raw) -> Array:
             f"the first of them row {bad[0]}. Remove or repair these rows."
         )
     return x
+
+
+def _column(x: Array) -> str:
+    return " Of single numbers: x[:, None]." if x.ndim == 1 else ""
 
 
 def checked_labels(raw: Raw) -> tuple[Array | None, int]:

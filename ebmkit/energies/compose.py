@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from ebmkit.energies.wrap import AnyEnergy, as_energy
 from ebmkit.errors import CapabilityError
 from ebmkit.ops.rows import rows_as
 from ebmkit.point import Point
@@ -52,7 +54,7 @@ class Composition(nn.Module):
     weights: Tensor
 
     def __init__(
-        self, energies: Sequence[Energy], weights: Sequence[float] | None, usual: float, combine: Combine
+        self, energies: Sequence[AnyEnergy], weights: Sequence[float] | None, usual: float, combine: Combine
     ) -> None:
         super().__init__()
         if not energies:
@@ -62,7 +64,8 @@ class Composition(nn.Module):
             raise CapabilityError(f"{len(energies)} energies were given {len(values)} weights: give one for each.")
         if any(value != value or value == torch.inf for value in values):
             raise CapabilityError(f"Weights are numbers, but these are {', '.join(f'{value:g}' for value in values)}.")
-        self.parts = nn.ModuleList(e if isinstance(e, nn.Module) else _Plain(e) for e in energies)
+        self.parts = _as_modules(energies)
+        self._is_settled = False
         self.combine = combine
         self.abilities = frozenset(filter(is_combined, frozenset.intersection(*map(abilities_of, self.parts))))
         self.register_buffer("weights", torch.tensor(values, dtype=torch.float32), persistent=False)
@@ -72,12 +75,20 @@ class Composition(nn.Module):
         for name in abilities:
             if name not in self.abilities:
                 raise lacks_ability(self, name)
+        self.settle(point)
         answers = [evaluate(part, point, *abilities) for part in self.parts]
         return {name: self._combined(name, [answer[name] for answer in answers]) for name in abilities}
 
     def forward(self, point: Point) -> Tensor:
         """Returns the energies [B], nats."""
         return self.evaluate(point, "energy")["energy"]
+
+    def settle(self, point: Point) -> None:
+        """Asks each part once whether it takes points or x alone; raises CapabilityError where it takes neither."""
+        if not self._is_settled:
+            taken = [as_energy(p.function if isinstance(p, _Plain) else p, point) for p in self.parts]
+            self.parts = _as_modules(taken)
+            self._is_settled = True
 
     def _combined(self, name: str, values: list[Tensor]) -> Tensor:
         shapes = sorted({tuple(value.shape[1:]) for value in values})
@@ -87,6 +98,10 @@ class Composition(nn.Module):
             raise CapabilityError(f"Energies of one point were composed, but the {what} have shapes {shapes} a row.")
         energies = torch.stack([at_least_fp32(value) for value in values])
         return self.combine(energies, self.weights.to(energies))
+
+
+def _as_modules(energies: Iterable[AnyEnergy]) -> nn.ModuleList:
+    return nn.ModuleList(e if isinstance(e, nn.Module) else _Plain(cast(Energy, e)) for e in energies)
 
 
 class _Plain(nn.Module):
@@ -109,8 +124,10 @@ class _Plain(nn.Module):
         return value
 
 
-def product(*energies: Energy, weights: Sequence[float] | None = None) -> Composition:
+def product(*energies: AnyEnergy, weights: Sequence[float] | None = None) -> Composition:
     """Returns the energy Σ wᵢEᵢ, "all of them"; a negative weight negates (Du, Li, Mordatch, 2020).
+
+    The energies are modules or functions of a `Point`, or of x, to [B], nats.
 
     >>> import torch, ebmkit
     >>> both = ebmkit.product(lambda p: p.x.sum(1), lambda p: p.x.sum(1), weights=[1, -1])
@@ -122,7 +139,7 @@ def product(*energies: Energy, weights: Sequence[float] | None = None) -> Compos
     return Composition(energies, weights, 1.0, weighted_sum)
 
 
-def mixture(*energies: Energy, log_weights: Sequence[float] | None = None, temperature: float = 1.0) -> Composition:
+def mixture(*energies: AnyEnergy, log_weights: Sequence[float] | None = None, temperature: float = 1.0) -> Composition:
     """Returns the energy −T log Σ exp(aᵢ − Eᵢ/T), "any of them".
 
     Densities p ∝ exp(−E/T) mix at one temperature only: for runs, give theirs (`run.recipe.table("run").temperature`);
@@ -130,7 +147,7 @@ def mixture(*energies: Energy, log_weights: Sequence[float] | None = None, tempe
     exp(aᵢ)·Zᵢ, so offsets aᵢ = −log Zᵢ give equal shares.
 
     Args:
-        *energies: callables from `Point` to [B], nats.
+        *energies: modules or functions of a `Point`, or of x, to [B], nats.
         log_weights: offsets aᵢ; zero where they are left out.
         temperature: T at which the parts are sampled, and the mixture is to be.
 

@@ -62,8 +62,17 @@ def neither(given: object, point: Point, with_point: object, with_x: object) -> 
         why = f"a Point with x {shape} and coordinates {have}: {_said(with_point)}"
     else:
         why = f"a Point with x {shape}: {_said(with_point)}; nor x alone: {_said(with_x)}"
+    why += _of_weights(given, point)
     wanted = "An energy takes x [B, *event] or a Point, and returns [B] nats."
     return CapabilityError(f"{name_of(given)} could not be asked about {why}. {wanted}")
+
+
+def _of_weights(given: object, point: Point) -> str:
+    """Returns what to do where the weights of a module have another dtype than x, else nothing."""
+    first = next(given.parameters(), None) if isinstance(given, nn.Module) else None
+    if first is None or first.dtype == point.x.dtype or not first.dtype.is_floating_point:
+        return ""
+    return f". Its weights are {first.dtype} and x is {point.x.dtype}: give both one dtype, as module.float() does"
 
 
 def _said(answer: object) -> str:

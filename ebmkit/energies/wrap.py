@@ -95,6 +95,8 @@ def as_energy(given: AnyEnergy, point: Point) -> Energy:
     torch.Size([3])
     """
     if isinstance(given, ModuleEnergy) or hasattr(given, "abilities") or hasattr(given, "evaluate"):
+        if callable(settle := getattr(given, "settle", None)):  # a composition, whose parts may take x
+            settle(point)
         return cast(Energy, given)
     if not callable(given):
         raise CapabilityError(not_callable(given))

@@ -16,8 +16,9 @@ from ebmkit.errors import DivergenceError, RunError
 from ebmkit.point import Batch
 from ebmkit.runs.logbook import keep_until
 from ebmkit.training.alarms.alarms import Alarms, Finding
-from ebmkit.training.alarms.signals import fingerprint, not_finite, proposes, read, scalar_signals, step_signals
-from ebmkit.training.alarms.table import EVERY, advice
+from ebmkit.training.alarms.signals import fingerprint, proposes, read, scalar_signals, step_signals
+from ebmkit.training.alarms.table import EVERY
+from ebmkit.training.batches import check_finite
 from ebmkit.training.step import StepReport
 
 Note = Callable[[str], None]
@@ -74,12 +75,7 @@ class RunAlarms:
         try:
             yield
         except DivergenceError as error:
-            wrong, rows = not_finite(batch)
-            if wrong:
-                raise DivergenceError(
-                    f"Step {step}: {wrong} of {rows} rows of the data are NaN or infinite. Nothing was updated. "
-                    f"{advice('data-not-finite')}"
-                ) from error
+            check_finite(batch, step)
             found = self._before()
             if found is None:
                 raise

@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from ebmkit.data.spec import DataSpec
 from ebmkit.errors import CheckpointError, RecipeError, RunError
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import Recipe, kind_of, read_recipe
@@ -28,15 +29,15 @@ def write_text(path: Path, text: str) -> None:
         raise RunError(f"{path} could not be written: {error}. Free some space and try again.") from error
 
 
-def recipe_of(directory: Path, given: Mapping[str, Any] | None = None) -> Recipe:
-    """Returns the recipe of a run, checked, with the parts that a program hands over.
+def recipe_of(directory: Path, given: Mapping[str, Any] | None = None, data: DataSpec | None = None) -> Recipe:
+    """Returns the recipe of a run, checked, with the parts that a program hands over; see `with_given`.
 
     Raises:
         CheckpointError, RecipeError: it is absent or damaged, or a part that was handed over is not given.
     """
     if not (directory / "recipe.toml").is_file():
         raise CheckpointError(f"{directory} holds no run: there is no {directory / 'recipe.toml'}.")
-    recipe = with_given(read_recipe(directory / "recipe.toml"), given or {})
+    recipe = with_given(read_recipe(directory / "recipe.toml"), {} if given is None else given, data)
     if not recipe.resolved or recipe.table("run").temperature is None:
         lacking = "run.temperature" if recipe.resolved else "the mark resolved = true"
         raise RecipeError(f"{directory / 'recipe.toml'} lacks {lacking}, which every run writes: put it back.")

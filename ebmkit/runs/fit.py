@@ -21,7 +21,7 @@ from ebmkit.display.watching import watching
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import Part, Recipe
 from ebmkit.runs.directory import for_new_run
-from ebmkit.runs.given import names_given
+from ebmkit.runs.given import names_given, to_resume
 from ebmkit.runs.run import begun
 from ebmkit.sampling.model import Model, model_of, opened
 from ebmkit.training.parts import Parts
@@ -41,7 +41,7 @@ def fit(
     lr: float | None = None,
     temperature: float | None = None,
     value_range: Range = None,
-    device: str | None = None,
+    device: str | torch.device | None = None,
     seed: int = 0,
     settings: Mapping[str, object] | None = None,
     out: str | Path | None = None,
@@ -127,7 +127,7 @@ def parts(
     batch_size: int | None = None,
     temperature: float | None = None,
     value_range: Range = None,
-    device: str | None = None,
+    device: str | torch.device | None = None,
     seed: int = 0,
     settings: Mapping[str, object] | None = None,
     progress: bool = True,
@@ -178,7 +178,9 @@ def _complete(
     found = {"energy": asked_parts("energy", net, host())}
     found |= {table: asked_parts(table, asked, host()) for table, asked in named.items() if asked is not None}
     chosen = {"device": _device_of(net), **{name: value for name, value in run.items() if value is not None}}
-    data, size = _data(x, choose_device(str(chosen["device"])), value_range)
+    device = str(chosen["device"])
+    chosen["device"] = device
+    data, size = _data(x, choose_device(device), value_range)
     if size is not None:
         chosen = {"batch_size": size, **chosen}
     recipe = Recipe(parts={**found, "data": (data,)}, tables={"run": chosen}, optim=optim)
@@ -187,7 +189,7 @@ def _complete(
 
 def _data(x: Any, device: torch.device, value_range: Range) -> tuple[Part, int | None]:
     """Returns the data as a part of a recipe, and the size of its batches where it has one."""
-    named = asked_parts("data", x, host()) if isinstance(x, str) else _configured(x)
+    named = asked_parts("data", x, host()) if isinstance(x, (str, type)) else _configured(x)
     if named:
         return named[0], None
     dataset = given_data(x, device=device, value_range=value_range)
@@ -216,8 +218,7 @@ def _say_what_resumes(recipe: Recipe, directory: Path, tell: Any) -> None:
     if given:
         tell(
             f"{directory} holds this run, but not {' and '.join(given)}: this program made them, and a recipe can only "
-            f"name parts. Hand them over again: ebmkit.load({str(directory)!r}, given={{'energy': …}}), and "
-            "ebmkit.resume likewise."
+            f"name parts. Hand them over again: {to_resume(recipe, directory)}; ebmkit.load likewise, without the data."
         )
     else:
-        tell(f"{directory} holds this run: ebmkit resume {directory} goes on with it.")
+        tell(f"{directory} holds this run: {to_resume(recipe, directory)} goes on with it.")

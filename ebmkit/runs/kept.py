@@ -10,6 +10,7 @@ from typing import Protocol
 from ebmkit.assembly.assemble import Assembly
 from ebmkit.display.doing import doing
 from ebmkit.runs import checkpoint
+from ebmkit.runs.given import to_resume
 from ebmkit.runs.logbook import Logbook
 from ebmkit.runs.pictures import Pictures
 from ebmkit.runs.state import TrainingState
@@ -94,7 +95,7 @@ class OnDisk:
         return checkpoint.save(self.directory / "checkpoints", state.saved(self.assembly.data), keep)
 
     def interrupted(self, state: TrainingState) -> str:
-        """Writes a checkpoint and returns the command that goes on from it."""
+        """Writes a checkpoint and returns what goes on from it."""
         if self.saved_at != state.step:
             self.save(state)
-        return f"a checkpoint is saved. Go on with: ebmkit resume {self.directory}"
+        return f"a checkpoint is saved. Go on with: {to_resume(self.recipe, self.directory)}"

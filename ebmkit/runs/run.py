@@ -170,10 +170,11 @@ def resume(
     Raises:
         CheckpointError: there is no run, or its checkpoint is damaged or foreign.
         RecipeError: its recipe is damaged, no steps are left, or a part was handed over and is not given.
+        DataError: the data that are given are not those of the run.
     """
     directory = Path(directory)
-    recipe = recipe_of(directory, given)
     saved = newest_checkpoint(directory)
+    recipe = recipe_of(directory, given, None if saved is None else DataSpec.from_json(saved.data))
     if steps is not None:
         recipe = recipe.with_table("run", steps=steps)
     total = recipe.table("run").steps

@@ -121,6 +121,7 @@ def generate(
         raise RecipeError(f"Sampling needs at least one chain, found n = {n}.")
     if strength is not None and "latent" not in (given or {}):
         raise RecipeError("--given-strength weighs a given latent: add --given latent=….")
+    start = None if start is None else torch.as_tensor(start)
     check_starts(start, n, model.data.event_shape)
     seed = model.recipe.table("run").seed if seed is None else seed
     fixed = condition(model, given or {}, strength)

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ebmkit.assembly.assemble import Assembly
 from ebmkit.assembly.context import context_of, data_point, in_data_range, temperature_of
 from ebmkit.data.spec import DataSpec
+from ebmkit.errors import DataError
 from ebmkit.ops.gradients import energy_and_gradient, leaf
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
@@ -24,6 +26,8 @@ from ebmkit.views.view import CallableView, FrozenView, Precision, view
 
 if TYPE_CHECKING:
     from ebmkit.sampling.generate import Generated
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,7 +85,11 @@ class Model:
         return in_data_range(self.coordinates, point)
 
     def score(self, x: Tensor | Point) -> Tensor:
-        """Returns ∇ₓ log p [B, *event] = −∇ₓE/T at x [B, *event], per data unit; at a point, per unit of its x."""
+        """Returns ∇ₓ log p [B, *event] = −∇ₓE/T at x [B, *event], per data unit; at a point, per unit of its x.
+
+        Raises:
+            DataError: x has another shape, or is uint8.
+        """
         if isinstance(x, Point):
             return -energy_and_gradient(self.energy, leaf(x), graph=False)[1] / self.temperature
 
@@ -89,7 +97,8 @@ class Model:
             value: Tensor = self.energy(data_point(self.coordinates, point.x))
             return value
 
-        return -energy_and_gradient(ask, leaf(Point(x=x.to(self.device))), graph=False)[1] / self.temperature
+        rows = _rows_of(x, tuple(self.data.event_shape), self.device)
+        return -energy_and_gradient(ask, leaf(Point(x=rows)), graph=False)[1] / self.temperature
 
     def sample(
         self,
@@ -164,16 +173,34 @@ def model_of(
 def opened(model: Model) -> Model:
     """Returns the model for a person's hands: its energy takes x [B, *event] as well as a `Point`."""
     energy = model.energy
-    if isinstance(energy, nn.Module) and not getattr(energy, "takes_x", False):
-        energy.register_forward_pre_hook(partial(_as_point, model.coordinates, model.device))
-        energy.takes_x = True  # type: ignore[assignment]
+    if isinstance(energy, nn.Module):
+        hooks, shape = energy._forward_pre_hooks, tuple(model.data.event_shape)
+        for key in [key for key, hook in hooks.items() if getattr(hook, "func", None) is _as_point]:
+            del hooks[key]  # of another model that the same network was trained as before
+        energy.register_forward_pre_hook(partial(_as_point, model.coordinates, shape, model.device))
     return model
 
 
 def _as_point(
-    coordinates: tuple[Coordinate, ...], device: torch.device, module: nn.Module, args: tuple[Any, ...]
+    coordinates: tuple[Coordinate, ...],
+    event_shape: tuple[int, ...],
+    device: torch.device,
+    module: nn.Module,
+    args: tuple[Any, ...],
 ) -> tuple[Point] | None:
-    """Returns the arguments of a forward pass with x as the point that it stands for."""
-    if not args or not isinstance(args[0], Tensor):
+    """Returns the arguments of a forward pass with x, a tensor or array, as the point that it stands for."""
+    if not args or not isinstance(args[0], (Tensor, np.ndarray)):
         return None
-    return (data_point(coordinates, args[0].to(device)),)
+    return (data_point(coordinates, _rows_of(args[0], event_shape, device)),)
+
+
+def _rows_of(x: Tensor | Array, event_shape: tuple[int, ...], device: torch.device) -> Tensor:
+    """Returns x [B, *event] of data in float32, as the energy takes it; raises DataError where it is something else."""
+    rows = torch.as_tensor(x)
+    if rows.ndim != len(event_shape) + 1 or tuple(rows.shape[1:]) != event_shape:
+        wanted = ", ".join(["B", *map(str, event_shape)])
+        one = " Of one x: x[None]." if tuple(rows.shape) == event_shape else ""
+        raise DataError(f"The model takes x [{wanted}], rows first, found {list(rows.shape)}.{one}")
+    if rows.dtype == torch.uint8:
+        raise DataError("The model takes x in the value range of its data, found uint8 levels: give (x + 0.5) / 256.")
+    return rows.to(device=device, dtype=torch.float32)

@@ -136,7 +136,7 @@ def sample(
     if burn_in is None:
         burn_in = 0 if tuning else transitions
     _check_counts(transitions, burn_in, thin)
-    point = (start if isinstance(start, Point) else Point(x=start)).map(torch.detach)
+    point = (start if isinstance(start, Point) else Point(x=torch.as_tensor(start))).map(torch.detach)
     check_start(point)
     built, rng = sampler_for(sampler, point), stream(seed, 0, "sample", point.x.device)
     state = built.init(point, rng, unwarmed(tuning))
@@ -160,7 +160,7 @@ def sample(
     draws = kept.all()
     return Samples(
         x=draws.x,
-        aux=draws.without(ENERGY).aux,
+        aux=dict(draws.without(ENERGY).aux),
         energy=draws.aux[ENERGY],
         accept_rate=accepted / transitions,
         n_gradients=gradients,

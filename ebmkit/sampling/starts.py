@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Generator, Tensor
 
 from ebmkit.assembly.context import data_point
@@ -25,12 +26,16 @@ def started(model: Model, chains: Point, x: Tensor, given: Mapping[str, Tensor])
 
 
 def check_starts(start: Tensor | None, n: int, event_shape: tuple[int, ...]) -> None:
-    """Raises RecipeError where x to start from is not one event for each of n chains."""
-    if start is not None and tuple(start.shape) != (n, *event_shape):
+    """Raises RecipeError where x to start from is not one finite event for each of n chains."""
+    if start is None:
+        return
+    if tuple(start.shape) != (n, *event_shape):
         raise RecipeError(
             f"{n} chains of x {list(event_shape)} were asked for, and start has shape {list(start.shape)}: give it "
             f"as {[n, *event_shape]}."
         )
+    if not bool(torch.isfinite(start).all()):
+        raise RecipeError("start holds values that are not finite: chains cannot start there.")
 
 
 def _rows(model: Model, n: int, given: Mapping[str, Tensor]) -> dict[str, Tensor]:

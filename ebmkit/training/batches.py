@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from ebmkit.data.loaded import as_batch
-from ebmkit.errors import DataError
+from ebmkit.errors import DataError, DivergenceError
 from ebmkit.point import Batch
 from ebmkit.protocols.dataset import Dataset
 from ebmkit.rng import stream
+from ebmkit.training.alarms.table import advice
 
 
 class Batches:
@@ -55,9 +56,21 @@ def batch_of(data: Batch | Tensor | Sequence[Tensor], device: torch.device) -> B
     """Returns data of one training step as a batch on a device: x [B, *event], (x, y) or a `Batch`.
 
     Raises:
-        DataError: it is something else.
+        DataError: it is something else, or has no rows.
     """
+    batch = as_batch(data)
+    if not len(batch):
+        raise DataError("The batch has no rows.")
     if isinstance(data, Batch):
         return data
-    batch = as_batch(data)
     return Batch(x=batch.x.to(device).float(), y=None if batch.y is None else batch.y.to(device))
+
+
+def check_finite(batch: Batch, step: int) -> None:
+    """Raises DivergenceError where the data of a step are not finite."""
+    wrong = int((~torch.isfinite(batch.x).flatten(1).all(dim=1)).sum())
+    if wrong:
+        raise DivergenceError(
+            f"Step {step}: {wrong} of {len(batch)} rows of the data are NaN or infinite. Nothing was updated. "
+            f"{advice('data-not-finite')}"
+        )

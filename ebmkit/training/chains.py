@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator
 
-from ebmkit.errors import DivergenceError
+from ebmkit.errors import DataError, DivergenceError
 from ebmkit.point import Point
 from ebmkit.protocols.sampler import SamplerInfo, Tail, Tuning
 from ebmkit.samplers.adaptation import adapted
@@ -46,12 +46,16 @@ def move_chains(parts: Parts, positive: Point, step: int, tuning: Tuning, rng: C
     """Draws chains from the buffer, makes one transition and writes them back.
 
     Raises:
+        DataError: data and chains have another shape.
         DivergenceError: a chain is not finite; the buffer is as before.
     """
     needs, buffer = parts.requires, parts.buffer
     assert buffer is not None, "objectives that need negatives were assembled without a buffer"
     match = frozenset(positive.aux) - parts.sampler.traits.coordinates
     token, start = buffer.draw(positive, rng("draw"), match)
+    if start.x.shape[1:] != positive.x.shape[1:]:
+        data, chains = list(positive.x.shape[1:]), list(start.x.shape[1:])
+        raise DataError(f"Step {step}: the data of this step have shape {data} a row, the chains {chains}.")
     kept = Tail(moves=needs.tail_moves, rows=min(needs.tail_rows, len(start)) or None) if needs.tail_moves else None
     state, info = parts.sampler.step(parts.view, parts.sampler.init(start, rng("chains"), tuning), tail=kept)
     negative = state.point.map(torch.detach)

@@ -17,7 +17,7 @@ from ebmkit.protocols.objective import Phases
 from ebmkit.protocols.sampler import SamplerInfo, Tuning
 from ebmkit.rng import stream
 from ebmkit.training.alarms.table import advice
-from ebmkit.training.batches import batch_of
+from ebmkit.training.batches import batch_of, check_finite
 from ebmkit.training.chains import Chains, first_tuning, move_chains
 from ebmkit.training.monitor import step_metrics
 from ebmkit.training.parts import Parts
@@ -70,8 +70,9 @@ def train_step(
         update: takes the losses, goes backward and moves the parameters.
 
     Raises:
-        DataError: the batch is no data, or not finite.
-        DivergenceError: a chain or a loss is not finite; no parameter has changed, and no such chain was stored.
+        DataError: the batch is no data, or of another shape than the chains.
+        DivergenceError: the data, a chain or a loss are not finite; no parameter has changed, and no such chain was
+            stored.
         PluginError: an objective changed a phase in place, or returned a loss that is not a scalar.
     """
     batch = batch_of(batch, parts.device)
@@ -85,7 +86,7 @@ def train_step(
         phases, info, tuning = run_phases(parts, batch, step, tuning)
         with torch.autocast(parts.device.type, torch.bfloat16, enabled=parts.autocast):
             losses = score(parts, phases)
-        _check_losses(losses, step)
+        _check_losses(losses, step, batch)
         metrics = step_metrics(parts, phases, info, tuning)
         if update is not None:
             update(losses)
@@ -141,11 +142,12 @@ def score(parts: Parts, phases: Phases) -> dict[str, Tensor]:
     return losses
 
 
-def _check_losses(losses: Mapping[str, Tensor], step: int) -> None:
-    """Looks, with one host synchronisation, whether the losses are finite."""
+def _check_losses(losses: Mapping[str, Tensor], step: int, batch: Batch) -> None:
+    """Looks, with one host synchronisation, whether the losses are finite; says so where the data are to blame."""
     if not losses:
         raise PluginError("No objective returned a loss: there is nothing to minimise.")
     if not bool(torch.isfinite(torch.stack([loss.detach().float() for loss in losses.values()])).all()):
+        check_finite(batch, step)
         found = ", ".join(f"{name} = {float(loss.detach()):g}" for name, loss in losses.items())
         raise DivergenceError(
             f"Step {step}: a loss is not finite ({found}). Nothing was updated. {advice('loss-not-finite')}"

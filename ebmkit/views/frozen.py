@@ -35,7 +35,7 @@ class FrozenCopy:
     """
 
     def __init__(self, live: nn.Module, form: Form = "exact") -> None:
-        self._live = tuple((name, tensor, holder) for holder, name, tensor in _holders(live))
+        self._live = tuple((name, tensor, holder) for holder, name, tensor in holders(live))
         self.module = _copied(live)
         folds = {(owner, name): computed for owner, name, computed in parametrised(self.module)}
         for owner in {owner: None for owner, _ in folds}:
@@ -112,7 +112,7 @@ def _unparametrise(module: nn.Module) -> None:
     module.__class__ = type(module).__mro__[1]
 
 
-def _holders(module: nn.Module) -> Iterator[tuple[dict[str, Tensor | None], str, Tensor]]:
+def holders(module: nn.Module) -> Iterator[tuple[dict[str, Tensor | None], str, Tensor]]:
     """Yields where a module holds each of its tensors."""
     for owner in module.modules():
         for holder in (owner._parameters, owner._buffers):

@@ -181,3 +181,22 @@ def test_weights_are_numbers() -> None:
                 make(bad)
     with pytest.raises(CapabilityError, match="Weights are numbers"):
         product(bump(0), weights=[-torch.inf])
+
+
+def test_parts_may_take_x_as_a_network_and_a_function_do() -> None:
+    net = nn.Sequential(nn.Linear(2, 4), nn.SiLU(), nn.Linear(4, 1))
+    point = Point(x=torch.randn(3, 2))
+
+    def bowl(x: Tensor) -> Tensor:
+        return x.square().sum(dim=1)
+
+    both = product(net, bowl, lambda p: p.x.sum(dim=1))
+    expected = net(point.x)[:, 0] + bowl(point.x) + point.x.sum(dim=1)
+    assert torch.allclose(both(point), expected, atol=1e-6)
+    assert torch.allclose(view(product(net, bowl)).energy(point), net(point.x)[:, 0] + bowl(point.x), atol=1e-6)
+    assert set(both.parameters()) == set(net.parameters())
+
+
+def test_a_part_that_is_no_energy_is_named() -> None:
+    with pytest.raises(CapabilityError, match="could not be asked"):
+        mixture(nn.Linear(3, 1), lambda p: p.x.sum(dim=1))(Point(x=torch.zeros(2, 2)))

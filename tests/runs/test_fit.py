@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import ebmkit
 from ebmkit.energies import Mlp
@@ -151,6 +151,21 @@ def test_what_was_handed_over_is_handed_over_again(tmp_path: Path) -> None:
         ebmkit.resume(out, steps=8, given={"energy": network()})
     with pytest.raises(ebmkit.RecipeError, match=r"1 of \[sampler\] handed over, but the recipe of the run has 0"):
         ebmkit.load(out, given={"energy": network(), "sampler": ebmkit.build("sampler", "mala")})
+    with pytest.raises(ebmkit.RecipeError, match="given is parts by table"):
+        ebmkit.load(out, given=network())  # type: ignore[arg-type]
+
+
+def test_a_run_goes_on_with_its_own_data_alone_and_keeps_their_range(tmp_path: Path) -> None:
+    x, out = normal(), tmp_path / "run"
+    fitted("mlp", x, out=out, value_range=(-9.0, 9.0), device=torch.device("cpu"))
+    assert ebmkit.resume(out, steps=6, given={"data": x}).model.data.value_range == (-9.0, 9.0)
+    for other, found in (
+        (normal(30), "rows 400, now 30"),
+        (torch.zeros(400, 3), r"shape \[2\], now \[3\]"),
+        ((x, torch.zeros(400).long()), "classes 0, now 1"),
+    ):
+        with pytest.raises(ebmkit.DataError, match=found):
+            ebmkit.resume(out, steps=7, given={"data": other})
 
 
 def test_a_resumed_run_is_the_run_that_was_not_stopped(tmp_path: Path) -> None:
@@ -161,6 +176,21 @@ def test_a_resumed_run_is_the_run_that_was_not_stopped(tmp_path: Path) -> None:
     again = network(seed=9)
     ebmkit.resume(tmp_path / "twice", given={"energy": again, "data": x})
     assert same(weights(once), weights(again))
+
+
+def test_what_goes_on_with_a_run_names_the_parts_to_hand_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    fitted(network(), normal(), out=out, steps=1, progress=True)
+    assert f"ebmkit.resume('{out}', given={{'data': …, 'energy': …}})" in _one_line(capsys)
+    fitted("mlp", normal(), out=out, steps=1, progress=True, overwrite=True)
+    assert f"ebmkit.resume('{out}', given={{'data': …}})" in _one_line(capsys)
+
+
+def _one_line(capsys: pytest.CaptureFixture[str]) -> str:
+    captured = capsys.readouterr()
+    return " ".join(f"{captured.out} {captured.err}".split())
 
 
 def test_a_cell_can_be_run_again(tmp_path: Path) -> None:
@@ -176,6 +206,21 @@ def test_a_cell_can_be_run_again(tmp_path: Path) -> None:
 # --- what is refused
 
 
+class Listed(Dataset[Any]):
+    def __init__(self, rows: list[Any]) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, row: int) -> Any:
+        return self.rows[row]
+
+
+def test_a_row_without_a_label_is_data() -> None:
+    assert fitted(network(), Listed([(row, None) for row in normal(20)]), steps=1).data.n_classes == 0
+
+
 @pytest.mark.parametrize(
     ("x", "message"),
     [
@@ -188,6 +233,9 @@ def test_a_cell_can_be_run_again(tmp_path: Path) -> None:
         (DataLoader(TensorDataset(torch.zeros(3, 2)), batch_size=5, drop_last=True), "no batches"),
         (DataLoader(TensorDataset(torch.zeros(3, 2), torch.zeros(3), torch.zeros(3))), "A batch is x"),
         ("no-such-data", "no dataset"),
+        (torch.eye(5, 2).to_sparse(), r"to_dense\(\)"),
+        ([(torch.zeros(2 + i % 2),) for i in range(6)], "Data were given as list"),
+        (Listed([torch.zeros(2 + i % 2) for i in range(6)]), "cannot be put into one batch"),
     ],
 )
 def test_data_that_cannot_be_are_refused(x: Any, message: str) -> None:
@@ -208,10 +256,13 @@ class Reads(nn.Module):
         (network(), {"objective": "clel"}, "cannot be used here"),
         (network(), {"value_range": (-0.1, 0.1)}, "outside value_range"),
         (network(), {"value_range": (1.0, 0.0)}, "no range"),
+        (network(), {"value_range": (0.0, 1.0, 2.0)}, "no range"),
         (network(), {"sampler": "no-such"}, "no sampler 'no-such'"),
         (network(), {"sampler": ""}, "name is missing|no sampler"),
         (network(), {"objective": network()}, "which is none"),
         (network(), {"settings": {"sampler.nothing": 1}}, "nothing"),
+        (network(), {"sampler": Mala}, r"the class Mala\. Write Mala\(\)"),
+        (None, {}, "The energy should be given, found None"),
         (nn.Sequential(nn.Linear(3, 1)), {}, "(?i)shape|energy"),
     ],
 )
@@ -261,3 +312,15 @@ def test_a_loop_sees_the_weights_of_now() -> None:
         net[0].weight.fill_(float("nan"))
     with pytest.raises(ebmkit.DivergenceError):
         ebmkit.train_step(parts, normal(16), 2)
+
+
+def test_a_step_says_what_is_wrong_with_its_batch_after_the_checked_steps_too() -> None:
+    parts = ebmkit.parts(network(), normal(32), **KNOWN)
+    for step in range(1, 5):
+        ebmkit.train_step(parts, normal(16), step)
+    with pytest.raises(ebmkit.DataError, match="no rows"):
+        ebmkit.train_step(parts, normal(0), 5)
+    with pytest.raises(ebmkit.DataError, match=r"data of this step have shape \[3\] a row, the chains \[2\]"):
+        ebmkit.train_step(parts, torch.zeros(16, 3), 5)
+    with pytest.raises(ebmkit.DivergenceError, match="16 of 16 rows of the data are NaN"):
+        ebmkit.train_step(parts, torch.full((16, 2), float("nan")), 5)

@@ -113,6 +113,22 @@ def test_the_score_is_of_the_density_at_its_temperature() -> None:
     assert model.score(torch.randn(3, 2)).allclose(expected)
 
 
+def test_a_model_takes_x_of_any_real_dtype_and_arrays() -> None:
+    net = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.SiLU(), torch.nn.Linear(4, 1))
+    x = torch.randn(20, 2, dtype=torch.float64)
+    model = ebmkit.fit(net, x, sampler="mala", objective="cd", steps=1, progress=False)
+    expected = net(x.float())[:, 0]
+    assert torch.equal(model.energy(x), expected) and torch.equal(model.energy(x.numpy()), expected)
+    assert torch.equal(model.score(x), model.score(x.float()))
+    for ask in (model.energy, model.score):
+        with pytest.raises(ebmkit.DataError, match=r"x \[B, 2\], rows first, found \[2\]. Of one x: x\[None\]"):
+            ask(x[0])
+        with pytest.raises(ebmkit.DataError, match=r"found \[20, 3\]"):
+            ask(torch.zeros(20, 3))
+        with pytest.raises(ebmkit.DataError, match="uint8"):
+            ask(torch.zeros(20, 2, dtype=torch.uint8))
+
+
 def test_x_at_a_noise_level_is_asked_at_data_in_the_units_of_chains() -> None:
     pixels = torch.rand(40, 1, 4, 4)
     model = ebmkit.fit(
@@ -132,6 +148,36 @@ def test_chains_start_where_they_are_told_to() -> None:
     assert near.sub(x + 100).norm(dim=1).max() < 20
     with pytest.raises(ebmkit.RecipeError, match=r"start has shape \[3, 2\]"):
         model.sample(4, start=x[:3])
+
+
+def test_chains_start_at_arrays_and_nowhere_that_is_not_finite() -> None:
+    net = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.SiLU(), torch.nn.Linear(4, 1))
+    x = torch.randn(20, 2)
+    model = ebmkit.fit(net, x, sampler="sgld", objective="cd", steps=1, progress=False)
+    first = model.sample(20, start=x, progress=False, transitions=1)
+    again = model.sample(20, start=x.double().numpy(), progress=False, transitions=1)  # type: ignore[arg-type]
+    assert torch.equal(first.x, again.x)
+    with pytest.raises(ebmkit.RecipeError, match="not finite"):
+        model.sample(20, start=x * float("nan"), progress=False)
+
+
+class Norm(torch.nn.Module):
+    """An energy of points of any shape."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, point: ebmkit.Point) -> torch.Tensor:
+        return self.weight * point.x.square().flatten(1).sum(dim=1)
+
+
+def test_a_network_that_is_trained_twice_takes_x_of_the_second_data() -> None:
+    net = Norm()
+    for d in (2, 3):
+        x = torch.randn(20, d)
+        model = ebmkit.fit(net, x, sampler="sgld", objective="cd", steps=1, progress=False)
+        assert model.energy(x).shape == (20,) and len(net._forward_pre_hooks) == 1
 
 
 def test_a_model_says_what_it_is() -> None:

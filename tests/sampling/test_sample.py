@@ -1,5 +1,6 @@
 """Laws of `ebmkit.sample`: what is kept, what is counted, what is refused."""
 
+import pickle
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+import ebmkit
 from ebmkit import samplers
 from ebmkit.assembly.build import build
 from ebmkit.display.doing import heard
@@ -397,3 +399,19 @@ def test_a_start_that_is_not_finite_is_counted() -> None:
         sample(quadratic, sgld(), x, transitions=1)
     with pytest.raises(RecipeError, match="momentum that are not finite, in 4 of 4"):
         sample(quadratic, sgld(), Point(x=torch.zeros(4, 2), aux={"momentum": x / 0}), transitions=1)
+
+
+def test_draws_can_be_saved() -> None:
+    draws = ebmkit.sample(lambda x: x.square().sum(dim=1), "mala", torch.zeros(4, 2), transitions=2, progress=False)
+    assert torch.equal(pickle.loads(pickle.dumps(draws)).x, draws.x)
+
+
+def test_chains_start_at_an_array() -> None:
+    start = torch.zeros(4, 2).numpy()
+    draws = ebmkit.sample(lambda x: x.square().sum(dim=1), "mala", start, transitions=2, progress=False)  # type: ignore[arg-type]
+    assert draws.x.shape == (2, 4, 2)
+
+
+def test_weights_of_another_dtype_are_named() -> None:
+    with pytest.raises(ebmkit.CapabilityError, match=r"weights are torch.float64 and x is torch.float32.*module.float"):
+        ebmkit.sample(torch.nn.Linear(2, 1).double(), "mala", torch.zeros(4, 2), progress=False)

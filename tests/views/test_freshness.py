@@ -44,6 +44,16 @@ def loaded(module: nn.Module) -> None:
     module.load_state_dict({name: 2 * value for name, value in module.state_dict().items()})
 
 
+def moved(module: nn.Module) -> None:
+    for p in module.parameters():
+        p.data = 0.5 * p.data
+
+
+def from_a_vector(module: nn.Module) -> None:
+    n = sum(p.numel() for p in module.parameters())
+    nn.utils.vector_to_parameters(torch.linspace(-1, 1, n) * module[0].weight.norm(), module.parameters())  # type: ignore[index]
+
+
 CHANGES: dict[str, Step] = {
     "adam": by(torch.optim.Adam),
     "fused adam": by(torch.optim.Adam, fused=True),
@@ -51,6 +61,8 @@ CHANGES: dict[str, Step] = {
     "through .data": by_hand,
     "in place": in_place,
     "loaded": loaded,
+    "in other memory": moved,
+    "from a vector": from_a_vector,
 }
 
 
@@ -92,3 +104,22 @@ def test_another_gradient_at_the_same_place_counts() -> None:
         assert freshness.is_stale()
         freshness.mark()
         seen.clear()
+
+
+def test_running_means_are_followed() -> None:
+    module = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+    energy, point = ebmkit.energy(module), ebmkit.Point(x=torch.randn(3, 2))
+    seen = ebmkit.view(energy)
+    seen.energy(point)
+    module.train()(10 + torch.randn(20, 2))
+    module.eval()
+    assert torch.equal(seen.energy(point), energy(point))
+
+
+def test_another_tensor_in_the_place_of_a_weight_is_refused() -> None:
+    module = nn.Linear(2, 1)
+    seen, point = ebmkit.view(ebmkit.energy(module)), ebmkit.Point(x=torch.randn(3, 2))
+    seen.energy(point)
+    module.weight = nn.Parameter(torch.ones(1, 2))
+    with pytest.raises(ebmkit.CapabilityError, match="make a new view"):
+        seen.energy(point)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ebmkit.point import Batch
 from ebmkit.protocols.buffer import Buffer
 from ebmkit.protocols.sampler import Composite, Sampler
 from ebmkit.training.step import StepReport
@@ -50,12 +49,6 @@ def read(found: Mapping[str, Tensor]) -> dict[str, float]:
     """Returns named scalars as numbers, with one host synchronisation."""
     values: list[float] = torch.stack([value.double() for value in found.values()]).tolist()
     return dict(zip(found, values, strict=True))
-
-
-def not_finite(batch: Batch) -> tuple[int, int]:
-    """Returns how many rows of a batch hold values that are not finite, and how many rows there are."""
-    rows = torch.isfinite(batch.x).flatten(1).all(dim=1)
-    return int((~rows).sum()), len(batch)
 
 
 def proposes(sampler: Sampler) -> bool:

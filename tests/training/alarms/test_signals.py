@@ -12,7 +12,7 @@ from ebmkit.point import Batch, Point
 from ebmkit.protocols.objective import Phases
 from ebmkit.protocols.traits import SamplerTraits
 from ebmkit.samplers.sequence import Sequence
-from ebmkit.training.alarms.signals import fingerprint, not_finite, proposes, step_signals
+from ebmkit.training.alarms.signals import fingerprint, proposes, step_signals
 from ebmkit.training.step import StepReport
 
 
@@ -67,12 +67,6 @@ def test_a_step_without_chains_has_no_signals_of_them() -> None:
         "loss": 3.0,
         "outside": 0.0,
     }
-
-
-def test_rows_that_are_not_finite_are_counted() -> None:
-    x = torch.zeros(3, 2, 2)
-    x[1, 0, 0], x[2, 1, 1] = torch.nan, torch.inf
-    assert not_finite(Batch(x=x)) == (2, 3)
 
 
 class Part:
