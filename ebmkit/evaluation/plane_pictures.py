@@ -40,7 +40,7 @@ def save_plane(
     first, *others = (cloud.detach().float().cpu() for _, cloud in clouds)
     shown = window or window_around(first, others[0] if others else None)
     n_panels = len(clouds) + (log_density is not None)
-    figure = Figure(figsize=(4.2 * n_panels, 4.6), layout="constrained")
+    figure = Figure(figsize=(4.2 * n_panels, 4.8), layout="constrained")
     panels = list(figure.subplots(1, n_panels, sharex=True, sharey=True, squeeze=False)[0])
     if log_density is not None:
         _draw_density(panels.pop(1 if len(clouds) > 1 else 0), log_density, shown)
@@ -48,6 +48,7 @@ def save_plane(
         _draw_points(axes, name, cloud.detach().float().cpu(), shown)
     if title:
         figure.suptitle(title)
+    figure.draw_without_rendering()  # a second layout: the first does not know how wide equal axes are
     figure.savefig(path, dpi=120)
 
 
