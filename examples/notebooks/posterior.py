@@ -54,8 +54,8 @@ print(f"correlation of w₁ and w₂: {float(covariance[1, 2] / (sd[1] * sd[2]))
 # %% [markdown]
 # Sixteen chains from the prior, for each of three samplers. Burn-in is as long as what is kept, and the step sizes
 # learn during it. HMC has a setting that nothing learns, the length of its trajectories: with the 10 leapfrog steps of
-# the default they come nearly back to where they began on this posterior (R-hat above 1.2), so here they have 7. NUTS finds
-# the length by itself, and with few chains it pays to let it stop early.
+# the default they come nearly back to where they began on this posterior (R-hat above 1.2), so here they have 7. NUTS
+# finds the length by itself, and with few chains it pays to let it stop early.
 
 # %%
 samplers = {"nuts": Nuts(stops_early=True), "hmc": Hmc(n_leapfrog=7), "mala": Mala()}

@@ -144,6 +144,15 @@ def test_a_bug_is_one_message_unless_strict(cli, monkeypatch: pytest.MonkeyPatch
         cli("list")
 
 
+def test_an_error_of_a_plugin_says_where_it_came_up(cli, toy, tmp_path: Path) -> None:
+    idea = Path(__file__).parents[2] / "examples" / "own_idea.py"
+    broken = tmp_path / "broken.py"
+    broken.write_text(idea.read_text().replace("self.margin + gap", "self.margins + gap"))
+    answer = cli("run", "--plugin", broken, "--objective", "margin", *toy, "--steps", 1, "--out", tmp_path / "run")
+    line = broken.read_text().split("self.margins")[0].count("\n") + 1
+    answer.refuses("AttributeError", f"{broken}, line {line}, in losses", status=1)
+
+
 def need(word: str):
     from ebmkit import Need
 

@@ -92,11 +92,16 @@ def _check_rows(label: str, energy: Energy, point: Point) -> None:
     with torch.enable_grad():
         answer = energy(start)
         if answer.requires_grad:
-            (gradient,) = torch.autograd.grad(answer[:half].sum(), start.x, retain_graph=True, allow_unused=True)
-            if gradient is not None and bool((gradient[half:].abs() > 0).any()):
-                raise _dependent(label, energy)
-    others = point.map(lambda t: torch.cat([t[:half], t[:half], t[: n - 2 * half]]))
-    if not alike(_ask(energy, point)[:half], _ask(energy, others)[:half], _tolerance(point)):
+            for asked, others in ((slice(half), slice(half, n)), (slice(half, n), slice(half))):
+                (gradient,) = torch.autograd.grad(answer[asked].sum(), start.x, retain_graph=True, allow_unused=True)
+                if gradient is not None and bool((gradient[others].abs() > 0).any()):
+                    raise _dependent(label, energy)
+    others_first = point.map(lambda t: torch.cat([t[:half], t[:half], t[: n - 2 * half]]))
+    others_last = point.map(lambda t: torch.cat([t[n - half :], t[half:]]))
+    answer = _ask(energy, point)
+    alike_first = alike(answer[:half], _ask(energy, others_first)[:half], _tolerance(point))
+    alike_last = alike(answer[half:], _ask(energy, others_last)[half:], _tolerance(point))
+    if not (alike_first and alike_last):
         raise _dependent(label, energy)
 
 

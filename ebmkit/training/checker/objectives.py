@@ -70,7 +70,7 @@ def _check_loss(label: str, key: str, loss: object, phases: Phases) -> None:
     if not bool(torch.isfinite(loss)):
         if _energies_are_finite(phases):
             raise PluginError(
-                f"{label} returned loss '{key}' = {float(loss):g}, though the energies of both phases are finite. Look "
+                f"{label} returned loss '{key}' = {float(loss.detach()):g}, though the energies of both phases are finite. Look "
                 "for a logarithm, a root or a quotient in it."
             )
         return

@@ -71,6 +71,14 @@ ENERGIES: dict[str, tuple[Make, str]] = {
         energies(lambda net, p: net.plain(p) - net.plain(p).mean().detach()),
         "depends on the other rows",
     ),
+    "less that of the first row": (
+        energies(lambda net, p: net.plain(p) - net.plain(p)[0]),
+        "depends on the other rows",
+    ),
+    "less that of the first row, without its gradient": (
+        energies(lambda net, p: net.plain(p) - net.plain(p)[0].detach()),
+        "depends on the other rows",
+    ),
     "a softmax over rows": (energies(lambda net, p: net.plain(p).softmax(dim=0)), "depends on the other rows"),
     "noise": (energies(lambda net, p: net.plain(p) + torch.randn(len(p))), "two answers at the same point"),
     "numpy's stream": (
