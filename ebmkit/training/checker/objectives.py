@@ -70,8 +70,8 @@ def _check_loss(label: str, key: str, loss: object, phases: Phases) -> None:
     if not bool(torch.isfinite(loss)):
         if _energies_are_finite(phases):
             raise PluginError(
-                f"{label} returned loss '{key}' = {float(loss.detach()):g}, though the energies of both phases are finite. Look "
-                "for a logarithm, a root or a quotient in it."
+                f"{label} returned loss '{key}' = {float(loss.detach()):g}, though the energies of both phases are "
+                "finite. Look for a logarithm, a root or a quotient in it."
             )
         return
     if not loss.requires_grad and bool(loss != 0):  # a loss that is off for now is a constant 0
