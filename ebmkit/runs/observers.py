@@ -118,9 +118,8 @@ class Observers:
             try:
                 hook.function(*(given[argument] for argument in hook.argnames))
             except (Exception, SystemExit) as error:  # a stranger's hook may raise anything
-                failure = PluginError(
-                    f"Plugin {hook.plugin_name}: its {name} failed {when}: {describe(error)}. {_what_now(run, hook.plugin_name)}"
-                )
+                now = _what_now(run, hook.plugin_name)
+                failure = PluginError(f"Plugin {hook.plugin_name}: its {name} failed {when}: {describe(error)}. {now}")
                 failure.__cause__ = error
                 yield failure
 

@@ -155,8 +155,27 @@ def _check_derivatives(label: str, energy: Energy, point: Point, times: int, fre
             f"{label} has a gradient in x that is not finite at data, where its value is. Look for a root or a norm at "
             "0, and for torch.where around a branch that is not finite."
         )
+    if fresh and not bool(first.any()) and _learns_nothing(energy, point):
+        raise PluginError(
+            f"{label} has a gradient of exactly 0, in x and in each of its parameters: no chain feels it, and it "
+            "learns nothing. Look for sign, round, a comparison, a clamp that is always met, or a factor of 0."
+        )
     if changed(before, of_point(start)):
         raise PluginError(f"{label} wrote into the point that it was differentiated at. Work on a copy.")
+
+
+def _learns_nothing(energy: Energy, point: Point) -> bool:
+    """Whether no parameter has an influence on differences of the energies of the rows."""
+    held = [p for p in energy.parameters() if p.requires_grad] if isinstance(energy, nn.Module) else []
+    if not held or len(point) < 2:
+        return False
+    with torch.enable_grad():
+        answer = energy(point)
+    if not answer.requires_grad:
+        return False  # said elsewhere
+    weights = torch.linspace(-1, 1, len(point), device=answer.device, dtype=answer.dtype)
+    found = torch.autograd.grad(answer @ weights, held, retain_graph=True, allow_unused=True)
+    return all(gradient is None or not bool(gradient.any()) for gradient in found)
 
 
 def _last_derivative(energy: Energy, gradient: Tensor, x: Tensor) -> None:
