@@ -25,7 +25,7 @@ from ebmkit.plugins.citation import works
 from ebmkit.plugins.component import KINDS, Component
 from ebmkit.plugins.host import Host
 from ebmkit.recipes.resolver import vectors
-from ebmkit.recipes.resolver.draft import DEFAULTS
+from ebmkit.recipes.resolver.defaults import DEFAULTS
 from ebmkit.recipes.tables import TABLES, OptimConfig
 from ebmkit.training.alarms.table import ALARMS
 

@@ -6,6 +6,7 @@ import errno
 import gc
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError
@@ -23,6 +24,9 @@ from ebmkit.plugins.host import host
 
 INTERRUPTED = 130  # what newer versions of typer exit with after Ctrl-C, in silence
 
+
+LIBRARIES = frozenset({"ebmkit", "torch", "numpy", "typer", "click", "pluggy", "pydantic"}) | sys.stdlib_module_names
+"""Where an error of a plugin may come up; the plugin itself is named."""
 
 NARROW_HELP = 52  # columns; typer lays help out for no fewer
 
@@ -147,5 +151,16 @@ def _explain(error: Exception) -> int:
     elif isinstance(error, OSError) and error.strerror:
         remark(f"Error: {error.filename or 'the system'}: {error.strerror}.")
     else:
-        remark(f"Error: {type(error).__name__}: {error}\nThis was not foreseen: set EBMKIT_STRICT=1 for the traceback.")
+        remark(f"Error: {type(error).__name__}: {error}{_place(error)}")
+        remark("This was not foreseen: set EBMKIT_STRICT=1 for the traceback.")
     return 1
+
+
+def _place(error: Exception) -> str:
+    """Returns the last line of a plugin on the way to an error, "" where none was on it."""
+    steps = traceback.walk_tb(error.__traceback__)
+    theirs = [place for place in steps if place[0].f_globals.get("__name__", "").split(".")[0] not in LIBRARIES]
+    if not theirs:
+        return ""
+    code, line = theirs[-1][0].f_code, theirs[-1][1]
+    return f" ({code.co_filename}, line {line}, in {code.co_name})"

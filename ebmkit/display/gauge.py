@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
 BAR_WIDTH = (10, 50)
+ECHO = "^C"  # what a terminal writes behind the last line: where it began another, a line would be left over
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,5 +42,5 @@ class Gauge:
         bar = ProgressBar(total=self.total, completed=self.done, width=min(max(room, BAR_WIDTH[0]), BAR_WIDTH[1]))
         line.add_row(bar, Text(count, style="bold"), Text(self.left))
         yield line
-        for text in packed(self.items, options.max_width):
+        for text in packed(self.items, max(options.max_width - len(ECHO), 1)):
             yield Text(text, no_wrap=True, overflow="ellipsis")

@@ -49,6 +49,7 @@ def save_plane(
         _draw_points(axes, name, cloud.detach().float().cpu(), shown)
     if title:
         figure.suptitle(title, fontsize="x-large", fontweight="bold")
+    figure.draw_without_rendering()  # a second layout: the first does not know how wide equal axes are
     figure.savefig(path, dpi=120)
 
 

@@ -118,13 +118,13 @@ class Observers:
             try:
                 hook.function(*(given[argument] for argument in hook.argnames))
             except (Exception, SystemExit) as error:  # a stranger's hook may raise anything
-                failure = PluginError(
-                    f"Plugin {hook.plugin_name}: its {name} failed {when}: {describe(error)}. {_what_now(run)}"
-                )
+                now = _what_now(run, hook.plugin_name)
+                failure = PluginError(f"Plugin {hook.plugin_name}: its {name} failed {when}: {describe(error)}. {now}")
                 failure.__cause__ = error
                 yield failure
 
 
-def _what_now(run: Described) -> str:
-    mend = "Mend it, or leave it out with EBMKIT_PLUGINS"
+def _what_now(run: Described, plugin: str) -> str:
+    is_file = ".py:" in plugin  # --plugin FILE.py
+    mend = "Mend it, or leave it out" + ("" if is_file else " with EBMKIT_PLUGINS")
     return f"{mend}." if run.directory is None else f"{mend}, and go on with: ebmkit resume {run.directory}"

@@ -180,7 +180,8 @@ def resume(
     total = recipe.table("run").steps
     if saved is not None and saved.step >= total:
         raise RecipeError(
-            f"{directory} has made {saved.step} of {total} steps: nothing is left. Give --steps {2 * total}, say."
+            f"{directory} has made {saved.step} steps, and {total} are asked for in all: nothing is left. "
+            f"Give --steps {2 * saved.step}, say."
         )
     assembly = assemble(recipe)
     trainer = Trainer(directory, assembly, watch, note=note)

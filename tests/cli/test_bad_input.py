@@ -102,7 +102,9 @@ def test_a_directory_that_holds_a_run(cli, toy, trained) -> None:
 
 def test_runs_that_cannot_be_resumed(cli, trained) -> None:
     cli("resume", "nowhere").refuses("holds no run")
-    cli("resume", trained).refuses("nothing is left")
+    made = int(next((trained / "checkpoints").iterdir()).name.removeprefix("step-"))
+    cli("resume", trained).refuses("nothing is left", f"--steps {2 * made},")
+    cli("resume", trained, "--steps", 1).refuses("and 1 are asked for in all: nothing is left", f"--steps {2 * made},")
     for name, spoil in {"torn": torn, "foreign": foreign, "bare": bare}.items():
         shutil.copytree(trained, name)
         spoil(Path(name))
@@ -142,6 +144,22 @@ def test_a_bug_is_one_message_unless_strict(cli, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("EBMKIT_STRICT", "1")
     with pytest.raises(ZeroDivisionError):
         cli("list")
+
+
+def test_an_error_of_a_plugin_says_where_it_came_up(cli, toy, tmp_path: Path) -> None:
+    idea = Path(__file__).parents[2] / "examples" / "own_idea.py"
+    broken = tmp_path / "broken.py"
+    broken.write_text(idea.read_text().replace("self.margin + gap", "self.margins + gap"))
+    answer = cli("run", "--plugin", broken, "--objective", "margin", *toy, "--steps", 1, "--out", tmp_path / "run")
+    line = broken.read_text().split("self.margins")[0].count("\n") + 1
+    answer.refuses("AttributeError", f"{broken}, line {line}, in losses", status=1)
+
+
+def test_a_hook_of_a_file_that_fails_is_not_to_be_left_out_by_a_variable(cli, toy, tmp_path: Path) -> None:
+    hooks = "import ebmkit\n\nCOMPONENTS = ()\n\n@ebmkit.hookimpl\ndef ebmkit_on_step(report):\n    1 / 0\n"
+    (tmp_path / "hooks.py").write_text(hooks)
+    answer = cli("run", "--plugin", tmp_path / "hooks.py", *toy, "--steps", 1, "--out", tmp_path / "run")
+    answer.refuses("hooks.py", "its ebmkit_on_step failed at step 1: ZeroDivisionError", "or leave it out, and go on")
 
 
 def need(word: str):

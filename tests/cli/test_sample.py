@@ -33,7 +33,7 @@ def test_arrays_repeat_with_the_seed(cli, trained) -> None:
 def test_a_picture_is_overwritten(cli, trained) -> None:
     Path("x.png").write_bytes(b"old")
     assert cli("sample", trained, "-n", 5, "--transitions", 1, "--out", "x.png").status == 0
-    assert Image.open("x.png").size == (1008, 552)  # density and samples
+    assert Image.open("x.png").size == (1008, 576)  # density and samples
 
 
 def test_a_gif_has_a_frame_for_each_transition(cli, small) -> None:

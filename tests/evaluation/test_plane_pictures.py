@@ -1,6 +1,8 @@
 """Pictures of the plane: panels, titles, and points that lie outside."""
 
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
 
 from ebmkit.evaluation import plane_pictures
@@ -38,3 +40,22 @@ def test_without_a_density_the_clouds_are_left(monkeypatch, tmp_path):
 def test_a_lone_cloud_needs_no_window(tmp_path):
     save_plane(tmp_path / "x.png", [("samples", torch.randn(5, 2))])
     assert Image.open(tmp_path / "x.png").width > 100
+
+
+def test_the_title_of_the_figure_stands_clear_of_those_of_its_panels(monkeypatch, tmp_path):
+    figures = []
+
+    def kept(self, *arguments, **options):
+        FigureCanvasAgg(self)
+        savefig(self, *arguments, **options)
+        figures.append(self)
+
+    savefig = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", kept)
+    x = torch.randn(50, 2)
+    clouds = [("data", x), ("chains, step 9", x)]
+    save_plane(tmp_path / "x.png", clouds, log_density=torch.zeros(20, 20), title="toy:rings")
+    figure = figures[0]
+    title = figure._suptitle.get_window_extent()
+    assert all(title.y0 > axes.title.get_window_extent().y1 + 2 for axes in figure.axes)
+    assert all(axes.get_tightbbox().y0 > 0 for axes in figure.axes)

@@ -8,7 +8,8 @@ from typing import Any
 from ebmkit.errors import CapabilityError, EbmkitError
 from ebmkit.plugins.component import Component, Need
 from ebmkit.recipes.resolver.choice import Choice
-from ebmkit.recipes.resolver.draft import DEFAULTS, OF_CHAINS, Draft
+from ebmkit.recipes.resolver.defaults import DEFAULTS
+from ebmkit.recipes.resolver.draft import OF_CHAINS, Draft
 from ebmkit.recipes.resolver.overrides import check_reached, settings_of_table
 from ebmkit.recipes.resolver.temperature import disagreement
 from ebmkit.recipes.settings import settings_of, validated, written

@@ -15,16 +15,16 @@ from ebmkit.recipes.declared import declaration_of
 from ebmkit.recipes.recipe import LISTS, SINGLES, Part, Recipe, kind_of, table_of
 from ebmkit.recipes.resolver.assumed import Assumed
 from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice, Key, capabilities_under, settled
+from ebmkit.recipes.resolver.defaults import default_part
 from ebmkit.recipes.resolver.ordering import Capabilities, ordered
 from ebmkit.recipes.resolver.overrides import read_overrides, settings_for, settings_of_table
 from ebmkit.recipes.resolver.temperature import decided
-from ebmkit.recipes.resolver.vectors import NAMES, WHY, are_vectors, settings_of_part, with_usual
+from ebmkit.recipes.resolver.vectors import WHY, are_vectors, settings_of_part, with_usual
 from ebmkit.recipes.settings import as_toml, settings_of
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-DEFAULTS = {"data": "fashion-mini", "energy": "resnet", "buffer": "replay", "sampler": "sgld", "objective": "cd"}
 OF_CHAINS = ("sampler", "buffer")
 CHAINED = {"wrapper": "energy.", "coordinate": "point."}  # parts built on one another: these words come from before
 
@@ -227,9 +227,9 @@ class Draft:
 
     def _take(self, table: str, parts: tuple[Part, ...]) -> None:
         reason = ""
-        if not parts and table in DEFAULTS and not self.recipe.resolved:
-            default = {**DEFAULTS, **(NAMES if self.has_vectors else {})}[table]
-            parts, reason = (Part(default),), BY_DEFAULT
+        discrete = any("data.discrete" in capabilities_under(Selection(), data) for data in self.of("data"))
+        if not parts and not self.recipe.resolved and (name := default_part(table, self.has_vectors, discrete)):
+            parts, reason = (Part(name),), BY_DEFAULT
         if table in SINGLES and len(parts) > 1:
             raise RecipeError(f"A recipe has one [{table}], found {', '.join(part.use for part in parts)}.")
         for index, part in enumerate(parts):

@@ -20,7 +20,8 @@ from ebmkit.recipes.resolver import vectors
 from ebmkit.recipes.resolver.assumed import Assumed
 from ebmkit.recipes.resolver.checks import check
 from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice
-from ebmkit.recipes.resolver.draft import DEFAULTS, Draft
+from ebmkit.recipes.resolver.defaults import DEFAULTS
+from ebmkit.recipes.resolver.draft import Draft
 from ebmkit.recipes.resolver.optimisers import optimisers
 from ebmkit.recipes.resolver.usual import table_settings, vector_notes
 from ebmkit.recipes.settings import as_toml, settings_of, written

@@ -92,11 +92,16 @@ def _check_rows(label: str, energy: Energy, point: Point) -> None:
     with torch.enable_grad():
         answer = energy(start)
         if answer.requires_grad:
-            (gradient,) = torch.autograd.grad(answer[:half].sum(), start.x, retain_graph=True, allow_unused=True)
-            if gradient is not None and bool((gradient[half:].abs() > 0).any()):
-                raise _dependent(label, energy)
-    others = point.map(lambda t: torch.cat([t[:half], t[:half], t[: n - 2 * half]]))
-    if not alike(_ask(energy, point)[:half], _ask(energy, others)[:half], _tolerance(point)):
+            for asked, others in ((slice(half), slice(half, n)), (slice(half, n), slice(half))):
+                (gradient,) = torch.autograd.grad(answer[asked].sum(), start.x, retain_graph=True, allow_unused=True)
+                if gradient is not None and bool((gradient[others].abs() > 0).any()):
+                    raise _dependent(label, energy)
+    others_first = point.map(lambda t: torch.cat([t[:half], t[:half], t[: n - 2 * half]]))
+    others_last = point.map(lambda t: torch.cat([t[n - half :], t[half:]]))
+    answer = _ask(energy, point)
+    alike_first = alike(answer[:half], _ask(energy, others_first)[:half], _tolerance(point))
+    alike_last = alike(answer[half:], _ask(energy, others_last)[half:], _tolerance(point))
+    if not (alike_first and alike_last):
         raise _dependent(label, energy)
 
 
@@ -150,8 +155,27 @@ def _check_derivatives(label: str, energy: Energy, point: Point, times: int, fre
             f"{label} has a gradient in x that is not finite at data, where its value is. Look for a root or a norm at "
             "0, and for torch.where around a branch that is not finite."
         )
+    if fresh and not bool(first.any()) and _learns_nothing(energy, point):
+        raise PluginError(
+            f"{label} has a gradient of exactly 0, in x and in each of its parameters: no chain feels it, and it "
+            "learns nothing. Look for sign, round, a comparison, a clamp that is always met, or a factor of 0."
+        )
     if changed(before, of_point(start)):
         raise PluginError(f"{label} wrote into the point that it was differentiated at. Work on a copy.")
+
+
+def _learns_nothing(energy: Energy, point: Point) -> bool:
+    """Whether no parameter has an influence on differences of the energies of the rows."""
+    held = [p for p in energy.parameters() if p.requires_grad] if isinstance(energy, nn.Module) else []
+    if not held or len(point) < 2:
+        return False
+    with torch.enable_grad():
+        answer = energy(point)
+    if not answer.requires_grad:
+        return False  # said elsewhere
+    weights = torch.linspace(-1, 1, len(point), device=answer.device, dtype=answer.dtype)
+    found = torch.autograd.grad(answer @ weights, held, retain_graph=True, allow_unused=True)
+    return all(gradient is None or not bool(gradient.any()) for gradient in found)
 
 
 def _last_derivative(energy: Energy, gradient: Tensor, x: Tensor) -> None:

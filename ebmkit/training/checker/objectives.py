@@ -39,6 +39,7 @@ def _asked(label: str, name: str, objective: Objective, parts: Parts, phases: Ph
     """Returns the losses; raises PluginError where more was done than to compute them."""
     shown, held, rows = kept(_shown(phases)), kept(_parameters(parts)), kept(_rows(parts))
     before = [modes(module) for module in parts.owners().values()]
+    graded = _with_gradient(parts)
     with own_stream_only(label, ADVICE), torch.autocast(parts.device.type, torch.bfloat16, enabled=parts.autocast):
         losses: object = objective.losses(parts.energy, phases.seen_by(name))
     if changed(shown, _shown(phases)):
@@ -51,11 +52,18 @@ def _asked(label: str, name: str, objective: Objective, parts: Parts, phases: Ph
         raise PluginError(
             f"{label} changed the mode of a module, or which parameters require a gradient. Leave both as they were."
         )
+    if _with_gradient(parts) != graded:
+        raise PluginError(f"{label} called backward itself, so that its gradient counts twice. Return the loss alone.")
     if changed(rows, _rows(parts)):
         raise PluginError(f"{label} changed rows of the buffer. It scores chains: samplers move them.")
     if not isinstance(losses, Mapping):
         raise PluginError(f'{label} returned {type(losses).__name__}. It returns named losses, {{"loss": …}}.')
     return losses
+
+
+def _with_gradient(parts: Parts) -> int:
+    """Returns how many parameters hold a gradient."""
+    return sum(p.grad is not None for module in parts.owners().values() for p in module.parameters())
 
 
 def _check_loss(label: str, key: str, loss: object, phases: Phases) -> None:
@@ -70,8 +78,8 @@ def _check_loss(label: str, key: str, loss: object, phases: Phases) -> None:
     if not bool(torch.isfinite(loss)):
         if _energies_are_finite(phases):
             raise PluginError(
-                f"{label} returned loss '{key}' = {float(loss):g}, though the energies of both phases are finite. Look "
-                "for a logarithm, a root or a quotient in it."
+                f"{label} returned loss '{key}' = {float(loss.detach()):g}, though the energies of both phases are "
+                "finite. Look for a logarithm, a root or a quotient in it."
             )
         return
     if not loss.requires_grad and bool(loss != 0):  # a loss that is off for now is a constant 0

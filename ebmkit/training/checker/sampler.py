@@ -73,13 +73,19 @@ def check_sampler(label: str, sampler: Sampler, of: Transition, data: DataSpec |
 
 
 def _made(label: str, sampler: Sampler, of: Transition, tail: Tail | None) -> Step:
-    made: object = sampler.step(of.view, sampler.init(of.start, of.rng(), of.tuning), tail=tail)
+    rng = of.rng()
+    made: object = sampler.step(of.view, sampler.init(of.start, rng, of.tuning), tail=tail)
     if not isinstance(made, tuple) or len(made) != 2:
         raise PluginError(f"{label}: step returned {type(made).__name__}. It returns (SamplerState, SamplerInfo).")
     state, info = made
     if not isinstance(state, SamplerState) or not isinstance(info, SamplerInfo):
         found = f"({type(state).__name__}, {type(info).__name__})"
         raise PluginError(f"{label}: step returned {found}. It returns (SamplerState, SamplerInfo).")
+    if state.rng is not rng and not torch.equal(state.rng.get_state(), rng.get_state()):
+        raise PluginError(
+            f"{label} returned another stream than it was handed: its next transition would draw other numbers, or the "
+            "same ones again. Return rng=state.rng."
+        )
     return state, info
 
 
@@ -97,6 +103,12 @@ def _check_end(label: str, sampler: Sampler, of: Transition, step: Step, data: D
                 f"{label} moved '{name}', which its traits do not name. Leave it, or declare moves with '{name}' in it."
             )
     _check_rate(label, info.accept_rate, len(point))
+    for name, tuned in _leaves(state.tuning):
+        if not isinstance(tuned, Tensor):
+            raise PluginError(
+                f"{label} returned '{name}' of its tuning as {type(tuned).__name__}. Tuning holds tensors, which a "
+                "checkpoint can save: torch.tensor(…)."
+            )
 
 
 def _bounds(sampler: Sampler) -> tuple[float, float] | None:
@@ -147,11 +159,15 @@ def _watched(of: Transition) -> dict[str, dict[str, Tensor]]:
     return {"its start": kept(of_point(of.start)), "its tuning": kept(_flat(of.tuning)), "the energy": weights}
 
 
-def _flat(tuning: Tuning, above: str = "") -> dict[str, Tensor]:
-    flat: dict[str, Tensor] = {}
+def _leaves(tuning: Tuning, above: str = "") -> list[tuple[str, object]]:
+    found: list[tuple[str, object]] = []
     for key, value in tuning.items():
-        flat.update(_flat(value, f"{above}{key}.") if hasattr(value, "items") else {f"{above}{key}": _tensor(value)})
-    return flat
+        found += _leaves(value, f"{above}{key}.") if hasattr(value, "items") else [(f"{above}{key}", value)]
+    return found
+
+
+def _flat(tuning: Tuning) -> dict[str, Tensor]:
+    return {name: _tensor(value) for name, value in _leaves(tuning)}
 
 
 def _tensor(value: Any) -> Tensor:

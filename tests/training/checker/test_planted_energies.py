@@ -71,6 +71,18 @@ ENERGIES: dict[str, tuple[Make, str]] = {
         energies(lambda net, p: net.plain(p) - net.plain(p).mean().detach()),
         "depends on the other rows",
     ),
+    "less that of the first row": (
+        energies(lambda net, p: net.plain(p) - net.plain(p)[0]),
+        "depends on the other rows",
+    ),
+    "less that of the first row, without its gradient": (
+        energies(lambda net, p: net.plain(p) - net.plain(p)[0].detach()),
+        "depends on the other rows",
+    ),
+    "a sign": (
+        energies(lambda net, p: net.plain(p).sign()),
+        "a gradient of exactly 0, in x and in each of its parameters",
+    ),
     "a softmax over rows": (energies(lambda net, p: net.plain(p).softmax(dim=0)), "depends on the other rows"),
     "noise": (energies(lambda net, p: net.plain(p) + torch.randn(len(p))), "two answers at the same point"),
     "numpy's stream": (
@@ -136,3 +148,12 @@ def test_every_message_is_one_line_of_three_parts(tmp_path: Path) -> None:
     with pytest.raises(EbmkitError) as raised:
         trained(tmp_path, "energy", ENERGIES["a column"][0])
     assert re.fullmatch(r"Energy 'planted' .+\. .+\.", str(raised.value)) and "\n" not in str(raised.value)
+
+
+def test_a_head_that_begins_at_zero_is_no_mistake(tmp_path: Path) -> None:
+    def make(context: BuildContext) -> Net:
+        net = Net(context)
+        nn.init.zeros_(net.outer.weight)
+        return net
+
+    trained(tmp_path, "energy", make)

@@ -45,6 +45,10 @@ OBJECTIVES: dict[str, tuple[Make, str]] = {
     "a parameter written": (acting(lambda j, e, p: next(e.parameters()).data.mul_(2)), "changed parameters .'energy"),
     "a changed mode": (acting(lambda j, e, p: e.eval()), "changed the mode of a module"),
     "frozen weights": (acting(lambda j, e, p: e.requires_grad_(False)), "which parameters require a gradient"),
+    "a backward pass of its own": (
+        acting(lambda j, e, p: gap(p).backward(retain_graph=True)),
+        "called backward itself.*Return the loss alone",
+    ),
     "the global stream": (acting(lambda j, e, p: torch.rand(1)), "torch's global random stream.*phases.rng"),
     "an unregistered network": (
         judged(lambda j, e, p: {"fit": ALONE(p.batch.x).square().mean()}),

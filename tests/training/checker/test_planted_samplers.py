@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from ebmkit import EbmkitError, Point
+from ebmkit import EbmkitError, Point, SamplerInfo
 from tests.training.checker.doubles import TRAITS, Mover, Table, Walled
 from tests.training.checker.planted import MADE, Make, also, shelf, trained
 
@@ -24,6 +25,12 @@ def moved(act: Callable[..., object]) -> Make:
 
 def drifting(sampler: Any, view: Any, state: Any) -> Point:
     return state.point.replace(x=state.point.x + 0.01 * sampler.calls)
+
+
+def ended(sampler: Any, view: Any, state: Any, **changes: Any) -> Any:
+    point = sampler.plain(view, state)
+    info = SamplerInfo(start=state.point, accept_rate=torch.ones(len(point)), n_moves=1, n_gradients=1)
+    return replace(state, point=point, **changes), info
 
 
 OWN = torch.Generator().manual_seed(0)
@@ -65,6 +72,14 @@ SAMPLERS: dict[str, tuple[Make, str]] = {
     ),
     "a rate above 1": (lambda c: Mover(rate=lambda n: torch.full((n,), 1.5)), r"accept_rate lies outside of \[0, 1\]"),
     "one rate for all": (lambda c: Mover(rate=lambda n: torch.ones(())), r"accept_rate has shape \(\) for 8"),
+    "another stream in its state": (
+        lambda c: Mover(lambda s, v, state: ended(s, v, state, rng=torch.Generator().manual_seed(0))),
+        "another stream than it was handed.*rng=state.rng",
+    ),
+    "a number in its tuning": (
+        lambda c: Mover(lambda s, v, state: ended(s, v, state, tuning={"step_size": 0.1})),
+        "'step_size' of its tuning as float.*tensors",
+    ),
     "a state alone": (lambda c: Mover(lambda s, v, state: state), "returned SamplerState.*SamplerInfo"),
 }
 
