@@ -109,7 +109,7 @@ class Pull(nn.Module):
 def test_an_objective_of_ones_own_trains_its_parameters_too() -> None:
     pull = Pull()
     model = fitted(network(), normal(), objective=[pull, ebmkit.objectives.EnergyL2(alpha=0.1)])
-    assert set(model.objectives) == {"pull", "energy-l2"} and float(pull.weight) != 1.0
+    assert set(model.objectives) == {"pull", "energy-l2"} and pull.weight.item() != 1.0
     assert any("loss.pull.gap" in values for values in model.history)
 
 
@@ -324,3 +324,10 @@ def test_a_step_says_what_is_wrong_with_its_batch_after_the_checked_steps_too() 
         ebmkit.train_step(parts, torch.zeros(16, 3), 5)
     with pytest.raises(ebmkit.DivergenceError, match="16 of 16 rows of the data are NaN"):
         ebmkit.train_step(parts, torch.full((16, 2), float("nan")), 5)
+
+
+def test_a_loop_that_does_not_count_its_steps_is_told() -> None:
+    parts = ebmkit.parts(network(), normal(32), **KNOWN)
+    ebmkit.train_step(parts, normal(16), 1)
+    with pytest.warns(UserWarning, match=r"step 1 twice in a row.*enumerate\(loader, 1\)"):
+        ebmkit.train_step(parts, normal(16), 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
@@ -56,6 +57,7 @@ class Checker:
     ) -> None:
         self.left, self.fresh = steps, True
         self.data, self.labels, self.inside = data, labels or Labels(), tuple(inside)
+        self.last = 0
 
     def __call__(self, parts: Parts, batch: Batch, step: int, tuning: Tuning) -> None:
         """Looks at all parts as a training step is about to use them.
@@ -64,6 +66,7 @@ class Checker:
             DataError: the batch is not what the data set declared.
             PluginError, CapabilityError: another part breaks a promise.
         """
+        self._count(step)
         if self.left <= 0:
             return
         check_batch(self.labels.dataset, batch, self.data, parts.device)
@@ -79,6 +82,16 @@ class Checker:
         finally:
             streams.restore()
             self.inside = self.inside if self.left else ()
+
+    def _count(self, step: int) -> None:
+        """Warns once where a loop makes one step twice: its chains would draw the same numbers again and again."""
+        if step == self.last:
+            warnings.warn(
+                f"train_step was asked for step {step} twice in a row, so that the chains draw the same random numbers "
+                "again. Count the steps: for step, batch in enumerate(loader, 1).",
+                stacklevel=4,
+            )
+        self.last = step
 
 
 class _Rehearsal:
