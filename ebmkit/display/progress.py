@@ -73,4 +73,4 @@ def duration(seconds: float) -> str:
 def items_of(progress: Progress, rate: float, left: float, values: Mapping[str, float]) -> tuple[str, ...]:
     """Returns what a line says of a step: how far, how fast, how long still, and the values."""
     ending = f"{duration(left)} left" if progress.step < progress.steps else f"in {duration(progress.seconds)}"
-    return (f"step {progress.step}/{progress.steps}", f"{rate:,.0f} images/s", ending, *statistics(values))
+    return (f"step {progress.step}/{progress.steps}", f"{rate:,.0f} data/s", ending, *statistics(values))

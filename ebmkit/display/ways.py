@@ -35,7 +35,7 @@ class LiveDisplay:
             self._stage.above(self._heading)
         self._drawn = progress.seconds
         ending = f"{duration(left)} left" if progress.step < progress.steps else f"in {duration(progress.seconds)}"
-        items = (f"{rate:,.0f} images/s", *statistics(self._values))
+        items = (f"{rate:,.0f} data/s", *statistics(self._values))
         self._stage.show(Gauge(done=progress.step, total=progress.steps, left=ending, items=items))
 
 
@@ -52,7 +52,7 @@ class PlainLines:
             say(self._heading)
             self._heading = ""
         if progress.values:
-            head = (f"step {progress.step}/{progress.steps}", f"{rate:,.0f} images/s", f"{duration(left)} left")
+            head = (f"step {progress.step}/{progress.steps}", f"{rate:,.0f} data/s", f"{duration(left)} left")
             say("  ".join((*head, *statistics(progress.values))))
 
 

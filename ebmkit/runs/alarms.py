@@ -14,7 +14,7 @@ from torch import Tensor
 from ebmkit.assembly.assemble import Assembly
 from ebmkit.errors import DivergenceError, RunError
 from ebmkit.point import Batch
-from ebmkit.runs.logbook import keep_until
+from ebmkit.runs.logbook import keep_until, read_lines
 from ebmkit.training.alarms.alarms import Alarms, Finding
 from ebmkit.training.alarms.signals import fingerprint, proposes, read, scalar_signals, step_signals
 from ebmkit.training.alarms.table import EVERY
@@ -55,6 +55,7 @@ class RunAlarms:
     def look(self, report: StepReport) -> None:
         """Looks at a step, if it is time; raises DivergenceError where the run has gone wrong beyond doubt."""
         if self.last is None and self.path is not None:
+            self._tell_of_stop(self.path)
             keep_until(self.path, report.step - 1)  # what a run that went on from here before has found later
         self.last = report.step, report.losses, report.metrics
         if not self.on or (report.step % EVERY and report.step > 1):
@@ -68,6 +69,15 @@ class RunAlarms:
         if found:
             also = ", ".join(finding.alarm.name for finding in found[1:])
             self.note(f"Warning: {found[0].text}{f' Also: {also}.' if also else ''}")
+
+    def _tell_of_stop(self, path: Path) -> None:
+        """Says of a run that goes on that an alarm had stopped it, and that this changes none of its settings."""
+        stops = [entry for entry in read_lines(path) if entry.get("kind") == "stop"]
+        if stops:
+            self.note(
+                f"The alarm {stops[-1].get('alarm')} stopped this run at step {stops[-1]['step']}. It goes on with the "
+                "settings that it had: what the alarm advised to change wants a new run, with another --out."
+            )
 
     @contextmanager
     def explaining(self, step: int, batch: Batch) -> Iterator[None]:

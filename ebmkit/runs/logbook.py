@@ -48,7 +48,12 @@ class Logbook:
 
 def read_metrics(directory: Path) -> list[dict[str, Any]]:
     """Returns the logged steps of a run; a line that is none is left out."""
-    return [entry for _, entry in _logged(directory / "metrics.jsonl")]
+    return read_lines(directory / "metrics.jsonl")
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Returns what a file of one object a line says of each step; a line that is none is left out."""
+    return [entry for _, entry in _logged(path)]
 
 
 def keep_until(path: Path, step: int) -> None:

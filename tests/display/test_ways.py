@@ -39,7 +39,7 @@ def test_plain_lines_are_of_logged_steps(capsys) -> None:
     watch(at(2, 2.0))
     heading, line = capsys.readouterr().out.splitlines()
     assert heading == "Run: x"
-    assert line == "step 1/100  8 images/s  1:39 left  E⁺−E⁻ 0.125  moved 2  accepted 0.57  cd.gap 1"
+    assert line == "step 1/100  8 data/s  1:39 left  E⁺−E⁻ 0.125  moved 2  accepted 0.57  cd.gap 1"
 
 
 @pytest.mark.parametrize("width", [40, 60, 140])
@@ -48,7 +48,7 @@ def test_the_display_fits_the_terminal(width: int, colour: bool) -> None:
     file = StringIO()
     console = Console(file=file, width=width, force_terminal=True, no_color=not colour, color_system="standard")
     many = {f"loss.part-{i}.loss": 1e-9 for i in range(6)}
-    gauge = Gauge(done=123456, total=1000000, left="12:34:56 left", items=("1,234 images/s", *many))
+    gauge = Gauge(done=123456, total=1000000, left="12:34:56 left", items=("1,234 data/s", *many))
     lines = console.render_lines(gauge)
     assert all(sum(segment.cell_length for segment in line) <= width for line in lines)
     with Live(console=console, auto_refresh=False) as live:

@@ -121,3 +121,19 @@ def test_the_command_ends_with_status_1_and_the_diagnosis(tmp_path: Path, capsys
     said = capsys.readouterr().err
     assert "The energies have left their scale" in said and "Lower the learning rate" in said
     assert int(said.split("Error: Step ")[1].split(":")[0]) <= 200
+
+
+def test_a_run_that_an_alarm_stopped_says_so_when_it_goes_on(tmp_path: Path) -> None:
+    told: list[str] = []
+    asked = {
+        "run": {"steps": 200, "checked_steps": 0},
+        "data": {"use": "toy"},
+        "optim": {"energy": {"lr": 1.0}},
+        "checkpoint": {"every": 10},
+        "log": {"tensorboard": False},
+    }
+    with pytest.raises(ebmkit.DivergenceError):
+        ebmkit.run(asked, tmp_path / "run")
+    with pytest.raises(ebmkit.DivergenceError):
+        ebmkit.resume(tmp_path / "run", note=told.append)
+    assert "stopped this run at step" in told[0] and "wants a new run" in told[0]

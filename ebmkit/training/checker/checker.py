@@ -57,7 +57,7 @@ class Checker:
     ) -> None:
         self.left, self.fresh = steps, True
         self.data, self.labels, self.inside = data, labels or Labels(), tuple(inside)
-        self.last = 0
+        self.last = -1
 
     def __call__(self, parts: Parts, batch: Batch, step: int, tuning: Tuning) -> None:
         """Looks at all parts as a training step is about to use them.
