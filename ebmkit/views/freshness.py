@@ -8,7 +8,7 @@ from weakref import ref
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor
 
-from ebmkit.views.frozen import holders
+from ebmkit.views.frozen import holders, parametrised
 
 
 class Mark(NamedTuple):
@@ -30,13 +30,15 @@ class Freshness:
     A write in place counts up a parameter's version. Fused optimisers and writes through `.data` do not; but they use a
     gradient, and that is another one than before. So weights count as changed where a version, or a gradient, is; and
     where they lie in other memory (`module.to`, `vector_to_parameters`), or the module holds another tensor. Buffers
-    count as weights do: running means are part of an energy.
+    count as weights do, as running means are part of an energy; but not those of parametrisations: every pass of
+    spectral norm moves its vectors on, and the chains of a step see one energy.
     A write into memory through `.data` or numpy that no backward pass came before goes unseen, and so does a plain
     attribute: refresh the view after it.
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self._places = tuple(holders(module))
+        iterated = {id(part._buffers) for _, _, computed in parametrised(module) for part in computed.modules()}
+        self._places = tuple(place for place in holders(module) if id(place[0]) not in iterated)
         self.mark()
 
     def mark(self) -> None:

@@ -123,3 +123,12 @@ def test_another_tensor_in_the_place_of_a_weight_is_refused() -> None:
     module.weight = nn.Parameter(torch.ones(1, 2))
     with pytest.raises(ebmkit.CapabilityError, match="make a new view"):
         seen.energy(point)
+
+
+def test_vectors_of_spectral_norm_are_no_weights() -> None:
+    module = nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(2, 4)), nn.Linear(4, 1))
+    freshness = Freshness(module)
+    module(torch.ones(3, 2))
+    assert not freshness.is_stale()
+    module(torch.ones(3, 2)).sum().backward()
+    assert freshness.is_stale()
