@@ -104,7 +104,7 @@ def _invoke(arguments: list[str]) -> None:
         remark(missing.lstrip())
     try:
         status = typer.main.get_command(app)(args=arguments, prog_name="ebmkit", standalone_mode=False)
-    except Exception as error:
+    except Exception as error:  # a usage error of click, or of the copy of click that newer typers carry
         if not hasattr(error, "format_message"):
             raise
         raise SystemExit(_explain_usage(error)) from error
