@@ -1,0 +1,1 @@
+"""Metrics: what samples and energies of a trained model are worth."""
