@@ -44,9 +44,7 @@ class Figure:
     error: float
 
 
-def separation(
-    inside: Tensor, outside: Tensor, rng: Generator, *, resamples: int = 200
-) -> Mapping[str, Figure]:
+def separation(inside: Tensor, outside: Tensor, rng: Generator, *, resamples: int = 200) -> Mapping[str, Figure]:
     """Returns AUROC, AUPR and FPR95 of values, higher out of distribution, with bootstrap standard errors.
 
     AUROC and AUPR are those of torchmetrics, whatever the scale of the values: it is asked of their ranks, for it would
@@ -87,7 +85,7 @@ def dense_ranks(values: Tensor) -> tuple[Tensor, int]:
 
 
 def area_under_roc(inside: Tensor, outside: Tensor) -> Tensor:
-    """Returns P(outside > inside) + ½ P(equal) [R] of counts by rank [R, K], ascending: Mann and Whitney's U, scaled."""
+    """Returns P(outside > inside) + ½ P(equal) [R] of counts by rank [R, K], ascending: Mann–Whitney's U."""
     below = inside.cumsum(dim=1) - inside
     wins = (outside * (below + inside / 2)).sum(dim=1)
     return wins / (inside.sum(dim=1) * outside.sum(dim=1))

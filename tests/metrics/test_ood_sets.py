@@ -17,7 +17,9 @@ def rng(seed: int = 0) -> Generator:
     return Generator().manual_seed(seed)
 
 
-def spec(shape: tuple[int, ...], value_range: tuple[float, float] | None = (0.0, 1.0), values: str = "real") -> DataSpec:
+def spec(
+    shape: tuple[int, ...], value_range: tuple[float, float] | None = (0.0, 1.0), values: str = "real"
+) -> DataSpec:
     return DataSpec(event_shape=shape, value_range=value_range, n_classes=0, class_names=(), n_data=9, x_values=values)  # type: ignore[arg-type]
 
 
