@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from ebmkit.errors import PluginError as PluginError
     from ebmkit.errors import RecipeError as RecipeError
     from ebmkit.errors import RunError as RunError
+    from ebmkit.metrics.detector import Detector as Detector
+    from ebmkit.metrics.detector import detector as detector
+    from ebmkit.metrics.detector import ood_scores as ood_scores
     from ebmkit.ops.gradients import score as score
     from ebmkit.plugins.component import Component as Component
     from ebmkit.plugins.component import Include as Include
@@ -96,6 +99,7 @@ _HOME = {
     "sampling.model": "Model",
     "energies.compose": "mixture product",
     "energies.wrap": "energy",
+    "metrics.detector": "Detector detector ood_scores",
     "ops.gradients": "score",
     "errors": "CapabilityError CheckpointError DataError DivergenceError EbmkitError PluginError RecipeError RunError",
     "plugins.component": "Component Include Need NoConfig Selection",
