@@ -1,1 +1,1 @@
-"""Metrics: what samples and energies of a trained model are worth."""
+"""Metrics: ways to judge a model, each with a definition, a source and an error."""

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ebmkit.display.doing import doing
 from ebmkit.errors import DataError, RecipeError
+from ebmkit.evaluation.clean_energy import CleanEnergy, checked_rows
 from ebmkit.evaluation.other_data import other_data
-from ebmkit.metrics.clean_energy import CleanEnergy, checked_rows
 from ebmkit.metrics.held_out import HeldOut, held_out
 from ebmkit.metrics.ood_scores import LATENT_BETA, Asked, OodScore, score_named, score_values
 from ebmkit.rng import stream

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ebmkit.data.spec import DataSpec
 from ebmkit.errors import CapabilityError, DivergenceError, RecipeError, did_you_mean
-from ebmkit.metrics.clean_energy import CleanEnergy, choices, in_passes
+from ebmkit.evaluation.clean_energy import CleanEnergy, choices, in_passes
 from ebmkit.protocols.coordinate import Coordinate
-from ebmkit.protocols.energy import abilities_of, evaluate, levels_of
+from ebmkit.protocols.energy import abilities_of, levels_of, values_of
 from ebmkit.protocols.guided import Encodes
 from ebmkit.sampling.model import Model
 
@@ -132,7 +132,7 @@ def _latent_joint(asked: Asked, x: Tensor) -> Tensor:
     encoder = encoder_of(asked.model)
     assert encoder is not None
     (point,) = asked.energy.points(x)
-    values = evaluate(asked.energy.energy, point, "energy", "latent")
+    values = values_of(asked.energy.energy, point, "energy", "latent")
     cosine = (values["latent"].double() * encoder.encode(x).double()).sum(dim=1)
     return values["energy"].double() - asked.beta * cosine
 
@@ -148,7 +148,7 @@ def _levels(asked: Asked, x: Tensor) -> tuple[Tensor, Tensor]:
     assert level is not None
     (point,) = asked.energy.points(x)
     name = levels_of(level.name)
-    scaled = evaluate(asked.energy.energy, point.without(level.name), name)[name].double() / asked.model.temperature
+    scaled = values_of(asked.energy.energy, point.without(level.name), name)[name].double() / asked.model.temperature
     return scaled.gather(1, point.aux[level.name][:, None])[:, 0], torch.logsumexp(-scaled, dim=1)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from ebmkit.errors import CapabilityError, DataError, DivergenceError, RecipeError
-from ebmkit.metrics.clean_energy import CleanEnergy, checked_rows, in_passes
+from ebmkit.evaluation.clean_energy import CleanEnergy, checked_rows, in_passes
 from ebmkit.metrics.ood_scores import SCORES, Asked, score_named, score_values, scores_for
 from tests.metrics.ood_models import TEMPERATURE, guided, labelled, levelled, model, spec
 
