@@ -87,15 +87,14 @@ def scores_for(model: Model, names: Sequence[str] = ()) -> tuple[tuple[OodScore,
     """
     if names:
         return tuple(score_named(model, name) for name in dict.fromkeys(names)), ()
-    found, notes = [], []
+    found, lacking = list[OodScore](), dict[str, list[str]]()
     for score in SCORES.values():
-        if reason := score.lacks(model):
-            notes.append(f"{score.name} is left out: {reason}.")
-        elif same := score.same_order_as(model):
-            notes.append(f"{score.name} orders data as {same} does, so its figures are those of {same}.")
+        same = score.same_order_as(model)
+        if reason := score.lacks(model) or (f"its figures are those of {same}, which orders data alike" * bool(same)):
+            lacking.setdefault(reason, []).append(score.name)
         else:
             found.append(score)
-    return tuple(found), tuple(notes)
+    return tuple(found), tuple(f"Left out: {', '.join(those)} ({reason})." for reason, those in lacking.items())
 
 
 def score_named(model: Model, name: str) -> OodScore:
