@@ -10,7 +10,7 @@ Figures = Mapping[tuple[str, str], Mapping[str, Figure]]
 """(set, score) → figures."""
 
 CHANCE = 0.5
-SIGMAS = 2.0
+SIGMAS = 3.0
 """Standard errors by which an area must differ from chance, or from another, to be said to."""
 USABLE = 0.9
 """Area from which a value is said to tell a set apart, and not merely to lean."""

@@ -90,7 +90,7 @@ def scores_for(model: Model, names: Sequence[str] = ()) -> tuple[tuple[OodScore,
     found, lacking = list[OodScore](), dict[str, list[str]]()
     for score in SCORES.values():
         same = score.same_order_as(model)
-        if reason := score.lacks(model) or (f"its figures are those of {same}, which orders data alike" * bool(same)):
+        if reason := score.lacks(model) or (f"the same figures as {same}, which orders data alike" * bool(same)):
             lacking.setdefault(reason, []).append(score.name)
         else:
             found.append(score)

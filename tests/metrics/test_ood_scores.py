@@ -75,10 +75,10 @@ def test_each_model_has_its_own_and_the_others_are_told() -> None:
     assert names(levelled()) == ["level-0", "level-marginal", "level-ratio", "gradient-norm", "typicality"]
     assert scores_for(model())[1] == (
         "Left out: level-0, level-marginal, level-ratio (the run has no noise level all of whose energies it gives).",
-        "Left out: energy/T (its figures are those of energy, which orders data alike).",
+        "Left out: energy/T (the same figures as energy, which orders data alike).",
         "Left out: latent-joint (it needs an energy with a latent, and an objective that encodes).",
     )
-    assert "Left out: energy, energy/T (its figures are those of level-0" in scores_for(levelled())[1][0]
+    assert "Left out: energy, energy/T (the same figures as level-0" in scores_for(levelled())[1][0]
 
 
 def test_discrete_x_has_no_gradient() -> None:
