@@ -47,7 +47,7 @@ def score(
         write_table(out, scored)
     for line in summary(out, found, scored):
         say(line)
-    for note in (*(f"{data}: {note}." for note in scored.notes), *(f"Calibration: {note}." for note in found.notes)):
+    for note in (*scored.notes, *(f"Calibration: {note}." for note in found.notes)):
         remark(note)
 
 

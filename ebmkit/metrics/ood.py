@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from torch import Tensor
 
@@ -11,8 +12,9 @@ from ebmkit.evaluation.clean_energy import CleanEnergy, checked_rows
 from ebmkit.evaluation.other_data import set_names
 from ebmkit.metrics.declarations.detection import OodConfig
 from ebmkit.metrics.detector import split_for_median
+from ebmkit.metrics.ood_formulas import Asked
 from ebmkit.metrics.ood_notes import verdicts
-from ebmkit.metrics.ood_scores import Asked, OodScore, score_values, scores_for
+from ebmkit.metrics.ood_scores import OodScore, Reference, scores_for, values_with
 from ebmkit.metrics.ood_sets import BUILT_IN, built_in, usual_sets
 from ebmkit.metrics.separation import CONVENTION, FEWEST, FIGURES, Figure, separation
 from ebmkit.plugins.context import BuildContext
@@ -48,7 +50,10 @@ class Ood:
             raise DataError(f"{FEWEST} held-out data or more are needed beside those of a median, found {len(held)}.")
         sets = dict(self._sets(subject, held))
         asked = Asked(model=model, energy=CleanEnergy(model), beta=self.config.beta)
-        values = {score.name: _values(asked, score, {INSIDE: held, **sets}, own) for score in scores}
+        values = {}
+        for score in scores:
+            valued = values_with(asked, score, partial(_reference, subject, own))
+            values[score.name] = {name: valued(x) for name, x in {INSIDE: held, **sets}.items()}
         figures = dict(self._figures(values, subject.seed))
         n = {name: len(held) + len(x) for name, x in sets.items()}
         return Measured(
@@ -103,13 +108,12 @@ def build_ood(config: OodConfig, context: BuildContext) -> Ood:
     return Ood(config)
 
 
-def _values(asked: Asked, score: OodScore, sets: Mapping[str, Tensor], own: Tensor) -> dict[str, Tensor]:
-    """Returns the values of each set [N]; those of a centred score as distances from their median over `own`."""
-    values = {name: score_values(asked, score, x) for name, x in sets.items()}
-    if not score.centred:
-        return values
-    median = score_values(asked, score, own).median()
-    return {name: (found - median).abs() for name, found in values.items()}
+def _reference(subject: Subject, own: Tensor, kind: Reference) -> Tensor:
+    """Returns the data that a value is a distance from: held-out ones that are not scored, or training data."""
+    if kind == "held-out":
+        return own
+    shape: tuple[int, ...] = subject.model.data.event_shape
+    return checked_rows(subject.data("train").x, shape)
 
 
 def _near(values: Mapping[str, Tensor]) -> dict[str, Tensor]:

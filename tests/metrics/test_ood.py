@@ -19,7 +19,7 @@ from ebmkit.plugins.loading import load_build
 from ebmkit.point import Batch
 from ebmkit.protocols.metric import Measured
 from ebmkit.rng import stream
-from tests.metrics.ood_models import guided, levelled, model, spec
+from tests.metrics.ood_models import featured, guided, levelled, model, spec
 
 WIDE = 1.5
 
@@ -41,6 +41,9 @@ class Known:
         shape = self.model.data.event_shape
         x = torch.randn(self.n_data, *shape, generator=self.rng("data"))
         return Batch(x=x.sigmoid() if self.model.data.value_range else x)
+
+    def data(self, split: str, n: int | None = None) -> Batch:
+        return Batch(x=torch.randn(500, 2, generator=self.rng(split)))
 
     def other(self, text: str, n: int | None = None) -> Batch:
         sd = float(text.partition(":")[2] or 1)
@@ -105,6 +108,7 @@ def test_every_value_of_the_model_is_shown_and_what_it_lacks_is_told() -> None:
         return list(dict.fromkeys(key.split(", ")[1].split(":")[0] for key in keys))
 
     assert scores(guided()) == ["energy", "latent-joint", "gradient-norm", "typicality"]
+    assert scores(featured()) == ["energy", "gradient-norm", "typicality", "feature-distance"]
     assert scores(levelled()) == ["level-0", "level-marginal", "level-ratio", "gradient-norm", "typicality"]
     assert any("latent-joint (it needs" in note for note in measured(Known(n_data=100)).notes)
 

@@ -21,7 +21,7 @@ class OodConfig:
             random grey or colour each), "patch-shuffled" (held-out images, their 4×4 patches in a random order),
             "permuted-coordinates" (held-out data, each entry from a datum of its own). None named: those that suit x.
         scores: "energy", "energy/T", "latent-joint", "level-0", "level-marginal", "level-ratio", "gradient-norm",
-            "typicality"; none named: all that the run has, of two that order data alike one.
+            "typicality", "feature-distance"; none named: all that the run has, of two that order data alike one.
         beta: of the joint energy E(x) − β·cos(h(x), g(f(x))), nats; .1 is that of the published test, training has .01.
         resamples: of the bootstrap of the errors.
     """
@@ -51,7 +51,9 @@ COMPONENTS: tuple[Component, ...] = (
             "out-of-distribution inputs to deep generative models using typicality. arXiv:1906.02994; "
             "Will Grathwohl, Kuan-Chieh Wang, Jörn-Henrik Jacobsen, David Duvenaud, Mohammad Norouzi, Kevin Swersky "
             "(2020). Your classifier is secretly an energy based model and you should treat it like one. ICLR. "
-            "arXiv:1912.03263"
+            "arXiv:1912.03263; "
+            "Kimin Lee, Kibok Lee, Honglak Lee, Jinwoo Shin (2018). A simple unified framework for detecting "
+            "out-of-distribution samples and adversarial attacks. NeurIPS. arXiv:1807.03888"
         ),
     ),
 )
