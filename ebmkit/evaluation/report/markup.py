@@ -30,7 +30,7 @@ def text(value: str) -> Markup:
     return value if isinstance(value, Markup) else Markup(escape(CONTROL.sub("\ufffd", value), quote=True))
 
 
-def tag(name: str, *children: Content, **attributes: object) -> Markup:
+def tag(name: str, /, *children: Content, **attributes: object) -> Markup:
     """Returns an element.
 
     Args:
