@@ -14,6 +14,7 @@ FLAGS = {
     "--plain-transitions "
     "--seed --device --plugin",
     "score": "directory --data --out --fpr --score -n --seed --device --plugin",
+    "report": "runs --out -n --sampling --device --plugin",
     "list": "kind",
     "show": "name",
     "recipes": "",
