@@ -62,7 +62,7 @@ class Request:
 
 
 def sample(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A run directory.")],
+    directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, or pretrained:NAME.")],
     out: Annotated[
         Path, _option("FILE", ".png picture, .npz arrays or .gif of the transitions; overwritten.", "--out")
     ],
