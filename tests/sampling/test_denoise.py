@@ -88,7 +88,7 @@ def test_tweedie_broadcasts_over_events() -> None:
 def test_what_no_noise_is_known_of_is_refused() -> None:
     with pytest.raises(CapabilityError, match="no noise level"):
         generate(run_of(Wide()), 2, transitions=1, denoise=True)
-    with pytest.raises(RecipeError, match="positive s.d."):
+    with pytest.raises(RecipeError, match="a positive s"):
         generate(run_of(Wide()), 2, transitions=1, denoise=-1.0)
     with pytest.raises(RecipeError, match="the noise says how noisy x is: write denoise=True"):
         generate(run_of(Diffused(), Noisy()), 2, transitions=1, denoise=0.2, given={"noise": "1"})
