@@ -21,7 +21,7 @@ from ebmkit.assembly.context import data_point
 from ebmkit.errors import CapabilityError, DataError, RecipeError
 from ebmkit.plugins.scale import Scale
 from ebmkit.point import Batch, Point
-from ebmkit.protocols.energy import Energy, abilities_of, evaluate
+from ebmkit.protocols.energy import Energy, abilities_of, values_of
 from ebmkit.protocols.guided import guidance_strength
 from ebmkit.sampling.model import Model
 from ebmkit.sampling.variants import without_augmentation
@@ -62,7 +62,7 @@ class FreeEntries(nn.Module):
     def evaluate(self, point: Point, *abilities: str) -> Mapping[str, Tensor]:
         """Returns what the energy says of the whole points."""
         whole = merged(point.aux[PIXELS], point.x, self.free)
-        return evaluate(self.inner, point.without(PIXELS).replace(x=whole), *abilities)
+        return values_of(self.inner, point.without(PIXELS).replace(x=whole), *abilities)
 
     @property
     def guidance_strength(self) -> float | None:
