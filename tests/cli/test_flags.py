@@ -10,9 +10,8 @@ FLAGS = {
     "run": "--energy --sampler --objective --buffer --coordinate --wrapper --data --recipe --set --steps --device "
     "--seed --out --dry-run --plugin --resume-if-present",
     "resume": "directory --steps --plugin",
-    "sample": "directory --out -n --sampler --given --given-strength --with --op --weight --transitions --visits "
-    "--plain-transitions "
-    "--seed --device --plugin",
+    "sample": "directory --out -n --sampler --given --given-strength --images --with --op --weight --transitions "
+    "--visits --plain-transitions --denoise --seed --device --plugin",
     "list": "kind",
     "show": "name",
     "recipes": "",
