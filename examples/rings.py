@@ -20,7 +20,6 @@ from typing import Annotated, Any
 
 import torch
 from annotated_types import Gt
-from ebmkit_diffusion.stability import LongRun, long_run
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
@@ -28,6 +27,7 @@ import ebmkit
 from ebmkit import DataError, Part, Recipe, as_recipe
 from ebmkit.evaluation.plane import Window
 from ebmkit.evaluation.quadrature import Divergence, density, density_of_data, divergence
+from ebmkit.metrics.long_run import LongRun, long_run
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import parse_override
 from ebmkit.runs import checkpoint
@@ -147,7 +147,8 @@ def followed(run: ebmkit.Run, moves: int) -> LongRun:
     """Makes Langevin moves at level 0 from data, and follows energy and radius."""
     start = data_of(run).batch(torch.arange(N_CHAINS), torch.Generator().manual_seed(1)).x
     statistics = {"radius": lambda x: x.norm(dim=1), "square": lambda x: x.square().sum(dim=1)}
-    return long_run(run.model, start, moves=moves, records=40, statistics=statistics)
+    transitions = math.ceil(moves / run.recipe.part("sampler").settings["moves"])
+    return long_run(run.model, start, transitions=transitions, records=40, statistics=statistics)
 
 
 def draw(runs: Sequence[tuple[str, ebmkit.Run]], plane: Window, path: Path) -> None:
@@ -224,7 +225,7 @@ def tell(long: LongRun, run: ebmkit.Run) -> None:
         print(f"long run, {int(long.moves[-1]):,} moves: last quarter against {against}, standard errors: {told}")
     print("no drift" if long.stays else "the chains drift: some figure is beyond 4 standard errors")
     shares = " ".join(f"{share:.3f}" for share in ring_shares(long.final, run).tolist())
-    print(f"ring by ring at its end: {shares}; accepted {long.accept_rate:.2f} at step size {long.step_size:.3f}")
+    print(f"ring by ring at its end: {shares}; accepted {long.accept_rate or 1:.2f}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Measures of trained models, one a file: parts like any other."""
