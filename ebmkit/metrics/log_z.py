@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import torch
 from torch import Generator, Tensor
 
 from ebmkit.errors import DataError
-from ebmkit.metrics.annealed import (
-    Geometric,
-    Moves,
-    Path,
-    Reduced,
-    first_betas,
-    forward,
-    log_mean_exp,
-    moves_for,
-    pilot,
-    refined,
-    reverse,
-    settle,
-)
+from ebmkit.metrics.annealed import Moves, forward, log_mean_exp, moves_for, pilot, reverse, settle
 from ebmkit.metrics.bases import Base
+from ebmkit.metrics.paths import Geometric, Path, Reduced, first_betas, refined
 
 RESAMPLES = 400
-FEW_CHAINS = 5.0
-"""Chains below which an effective number of chains is told to be too few."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,7 +132,9 @@ def annealed_log_z(
     path = Geometric(base=base, energy=energy, betas=first_betas(n_temperatures))
     moves = moves_for(base, bounds=bounds, n_moves=n_moves, n_leapfrog=n_leapfrog, n=n_temperatures + 1)
     for _ in range(2):
-        path, moves = refined(path, *pilot(path, moves, ways.n_pilot, rng), n_temperatures)
+        moves, spread = pilot(path, moves, ways.n_pilot, rng)
+        path, step_sizes = refined(path, moves.step_sizes, spread, n_temperatures)
+        moves = replace(moves, step_sizes=step_sizes)
     return both_ways(path, moves, starts, ways, rng)
 
 
