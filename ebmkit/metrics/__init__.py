@@ -1,1 +1,1 @@
-"""Measures of trained models, one a file: parts like any other."""
+"""Metrics: ways to judge a model, each with a definition, a source and an error."""

@@ -38,17 +38,21 @@ def test_log_z_of_two_modes_is_within_its_error_and_the_error_is_small(d: int, n
     assert abs(found.value - law.log_z) < found.error < 0.8, f"{found.value - law.log_z}"
 
 
-def test_it_is_within_its_error_in_eleven_of_twelve_trials() -> None:
+def test_it_is_within_its_error_in_nine_of_ten_trials() -> None:
     """`docs/ais_measured.py` makes a hundred."""
-    law, found = TwoModes(d=2), [estimated(TwoModes(d=2), seed, 8) for seed in range(12)]
-    assert sum(abs(one.value - law.log_z) <= one.error for one in found) >= 11
+    law, found = TwoModes(d=2), [estimated(TwoModes(d=2), seed, 8) for seed in range(10)]
+    assert sum(abs(one.value - law.log_z) <= one.error for one in found) >= 9
 
 
-def test_on_too_short_a_path_forward_is_below_and_reverse_above() -> None:
-    law = TwoModes(d=64)
-    found = estimated(law, 0, 3)
-    assert found.lower + 2 * found.lower_error < law.log_z < found.upper - 2 * found.upper_error
-    assert abs(found.value - law.log_z) < found.error
+def test_with_few_chains_forward_is_below_and_reverse_above_on_the_average() -> None:
+    """Log weights N(∓s²/2, s²) are those of a path with log Z = 0 that has Gaussian work."""
+    rng, sd = rng_of(0), 2.0
+    trials = [
+        log_z(sd * torch.randn(8, generator=rng) - sd**2 / 2, sd * torch.randn(8, generator=rng) + sd**2 / 2, rng)
+        for _ in range(100)
+    ]
+    assert sum(one.lower for one in trials) / 100 < -0.2 and sum(one.upper for one in trials) / 100 > 0.2
+    assert sum(abs(one.value) <= one.error for one in trials) >= 95
 
 
 @pytest.mark.parametrize("d", [2, 16])
