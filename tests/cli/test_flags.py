@@ -13,6 +13,7 @@ FLAGS = {
     "sample": "directory --out -n --sampler --given --given-strength --with --op --weight --transitions --visits "
     "--plain-transitions "
     "--seed --device --plugin",
+    "score": "directory --data --out --fpr --score -n --seed --device --plugin",
     "list": "kind",
     "show": "name",
     "recipes": "",
