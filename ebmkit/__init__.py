@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from ebmkit.rng import stream as stream
     from ebmkit.runs.fit import fit as fit
     from ebmkit.runs.fit import parts as parts
+    from ebmkit.runs.report import report as report
     from ebmkit.runs.run import Run as Run
     from ebmkit.runs.run import load as load
     from ebmkit.runs.run import resume as resume
@@ -134,6 +135,7 @@ _HOME = {
     "recipes.recipe": "Part Recipe",
     "rng": "seeded stream",
     "runs.fit": "fit parts",
+    "runs.report": "report",
     "runs.run": "Run load resume run",
     "sampling.diagnostics": "ess_bulk ess_tail r_hat",
     "sampling.generate": "Generated generate",

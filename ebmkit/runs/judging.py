@@ -44,7 +44,7 @@ class Judging:
         if self.config.every:
             model = model_of(assembly)
             self.parts = metrics_of(model)
-            check_metrics(model, self.parts)
+            check_metrics(model, self.parts, assembly.dataset)
 
     def look(self, state: TrainingState) -> None:
         """Evaluates the run where that is due."""
