@@ -107,9 +107,10 @@ def test_every_value_of_the_model_is_shown_and_what_it_lacks_is_told() -> None:
         keys = measured(Known(of, n_data=100), resamples=5).estimates
         return list(dict.fromkeys(key.split(", ")[1].split(":")[0] for key in keys))
 
-    assert scores(guided()) == ["energy", "latent-joint", "gradient-norm", "typicality"]
-    assert scores(featured()) == ["energy", "gradient-norm", "typicality", "feature-distance"]
-    assert scores(levelled()) == ["level-0", "level-marginal", "level-ratio", "gradient-norm", "typicality"]
+    usual = ["gradient-norm", "typicality"]
+    assert scores(guided()) == ["energy", "latent-joint", *usual, "input-distance"]
+    assert scores(featured()) == ["energy", *usual, "feature-distance", "input-distance"]
+    assert scores(levelled()) == ["level-0", "level-marginal", "level-ratio", *usual, "input-distance"]
     assert any("latent-joint (it needs" in note for note in measured(Known(n_data=100)).notes)
 
 
@@ -163,9 +164,20 @@ def test_what_the_figures_say() -> None:
     assert "the best score here is level-ratio (AUROC 0.950 ± 0.010)." in said(**{"level-0": 0.4, "level-ratio": 0.95})
 
 
+def test_a_baseline_without_the_model_is_told_and_is_never_the_best_score() -> None:
+    text = said(energy=0.45, typicality=0.63, input_distance=0.97)
+    assert "the best score here is typicality" in text
+    assert text.endswith(" Without the model, input-distance has AUROC 0.970 ± 0.010.")
+    alone = {("letters", "input-distance"): {"AUROC": Figure(value=0.9, error=0.01)}}
+    assert verdicts(alone) == ()
+
+
 def test_the_best_worst_case_is_named() -> None:
     areas = {("a", "energy"): 0.99, ("a", "typicality"): 0.7, ("b", "energy"): 0.3, ("b", "typicality"): 0.65}
     whole = verdicts({key: {"AUROC": Figure(value=area, error=0.01)} for key, area in areas.items()})[-1]
     assert whole.startswith("Over all 2 sets typicality has the best worst case: AUROC 0.650 ± 0.010, on b. ")
+    bare = {**areas, ("a", "input-distance"): 0.6, ("b", "input-distance"): 0.8}
+    whole = verdicts({key: {"AUROC": Figure(value=area, error=0.01)} for key, area in bare.items()})[-1]
+    assert "on b. Without the model, input-distance has at worst AUROC 0.600 ± 0.010. A score" in whole
     lost = {key: {"AUROC": Figure(value=min(area, 0.4), error=0.01)} for key, area in areas.items()}
     assert "no score here is a detector of all of these sets" in verdicts(lost)[-1]

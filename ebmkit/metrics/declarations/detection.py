@@ -21,7 +21,8 @@ class OodConfig:
             random grey or colour each), "patch-shuffled" (held-out images, their 4×4 patches in a random order),
             "permuted-coordinates" (held-out data, each entry from a datum of its own). None named: those that suit x.
         scores: "energy", "energy/T", "latent-joint", "level-0", "level-marginal", "level-ratio", "gradient-norm",
-            "typicality", "feature-distance"; none named: all that the run has, of two that order data alike one.
+            "typicality", "feature-distance", "input-distance" (a baseline without the model); none named: all that the
+            run has, of two that order data alike one.
         beta: of the joint energy E(x) − β·cos(h(x), g(f(x))), nats; .1 is that of the published test, training has .01.
         resamples: of the bootstrap of the errors.
     """
