@@ -28,7 +28,7 @@ def verdicts(figures: Figures) -> tuple[str, ...]:
     each = (_of_set(name, {score: figures[name, score]["AUROC"] for score in scores}) for name in sets)
     baselines = (figures[name, BASELINE]["AUROC"] if (name, BASELINE) in figures else None for name in sets)
     told = tuple(text + _beside(area) for text, area in zip(each, baselines, strict=True))
-    return (*told, *_of_all(figures, sets, scores))
+    return (*told, *_why(figures, sets, scores), *_of_all(figures, sets, scores))
 
 
 def _of_set(name: str, areas: Mapping[str, Figure]) -> str:
@@ -61,9 +61,18 @@ def _of_energy(plain: str, name: str, area: Figure) -> str:
         return f"{plain} leans the right way on {name}, and no more ({_auroc(area)})"
     below = area.value + SIGMAS * area.error < CHANCE
     where = "below chance: these data have a lower energy than held-out data" if below else "chance"
+    return f"{plain} does not separate {name} ({_auroc(area)}, {where})"
+
+
+def _why(figures: Figures, sets: Sequence[str], scores: Sequence[str]) -> tuple[str, ...]:
+    """Returns why a plain energy fails, where it does."""
+    plain = next((score for score in PLAIN if score in scores), None)
+    areas = [figures[name, plain]["AUROC"] for name in sets] if plain else []
+    if all(area.value - SIGMAS * area.error > CHANCE for area in areas):
+        return ()
     return (
-        f"{plain} does not separate {name} ({_auroc(area)}, {where}): an unnormalised energy is shaped where training "
-        "looks, and other data may lie as low"
+        "An unnormalised energy is shaped where training looks, at data and at chains: other data may lie as low, and "
+        "then it is no detector of them.",
     )
 
 

@@ -164,6 +164,15 @@ def test_what_the_figures_say() -> None:
     assert "the best score here is level-ratio (AUROC 0.950 ± 0.010)." in said(**{"level-0": 0.4, "level-ratio": 0.95})
 
 
+def test_why_an_energy_fails_is_said_once_and_only_where_it_does() -> None:
+    def whole(*areas: float) -> str:
+        return " ".join(verdicts({(str(i), "energy"): {"AUROC": Figure(value=area, error=0.01)}
+                                  for i, area in enumerate(areas)}))  # fmt: skip
+
+    assert whole(0.4, 0.5, 0.99).count("no detector of them") == 1
+    assert "no detector of them" not in whole(0.7, 0.99)
+
+
 def test_a_baseline_without_the_model_is_told_and_is_never_the_best_score() -> None:
     text = said(energy=0.45, typicality=0.63, input_distance=0.97)
     assert "the best score here is typicality" in text
