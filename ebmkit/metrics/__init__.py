@@ -1,1 +1,1 @@
-"""Metrics: what is measured of a trained model, one a file."""
+"""Metrics: ways to judge a model, each with a definition, a source and an error."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from ebmkit.errors import DataError
-from ebmkit.metrics.bootstrap import bootstrap_error
+from ebmkit.evaluation.uncertainty import bootstrap
 from ebmkit.metrics.declarations.features import FdConfig
 from ebmkit.metrics.on_features import Sets, feature_sets, features_of
 from ebmkit.plugins.context import BuildContext
@@ -80,17 +80,17 @@ def frechet_measured(subject: Subject, sets: Sets, key: str, draws: int, name: s
     rng = subject.rng(f"bootstrap {key}")
     estimates = {
         title: Estimate(
-            frechet_distance(rows, sets.reference),
-            bootstrap_error(frechet_distance, draws, rng, rows, sets.reference),
-            len(rows),
-            better,
+            value=frechet_distance(rows, sets.reference),
+            error=bootstrap(frechet_distance, rows, sets.reference, rng=rng, resamples=draws),
+            n=len(rows),
+            better=better,
         )
         for title, rows, better in sets.rows(key)
     }
     definition = DEFINITION.format(
         name=name, d=sets.reference.shape[1], samples=len(sets.samples), data=len(sets.reference)
     )
-    return Measured(estimates, definition, notes=(*sets.notes, *([SPREAD.format(draws=draws)] if draws > 1 else [])))
+    return Measured(estimates=estimates, definition=definition, notes=(*sets.notes, SPREAD.format(draws=draws)))
 
 
 def build_fd(config: FdConfig, context: BuildContext) -> FrechetDistance:

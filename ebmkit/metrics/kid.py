@@ -71,10 +71,10 @@ class KernelDistance:
         for title, rows, better in sets.rows(f"kid-{features.name}"):
             value, error, n = kernel_distance(rows, sets.reference, self.config.subset_size)
             pairs = pairs or n
-            estimates[title] = Estimate(value, error, len(rows), better)
+            estimates[title] = Estimate(value=value, error=error, n=len(rows), better=better)
         size = self.config.subset_size or min(len(sets.samples), len(sets.reference)) // pairs
         definition = DEFINITION.format(name=features.name, d=features.n_features, n=pairs, size=size)
-        return Measured(estimates, definition, notes=sets.notes)
+        return Measured(estimates=estimates, definition=definition, notes=sets.notes)
 
 
 def build_kid(config: KidConfig, context: BuildContext) -> KernelDistance:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from PIL.Image import Image
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from ebmkit.errors import DataError
 from ebmkit.evaluation.pictures import grid, to_uint8
-from ebmkit.metrics.bootstrap import bootstrap_error
+from ebmkit.evaluation.uncertainty import bootstrap
 from ebmkit.metrics.declarations.features import MemorisationConfig
 from ebmkit.metrics.on_features import features_of
 from ebmkit.plugins.context import BuildContext
@@ -66,22 +67,22 @@ class Memorisation:
         """Returns the share of samples that lie near in pixels and in features, distances, and pictures."""
         features = features_of(subject, self.config.features)
         n_train = min(self.config.n_train or subject.model.data.n_data, subject.model.data.n_data)
-        sets = [subject.samples().x, subject.data("train", n_train).x, subject.data("test").x]
-        samples, train, test = sets
+        train, test = subject.data("train", n_train).x, subject.data("test").x
+        samples = subject.samples().x
+        sets = (samples, train, test)
         spaces = {
             "pixels": [x.flatten(1).float() for x in sets],
             features.name: [features.features(x) for x in sets],
         }
-        rng = subject.rng("bootstrap memorisation")
+        rng, draws = subject.rng("bootstrap memorisation"), self.config.bootstrap
+        nearer = partial(share_nearer, quantile=self.config.quantile)
         estimates, histograms, pictures = dict[str, Estimate](), {}, {}
         for space, (ours, theirs, others) in spaces.items():
             (near, index), (far, _) = nearest(ours, theirs), nearest(others, theirs)
-            draws = self.config.bootstrap
             estimates |= {
                 f"nearer than test images: {space}": Estimate(
-                    share_nearer(near, far, self.config.quantile),
-                    bootstrap_error(lambda a, b: share_nearer(a, b, self.config.quantile), draws, rng, near, far),
-                    len(near), "lower",
+                    value=nearer(near, far), error=bootstrap(nearer, near, far, rng=rng, resamples=draws),
+                    n=len(near), better="lower",
                 ),
                 f"median distance of samples: {space}": _median(near, draws, rng),
                 f"median distance of test images: {space}": _median(far, draws, rng),
@@ -93,7 +94,9 @@ class Memorisation:
             n_train=len(train), quantile=self.config.quantile, n_test=len(test), name=features.name,
             draws=self.config.bootstrap,
         )  # fmt: skip
-        return Measured(estimates, definition, notes=(CAVEAT,), histograms=histograms, pictures=pictures)
+        return Measured(
+            estimates=estimates, definition=definition, notes=(CAVEAT,), histograms=histograms, pictures=pictures
+        )
 
 
 def pairs(samples: Tensor, neighbours: Tensor, value_range: tuple[float, float]) -> Image:
@@ -107,8 +110,8 @@ def pairs(samples: Tensor, neighbours: Tensor, value_range: tuple[float, float])
 
 
 def _median(distances: Tensor, draws: int, rng: torch.Generator) -> Estimate:
-    error = bootstrap_error(lambda rows: float(rows.median()), draws, rng, distances)
-    return Estimate(float(distances.median()), error, len(distances))
+    error = bootstrap(lambda rows: float(rows.median()), distances, rng=rng, resamples=draws)
+    return Estimate(value=float(distances.median()), error=error, n=len(distances))
 
 
 def build_memorisation(config: MemorisationConfig, context: BuildContext) -> Memorisation:
