@@ -20,8 +20,8 @@ DEFINITION = (
     "counts alone"
 )
 SPREAD = (
-    "The errors are the spread of {draws} bootstrap draws. The draws themselves lie too high, as they repeat images, "
-    "so they make no interval: value ± error does."
+    "The errors are the spread of {draws} bootstrap draws. The draws themselves lie too high, as they repeat images: "
+    "only their spread is used."
 )
 
 

@@ -38,11 +38,11 @@ class KidConfig:
 
     Attributes:
         features: as of `fd`.
-        subset_size: images of each subset; 0 for a tenth of the smaller set.
+        subset_size: the most images of a subset; more are cut into several, whose mean is taken.
     """
 
     features: str = ""
-    subset_size: Count = 0
+    subset_size: Annotated[int, Ge(10)] = 1000
 
 
 @short_repr
