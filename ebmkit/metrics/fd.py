@@ -49,17 +49,22 @@ def frechet_distance(features: Tensor, reference: Tensor) -> float:
         DataError: no more rows than features, so that a covariance has no full rank.
     """
     d = reference.shape[1]
-    fewest = min(len(features), len(reference))
-    if fewest <= d:
-        raise DataError(
-            f"A covariance of {d} features needs at least {d + 1} images a set, found {fewest}: ask for more images, "
-            "or use kid, which needs no covariance."
-        )
+    check_counts(len(features), len(reference), d)
     middle = reference.double().mean(dim=0)
     distance = FrechetInceptionDistance(feature=_Given(d))
     distance.update(reference.double() - middle, real=True)
     distance.update(features.double() - middle, real=False)
     return max(float(distance.compute()), 0.0)
+
+
+def check_counts(n: int, n_reference: int, n_features: int) -> None:
+    """Raises DataError where one of two sets has too few rows for a covariance of so many features."""
+    fewest = min(n, n_reference)
+    if fewest <= n_features:
+        raise DataError(
+            f"A covariance of {n_features:,} features needs at least {n_features + 1:,} images a set, found "
+            f"{fewest:,}: ask for more images, or use kid, which needs no covariance."
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +76,7 @@ class FrechetDistance:
     def measure(self, subject: Subject) -> Measured:
         """Returns "fd-NAME", and the distance of test images beside it."""
         features = features_of(subject, self.config.features)
+        check_counts(subject.n, subject.n_data, features.n_features)
         sets = feature_sets(subject, features)
         return frechet_measured(subject, sets, f"fd-{features.name}", self.config.bootstrap, features.name)
 

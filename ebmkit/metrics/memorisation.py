@@ -103,14 +103,14 @@ def _numbers(near: Tensor, far: Tensor, config: MemorisationConfig, rng: torch.G
     }
 
 
-def pairs(samples: Tensor, neighbours: Tensor, value_range: tuple[float, float]) -> Image:
-    """Returns a picture of rows of samples [N, C, H, W], with the nearest training image below each."""
+def pairs(samples: Tensor, neighbours: Tensor, value_range: tuple[float, float], scale: int = 2) -> Image:
+    """Returns a picture of rows of samples [N, C, H, W], with the nearest training image below each, enlarged."""
     blank = torch.full_like(samples[:1], value_range[1])
     rows: list[Tensor] = []
     for above, below in zip(torch.split(samples, COLUMNS), torch.split(neighbours, COLUMNS), strict=True):
         rest = blank.expand(COLUMNS - len(above), *blank.shape[1:])
         rows += [above, rest, below, rest]
-    return grid(to_uint8(torch.cat(rows), value_range), COLUMNS, scale=2)
+    return grid(to_uint8(torch.cat(rows), value_range), COLUMNS, scale)
 
 
 def _median(distances: Tensor) -> float:

@@ -82,6 +82,13 @@ def test_too_few_rows_for_a_covariance_are_refused_with_the_count():
         frechet_distance(torch.rand(100, 16), torch.rand(16, 16))
 
 
+def test_too_few_samples_are_refused_before_any_is_drawn(monkeypatch):
+    given = subject(n=4)
+    monkeypatch.setattr(Given, "samples", lambda self: pytest.fail("samples were drawn"))
+    with pytest.raises(DataError, match="at least 5 images a set, found 4"):
+        measured(given)
+
+
 # --- the metric
 
 
