@@ -55,3 +55,12 @@ class Coordinate(Protocol):
     def to_data(self, point: Point) -> Tensor:
         """Returns x in the value range of the data, for pictures and metrics."""
         ...
+
+
+@runtime_checkable
+class GaussianNoise(Protocol):
+    """A discrete coordinate whose lifting scales x and adds Gaussian noise to it: x_t = a x + s ε."""
+
+    def noise_at(self, value: int) -> tuple[float, float]:
+        """Returns (a, s) at a value, s in units of x as chains hold it; x is that of data, in the same units."""
+        ...

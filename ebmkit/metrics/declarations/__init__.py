@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from ebmkit.metrics.declarations import features
+from ebmkit.metrics.declarations import chains, features, likelihood
 
-GROUPS: tuple[ModuleType, ...] = (features,)
+GROUPS: tuple[ModuleType, ...] = (features, likelihood, chains)
 """The modules of declarations, in the order in which they are listed."""

@@ -117,3 +117,15 @@ def test_schedules_that_are_not_monotone_are_refused(config, message):
 def test_less_than_one_level_is_refused():
     with pytest.raises(RecipeError, match="noise_levels"):
         level(noise_levels=0)
+
+
+@pytest.mark.parametrize("smooth", [0.0, 0.5])
+def test_the_noise_of_a_level_is_that_of_its_lifted_data(smooth):
+    level = build("coordinate", "level", noise_levels=6, low=0.01, high=0.3, smooth=smooth)
+    x = torch.full((60_000, 1), 3.0)
+    lifted = level.lift(Batch(x=x), Point(x=x), torch.Generator().manual_seed(0))
+    for value in range(7):
+        here = lifted.x[lifted.aux["level"] == value]
+        scale, spread = level.noise_at(value)
+        assert float(here.mean()) == pytest.approx(3 * scale, abs=0.05)
+        assert float(here.std()) == pytest.approx(spread, rel=0.05, abs=1e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import hypot
 
 import torch
 from torch import Generator, Tensor
@@ -103,6 +104,11 @@ class Level:
     def signal(self, point: Point) -> Tensor:
         """Returns ᾱ [B] of each row's level."""
         return self.signals[point.aux[LEVEL]]
+
+    def noise_at(self, value: int) -> tuple[float, float]:
+        """Returns (√ᾱ, s.d. of the noise) at a level, that of `smooth` included."""
+        scale, spread = float(self.scales[value]), float(self.spreads[value])
+        return scale, hypot(spread, scale * self.smooth)
 
     def scaled(self, x: Tensor) -> Tensor:
         """Returns data x as chains hold them: scaled from their value range to [−1, 1], or as they are without one."""
