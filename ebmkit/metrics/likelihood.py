@@ -18,8 +18,9 @@ Source: Yadin, Elata, Michaeli (2024), section 3; the check: Neal (2001), Grosse
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 from typing import cast
 
 import torch
@@ -30,11 +31,11 @@ from ebmkit.evaluation.uncertainty import standard_error
 from ebmkit.metrics.ais import convention, likelihood_estimates, log_z_estimates, nats_and_bits, remarks
 from ebmkit.metrics.annealed import moves_for, pilot
 from ebmkit.metrics.bases import Gaussian
-from ebmkit.metrics.clean import clean, log_slope
+from ebmkit.metrics.clean import check_over_x, clean, log_slope
 from ebmkit.metrics.declarations.likelihood import LikelihoodConfig
 from ebmkit.metrics.log_z import LogZ, Ways, both_ways
 from ebmkit.metrics.noised import Between, gaussian_at, kl_from_gaussian, noise_levels_of
-from ebmkit.metrics.paths import Ladder
+from ebmkit.metrics.paths import Ladder, Reduced
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.coordinate import Coordinate, GaussianNoise
@@ -67,6 +68,7 @@ class Likelihood:
         train = clean(model, subject.data("train").x).x
         gaussian = gaussian_at(train, noise, last)
         energies = level_energies(model, coordinate)
+        check_over_x(model, energies[0])
         first, end = (_in_rows(energies[t], held) for t in (0, last))
         pass_z = -end - gaussian.log_density(held.double())
         rng = stream(subject.seed, 0, "metric likelihood", model.device)
@@ -90,19 +92,17 @@ class Likelihood:
             notes=(*_judged(pass_z, found, kl), *remarks(found), *_of_the_ways(config)),
         )  # fmt: skip
 
-    def _both_ways(
-        self, gaussian: Gaussian, energies: list[Callable[[Tensor], Tensor]], held: Tensor, subject: Subject
-    ) -> LogZ:
+    def _both_ways(self, gaussian: Gaussian, energies: list[Reduced], held: Tensor, subject: Subject) -> LogZ:
         """Returns log Z of level 0, over x as chains hold it, along the levels."""
         config, rng = self.config, stream(subject.seed, 0, "metric likelihood ways", subject.model.device)
-        path = Ladder(base=gaussian, rungs=energies[::-1])
+        path = Ladder(base=gaussian, rungs=with_between(energies[::-1], config.between))
         moves = moves_for(gaussian, bounds=None, n_moves=config.moves, n_leapfrog=config.n_leapfrog, n=len(path) + 1)
         ways = Ways(n=config.n_chains, n_pilot=max(16, config.n_chains // 4), settle=config.settle)
         moves, _ = pilot(path, moves, ways.n_pilot, rng)
         return both_ways(path, moves, held[: config.n_chains], ways, rng)
 
 
-def level_energies(model: Model, coordinate: Coordinate) -> list[Callable[[Tensor], Tensor]]:
+def level_energies(model: Model, coordinate: Coordinate) -> list[Reduced]:
     """Returns for each level x [B, *event], as chains hold it, ↦ E/T [B] in fp32."""
     seen, temperature = view(model.energy, "fp32"), model.temperature
 
@@ -113,8 +113,21 @@ def level_energies(model: Model, coordinate: Coordinate) -> list[Callable[[Tenso
     return [partial(energy, value=value) for value in range(coordinate.n_values or 0)]
 
 
+def with_between(rungs: Sequence[Reduced], n: int) -> list[Reduced]:
+    """Returns energies with n mixtures of each and the next one between them."""
+
+    def mixed(x: Tensor, low: Reduced, high: Reduced, share: float) -> Tensor:
+        return (1 - share) * low(x) + share * high(x)
+
+    found = [rungs[0]]
+    for low, high in pairwise(rungs):
+        found += [partial(mixed, low=low, high=high, share=(i + 1) / (n + 1)) for i in range(n)]
+        found.append(high)
+    return found
+
+
 @torch.no_grad()
-def _in_rows(energy: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def _in_rows(energy: Reduced, x: Tensor) -> Tensor:
     found = torch.cat([energy(rows).double() for rows in torch.split(x, ROWS)])
     if not bool(torch.isfinite(found).all()):
         raise DivergenceError("The energy of a datum is not finite: it has no likelihood.")

@@ -59,6 +59,8 @@ class LikelihoodConfig:
     Attributes:
         n_data: held-out data, at most.
         n_chains: chains each way of the check, along the levels.
+        between: densities between each level and the next one, geometric, at which the check stops too; more where
+            levels are far apart. Each costs the energies of both.
         moves: Hamiltonian proposals at each level.
         n_leapfrog: leapfrog steps of a proposal.
         settle: adjusted transitions at clean data that the starts of the way back, held-out data, make first.
@@ -66,6 +68,7 @@ class LikelihoodConfig:
 
     n_data: Chains = 1_000
     n_chains: Chains = 64
+    between: Annotated[int, Ge(0)] = 3
     moves: Count = 1
     n_leapfrog: Count = 5
     settle: Annotated[int, Ge(0)] = 20
