@@ -7,4 +7,7 @@ from types import ModuleType
 from ebmkit.metrics.declarations import detection, features
 
 GROUPS: tuple[ModuleType, ...] = (features, detection)
+from ebmkit.metrics.declarations import chains, features, likelihood
+
+GROUPS: tuple[ModuleType, ...] = (features, likelihood, chains)
 """The modules of declarations, in the order in which they are listed."""
