@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ebmkit import coordinates as coordinates
     from ebmkit import data as data
     from ebmkit import energies as energies
+    from ebmkit import metrics as metrics
     from ebmkit import objectives as objectives
     from ebmkit import samplers as samplers
     from ebmkit.assembly.build import build as build
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
     from ebmkit.errors import PluginError as PluginError
     from ebmkit.errors import RecipeError as RecipeError
     from ebmkit.errors import RunError as RunError
+    from ebmkit.evaluation.evaluate import evaluate as evaluate
+    from ebmkit.evaluation.record import Evaluation as Evaluation
+    from ebmkit.evaluation.uncertainty import bootstrap as bootstrap
+    from ebmkit.evaluation.uncertainty import standard_error as standard_error
+    from ebmkit.metrics.detector import Detector as Detector
+    from ebmkit.metrics.detector import detector as detector
+    from ebmkit.metrics.detector import ood_scores as ood_scores
     from ebmkit.ops.gradients import score as score
     from ebmkit.plugins.component import Component as Component
     from ebmkit.plugins.component import Include as Include
@@ -47,13 +55,17 @@ if TYPE_CHECKING:
     from ebmkit.protocols.energy import EnergyView as EnergyView
     from ebmkit.protocols.energy import abilities_of as abilities_of
     from ebmkit.protocols.energy import at_least_fp32 as at_least_fp32
-    from ebmkit.protocols.energy import evaluate as evaluate
     from ebmkit.protocols.energy import lacks_ability as lacks_ability
     from ebmkit.protocols.energy import level_coordinate_of as level_coordinate_of
     from ebmkit.protocols.energy import levels_of as levels_of
+    from ebmkit.protocols.energy import values_of as values_of
     from ebmkit.protocols.guided import Encodes as Encodes
     from ebmkit.protocols.guided import Guided as Guided
     from ebmkit.protocols.guided import guidance_strength as guidance_strength
+    from ebmkit.protocols.metric import Estimate as Estimate
+    from ebmkit.protocols.metric import Measured as Measured
+    from ebmkit.protocols.metric import Metric as Metric
+    from ebmkit.protocols.metric import Subject as Subject
     from ebmkit.protocols.objective import Objective as Objective
     from ebmkit.protocols.objective import Phases as Phases
     from ebmkit.protocols.objective import Requires as Requires
@@ -97,6 +109,10 @@ _HOME = {
     "sampling.model": "Model",
     "energies.compose": "mixture product",
     "energies.wrap": "energy",
+    "evaluation.evaluate": "evaluate",
+    "evaluation.record": "Evaluation",
+    "evaluation.uncertainty": "bootstrap standard_error",
+    "metrics.detector": "Detector detector ood_scores",
     "ops.gradients": "score",
     "errors": "CapabilityError CheckpointError DataError DivergenceError EbmkitError PluginError RecipeError RunError",
     "plugins.component": "Component Include Need NoConfig Selection",
@@ -109,9 +125,10 @@ _HOME = {
     "protocols.buffer": "Buffer",
     "protocols.coordinate": "Coordinate",
     "protocols.dataset": "Dataset",
-    "protocols.energy": "Energy EnergyView abilities_of at_least_fp32 evaluate lacks_ability "
+    "protocols.energy": "Energy EnergyView abilities_of at_least_fp32 values_of lacks_ability "
     "level_coordinate_of levels_of",
     "protocols.guided": "Encodes Guided guidance_strength",
+    "protocols.metric": "Estimate Measured Metric Subject",
     "protocols.objective": "Objective Phases Requires",
     "protocols.sampler": "Goes Sampler SamplerInfo SamplerState Tail Tuning",
     "protocols.traits": "SamplerTraits",
@@ -128,7 +145,7 @@ _HOME = {
     "training.step": "train_step",
     "views.view": "view",
 }
-_ROOMS = frozenset({"buffers", "coordinates", "data", "energies", "objectives", "samplers"})
+_ROOMS = frozenset({"buffers", "coordinates", "data", "energies", "metrics", "objectives", "samplers"})
 _WHERE = {name: module for module, names in _HOME.items() for name in names.split()}
 
 __all__ = sorted(_WHERE)

@@ -8,6 +8,7 @@ from ebmkit.buffers import declarations as buffers
 from ebmkit.coordinates import declarations as coordinates
 from ebmkit.data import declarations as data
 from ebmkit.energies import declarations as energies
+from ebmkit.metrics import declarations as metrics
 from ebmkit.objectives import declarations as objectives
 from ebmkit.plugins.component import Component
 from ebmkit.plugins.hookspecs import hookimpl
@@ -19,5 +20,5 @@ SAMPLERS = (langevin, metropolis, gibbs, tempering, augment)
 @hookimpl
 def ebmkit_components() -> Iterable[Component]:
     """Returns every part of core."""
-    for declarations in (energies, coordinates, *SAMPLERS, buffers, objectives, data):
+    for declarations in (energies, coordinates, *SAMPLERS, buffers, objectives, data, *metrics.GROUPS):
         yield from declarations.COMPONENTS

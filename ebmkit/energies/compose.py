@@ -18,9 +18,9 @@ from ebmkit.protocols.energy import (
     abilities_of,
     at_least_fp32,
     derivatives_of,
-    evaluate,
     lacks_ability,
     level_coordinate_of,
+    values_of,
 )
 
 Combine = Callable[[Tensor, Tensor], Tensor]
@@ -76,7 +76,7 @@ class Composition(nn.Module):
             if name not in self.abilities:
                 raise lacks_ability(self, name)
         self.settle(point)
-        answers = [evaluate(part, point, *abilities) for part in self.parts]
+        answers = [values_of(part, point, *abilities) for part in self.parts]
         return {name: self._combined(name, [answer[name] for answer in answers]) for name in abilities}
 
     def forward(self, point: Point) -> Tensor:
@@ -117,7 +117,7 @@ class _Plain(nn.Module):
         return _Plain(self.function)
 
     def evaluate(self, point: Point, *abilities: str) -> Mapping[str, Tensor]:
-        return evaluate(self.function, point, *abilities)
+        return values_of(self.function, point, *abilities)
 
     def forward(self, point: Point) -> Tensor:
         value: Tensor = self.function(point)

@@ -9,7 +9,7 @@ import torch
 from ebmkit.energies.heads import CONDITION
 from ebmkit.plugins.context import BuildContext
 from ebmkit.prior import Fresh
-from ebmkit.protocols.energy import Energy, evaluate
+from ebmkit.protocols.energy import Energy, values_of
 from ebmkit.rng import stream
 
 
@@ -34,4 +34,4 @@ def length_of(
     chains = Fresh(context)(2, stream(0, 0, "probe", context.device)).without(*hidden)
     if conditioning:
         chains = chains.with_aux(**{CONDITION: torch.zeros(2, conditioning, device=chains.x.device)})
-    return int(evaluate(copy.deepcopy(energy), chains, ability)[ability].shape[-1])
+    return int(values_of(copy.deepcopy(energy), chains, ability)[ability].shape[-1])

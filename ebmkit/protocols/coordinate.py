@@ -55,3 +55,12 @@ class Coordinate(Protocol):
     def to_data(self, point: Point) -> Tensor:
         """Returns x in the value range of the data, for pictures and metrics."""
         ...
+
+
+@runtime_checkable
+class Noising(Protocol):
+    """A coordinate that knows how much Gaussian noise x holds."""
+
+    def noise(self, point: Point) -> tuple[Tensor, Tensor]:
+        """Returns a and σ [B]: x of a row is a·x₀ + σ·(standard normal), x₀ a clean datum in the units of chains."""
+        ...

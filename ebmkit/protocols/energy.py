@@ -47,7 +47,7 @@ def level_coordinate_of(ability: str) -> str:
     return ability.removeprefix(LEVELS) if ability.startswith(LEVELS) else ""
 
 
-def evaluate(energy: Energy, point: Point, *abilities: str) -> Mapping[str, Tensor]:
+def values_of(energy: Energy, point: Point, *abilities: str) -> Mapping[str, Tensor]:
     """Returns what was asked of an energy, by name, from one pass where it can.
 
     Args:

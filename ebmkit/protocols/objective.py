@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from ebmkit.errors import CapabilityError
 from ebmkit.ops.gradients import energy_and_gradient, leaf
 from ebmkit.point import Batch, Point, concatenate
-from ebmkit.protocols.energy import Energy, evaluate
+from ebmkit.protocols.energy import Energy, values_of
 from ebmkit.rng import stream
 
 Named = dict[tuple[str, str], Tensor]
@@ -150,13 +150,13 @@ class Phases:
 def _values(energy: Energy, point: Point, abilities: tuple[str, ...]) -> Mapping[str, Tensor]:
     """Returns what was asked of an energy at a point, its score included, from one pass."""
     if SCORE not in abilities:
-        return evaluate(energy, point, *abilities)
+        return values_of(energy, point, *abilities)
     if not point.x.is_floating_point():
         raise CapabilityError(f"A score is a gradient in x, but x is {point.x.dtype}: take data with real-valued x.")
     values: dict[str, Tensor] = {}
 
     def ask(start: Point) -> Tensor:
-        values.update(evaluate(energy, start, *sorted({*abilities, "energy"} - {SCORE})))
+        values.update(values_of(energy, start, *sorted({*abilities, "energy"} - {SCORE})))
         return values["energy"]
 
     _, gradient = energy_and_gradient(ask, point if point.x.requires_grad else leaf(point), graph=True)

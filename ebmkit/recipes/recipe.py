@@ -12,22 +12,14 @@ import tomli_w
 
 from ebmkit.errors import RecipeError, did_you_mean
 from ebmkit.plugins.host import Host, host
+from ebmkit.recipes import tables as configs
 from ebmkit.recipes.settings import as_toml, given, validated
-from ebmkit.recipes.tables import (
-    TABLES,
-    CheckpointConfig,
-    LogConfig,
-    OptimConfig,
-    PicturesConfig,
-    RunConfig,
-    SampleConfig,
-    TableConfig,
-)
+from ebmkit.recipes.tables import TABLES, OptimConfig, TableConfig
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-LISTS = ("coordinate", "wrapper", "sampler", "objective")
+LISTS = ("coordinate", "wrapper", "sampler", "objective", "metric")
 SINGLES = ("data", "energy", "buffer")
 
 
@@ -67,7 +59,7 @@ class Recipe:
 
     Attributes:
         parts: table name → chosen parts, in order; the tables of `SINGLES` and `LISTS`, where they are not empty.
-        tables: settings of `[run]`, `[checkpoint]`, `[log]`, `[pictures]`, `[sample]`.
+        tables: settings of the tables of `TABLES`.
         optim: owner → settings.
         overrides: (dotted path, value) of every `--set`.
         resolved: the recipe is complete; it is checked, never added to.
@@ -93,15 +85,17 @@ class Recipe:
         return self.parts[table][0]
 
     @overload
-    def table(self, name: Literal["run"]) -> RunConfig: ...
+    def table(self, name: Literal["run"]) -> configs.RunConfig: ...
     @overload
-    def table(self, name: Literal["checkpoint"]) -> CheckpointConfig: ...
+    def table(self, name: Literal["checkpoint"]) -> configs.CheckpointConfig: ...
     @overload
-    def table(self, name: Literal["log"]) -> LogConfig: ...
+    def table(self, name: Literal["log"]) -> configs.LogConfig: ...
     @overload
-    def table(self, name: Literal["pictures"]) -> PicturesConfig: ...
+    def table(self, name: Literal["pictures"]) -> configs.PicturesConfig: ...
     @overload
-    def table(self, name: Literal["sample"]) -> SampleConfig: ...
+    def table(self, name: Literal["sample"]) -> configs.SampleConfig: ...
+    @overload
+    def table(self, name: Literal["eval"]) -> configs.EvalConfig: ...
     @overload
     def table(self, name: str) -> TableConfig: ...
 

@@ -128,6 +128,33 @@ class SampleConfig:
     batch_size: Positive = 250
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvalConfig:
+    """`[eval]`: how the metrics of `[[metric]]` judge the model, in training and by `ebmkit eval`.
+
+    Attributes:
+        every: training steps between evaluations; 0 for none in training. With any, the last step is judged, too.
+        n: fresh chains.
+        n_data: data of each set, where there are as many.
+        seed: of chains and choice of data; unset, that of the run.
+        weights: "averaged" or "last".
+        sampler: as in `[sample]`, which holds for this and the settings below where they are unset.
+        transitions: of each chain.
+        plain_transitions: without parts that only augment.
+        visits: to data.
+    """
+
+    every: Annotated[int, Ge(0)] = 0
+    n: Positive = 1000
+    n_data: Positive = 5000
+    seed: Annotated[int, Ge(0)] | None = None
+    weights: Literal["averaged", "last"] = "averaged"
+    sampler: str | None = None
+    transitions: Positive | None = None
+    plain_transitions: Annotated[int, Ge(0)] | None = None
+    visits: Positive | None = None
+
+
 def samplers_named(text: str | None) -> tuple[str, ...]:
     """Returns the names of `[sample] sampler`.
 
@@ -137,11 +164,12 @@ def samplers_named(text: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split("+")) if text else ()
 
 
-TableConfig = RunConfig | CheckpointConfig | LogConfig | PicturesConfig | SampleConfig
+TableConfig = RunConfig | CheckpointConfig | LogConfig | PicturesConfig | SampleConfig | EvalConfig
 TABLES: Mapping[str, type[TableConfig]] = {
     "run": RunConfig,
     "checkpoint": CheckpointConfig,
     "log": LogConfig,
     "pictures": PicturesConfig,
     "sample": SampleConfig,
+    "eval": EvalConfig,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -55,10 +56,19 @@ def _check_installed(directory: Path, recipe: Recipe) -> None:
     ]
     if missing:
         raise RecipeError(
-            f"{directory} was made with {', '.join(missing)}, which no installed plugin gives. Install the plugin that "
-            f"it came from, or name it in EBMKIT_PLUGINS where that is set; or pass its file with --plugin."
-            f"{host().not_loaded()}"
+            f"{directory} was made with {', '.join(missing)}, which no installed plugin gives. "
+            f"Install {_packages(directory, missing)}, or name it in EBMKIT_PLUGINS where that is set; or pass its "
+            f"file with --plugin.{host().not_loaded()}"
         )
+
+
+def _packages(directory: Path, missing: list[str]) -> str:
+    """Returns the packages that parts came from, as the run wrote them down when it began."""
+    try:
+        origins = json.loads((directory / "environment.json").read_text(encoding="utf-8"))["parts"]
+        return " and ".join(dict.fromkeys(origins[part] for part in missing))
+    except (OSError, ValueError, LookupError, TypeError):
+        return "the plugin that it came from"
 
 
 def newest_checkpoint(directory: Path) -> Saved | None:
@@ -112,7 +122,7 @@ def remove_run(directory: Path) -> None:
     try:
         for name in ("recipe.toml", "environment.json", "metrics.jsonl", "alarms.jsonl"):
             (directory / name).unlink(missing_ok=True)
-        for name in ("checkpoints", "samples", "tensorboard"):
+        for name in ("checkpoints", "samples", "tensorboard", "evaluation"):
             if (directory / name).is_dir() and not (directory / name).is_symlink():
                 shutil.rmtree(directory / name)
     except OSError as error:
@@ -121,7 +131,14 @@ def remove_run(directory: Path) -> None:
 
 TREE = Path("runs")
 
-WRITTEN = ("checkpoints/.writing-*", "samples/*-????????.png", "tensorboard/events.*", "metrics.jsonl", "alarms.jsonl")
+WRITTEN = (
+    "checkpoints/.writing-*",
+    "samples/*-????????.png",
+    "evaluation/step-????????*",
+    "tensorboard/events.*",
+    "metrics.jsonl",
+    "alarms.jsonl",
+)
 """What a run writes while it goes, beside its checkpoints."""
 
 START = ("checkpoints", "environment.json", "recipe.toml")

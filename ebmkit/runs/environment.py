@@ -11,6 +11,12 @@ from pathlib import Path
 
 import torch
 
+from ebmkit.plugins.host import host
+from ebmkit.recipes.recipe import Recipe
+
+CORE = "core"
+"""Name of the plugin that core is; where its parts come from needs no mention."""
+
 PACKAGES = ("ebmkit-core", "torch", "numpy", "kornia", "pydantic", "safetensors")
 
 
@@ -28,6 +34,16 @@ def environment(device: torch.device, seed: int, packages: Sequence[str] = PACKA
         "commit": _commit(),
         "seed": seed,
     }
+
+
+def origins(recipe: Recipe) -> dict[str, str]:
+    """Returns "KIND NAME" → package and version of every part of a recipe that is not core's own.
+
+    It is kept with a run, so that whoever lacks a package can be told which.
+    """
+    used = set(recipe.named())
+    found = ((part, plugin) for part, plugin in host().all() if (part.kind, part.name) in used)
+    return {f"{part.kind} {part.name}": plugin.distribution for part, plugin in found if plugin.name != CORE}
 
 
 def _version(name: str) -> str:

@@ -26,8 +26,9 @@ from ebmkit.protocols.sampler import Sampler, Tuning
 from ebmkit.recipes.recipe import Recipe, to_toml
 from ebmkit.runs import checkpoint
 from ebmkit.runs.directory import check_free, clear, newest_checkpoint, recipe_of, write_text
-from ebmkit.runs.environment import environment
+from ebmkit.runs.environment import environment, origins
 from ebmkit.runs.given import given_of
+from ebmkit.runs.located import check_own, run_directory
 from ebmkit.runs.loop import Trainer
 from ebmkit.samplers.adaptation import for_evaluation
 from ebmkit.sampling.generate import Generated
@@ -141,11 +142,12 @@ def train(made: Complete, out: str | Path, *, watch: Watcher | None = None, note
 def begun(made: Complete, directory: Path | None, *, watch: Watcher | None = None, note: Note | None = None) -> Trainer:
     """Returns a run that is ready for its first step: parts built, its recipe written where it has a directory."""
     assembly = assemble(made.recipe, dataset=made.dataset)
-    if directory is not None:
-        _write_start(directory, assembly)
     if note is not None and assembly.choice is not None:
         note(f"engine = {assembly.choice.engine}: {assembly.choice.reason}")
-    return Trainer(directory, assembly, watch, note=note)
+    trainer = Trainer(directory, assembly, watch, note=note)
+    if directory is not None:
+        _write_start(directory, assembly)
+    return trainer
 
 
 def resume(
@@ -172,6 +174,7 @@ def resume(
         RecipeError: its recipe is damaged, no steps are left, or a part was handed over and is not given.
         DataError: the data that are given are not those of the run.
     """
+    check_own(directory)
     directory = Path(directory)
     saved = newest_checkpoint(directory)
     recipe = recipe_of(directory, given, None if saved is None else DataSpec.from_json(saved.data))
@@ -200,7 +203,7 @@ def load(
     """Loads a run: its energy, sampler, objectives and coordinates. The data set is not needed.
 
     Args:
-        run_dir: directory of the run.
+        run_dir: directory of the run, or `pretrained:NAME` of one that comes with ebmkit.
         device: another device than the run's.
         averaged: take the moving averages of the weights instead of the last ones.
         given: parts that a program handed over, by table: {"energy": net}. They take the weights of the run.
@@ -209,18 +212,18 @@ def load(
         CheckpointError: there is no run, or its checkpoint is damaged or foreign.
         RecipeError: a part of it was handed over and is not given.
     """
-    directory = Path(run_dir)
-    doing(f"loading {directory}")
+    directory = run_directory(run_dir)
+    doing(f"loading {run_dir}")
     recipe = recipe_of(directory, given)
     saved = checkpoint.load(checkpoint.latest(directory))
     recipe = recipe.with_table("run", device=device or _device_here(recipe.table("run").device))
     assembly = assemble(recipe, data=DataSpec.from_json(saved.data), with_data=False)
     parts = assembly.parts
     for name, module in parts.owners().items():
-        checkpoint.take(module, saved.tensors.get(f"ema.{name}" if averaged else name, {}), name)
+        checkpoint.take(module, checkpoint.weights(saved, name, averaged=averaged), name)
         converge_parametrisations(module)
     tuning = _on(parts.device, for_evaluation(checkpoint.unflatten(saved.tensors.get("tuning", {}))))
-    model = model_of(assembly, step=saved.step, tuning=tuning, name=str(directory))
+    model = model_of(assembly, step=saved.step, tuning=tuning, name=str(run_dir))
     return Run(directory=directory, model=opened(model))
 
 
@@ -241,6 +244,7 @@ def _on(device: torch.device, tuning: Tuning) -> Tuning:
 def _write_start(directory: Path, assembly: Assembly) -> None:
     """Writes recipe and environment of a new run, or nothing at all."""
     kept = environment(assembly.parts.device, assembly.recipe.table("run").seed)
+    kept["parts"] = origins(assembly.recipe)
     if assembly.choice is not None:
         kept["engine"] = asdict(assembly.choice)
     made = not directory.exists()

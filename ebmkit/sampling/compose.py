@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ebmkit.energies.compose import Composition, mixture, product
 from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.point import Point
-from ebmkit.protocols.energy import Energy, abilities_of, evaluate
+from ebmkit.protocols.energy import Energy, abilities_of, values_of
 from ebmkit.protocols.guided import guidance_strength
 from ebmkit.recipes.recipe import to_toml
 from ebmkit.sampling.given import LARGEST, latent_direction
@@ -153,7 +153,7 @@ class Conditioned(nn.Module):
 
     def evaluate(self, point: Point, *abilities: str) -> Mapping[str, Tensor]:
         """Returns what the energy says of the points with the latent."""
-        return evaluate(self.inner, point.with_aux(latent=self.value.expand(len(point), -1)), *abilities)
+        return values_of(self.inner, point.with_aux(latent=self.value.expand(len(point), -1)), *abilities)
 
     @property
     def guidance_strength(self) -> float | None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
-from ebmkit.protocols.energy import Energy, Loop, abilities_of, at_least_fp32, evaluate, levels_of
+from ebmkit.protocols.energy import Energy, Loop, abilities_of, at_least_fp32, levels_of, values_of
 from ebmkit.views.chunks import Rows
 from ebmkit.views.freshness import Freshness
 from ebmkit.views.frozen import Form, FrozenCopy, converge_parametrisations, iterate_parametrisations, parametrised
@@ -118,7 +118,7 @@ class FrozenView:
         if point.x.dtype in (torch.bfloat16, torch.float16):
             point = point.replace(x=point.x.float())
         with _autocast(point.x.device.type, enabled=form == "bf16"):
-            return at_least_fp32(evaluate(module, point, ability)[ability])
+            return at_least_fp32(values_of(module, point, ability)[ability])
 
     def _copy(self, form: Form) -> FrozenCopy:
         assert isinstance(self.live, nn.Module)
@@ -139,7 +139,7 @@ class ConstantEnergy(nn.Module):
         """Returns the abilities by name."""
         energy: Energy = self.copy
         with _autocast(point.x.device.type, enabled=True):
-            return {name: at_least_fp32(value) for name, value in evaluate(energy, point, *abilities).items()}
+            return {name: at_least_fp32(value) for name, value in values_of(energy, point, *abilities).items()}
 
     def forward(self, point: Point) -> Tensor:
         """Returns the energies [B], nats."""
@@ -173,7 +173,9 @@ class CallableView:
     def levels(self, point: Point, name: str) -> Tensor:
         """Returns the energies [B, L] of all values of a discrete coordinate given all else, nats, in fp32."""
         ability = levels_of(name)
-        return self.passes.value(lambda p: at_least_fp32(evaluate(self.live, p, ability)[ability]), point.without(name))
+        return self.passes.value(
+            lambda p: at_least_fp32(values_of(self.live, p, ability)[ability]), point.without(name)
+        )
 
     def gradient(self, point: Point) -> Tensor:
         """Returns ∇ₓE [B, *event], nats per data unit, in the dtype and memory format of x."""

@@ -11,7 +11,7 @@ from ebmkit.assembly.build import build
 from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols.energy import evaluate
+from ebmkit.protocols.energy import values_of
 
 
 def mlp(shape: tuple[int, ...] = (3,), *, n_classes: int = 0, seed: int = 1, **config: Any) -> Any:
@@ -30,7 +30,7 @@ def test_any_event_shape_gets_one_energy_a_row(
 ) -> None:
     energy = mlp(event, features=features, head=head, widths=widths)
     x = torch.randn(n, *event, generator=torch.Generator().manual_seed(0))
-    values = evaluate(energy, Point(x=x), "features", "energy")
+    values = values_of(energy, Point(x=x), "features", "energy")
     assert values["energy"].shape == (n,) and values["features"].shape == (n, features or widths[-1])
     if head == "half-squared-norm":
         torch.testing.assert_close(values["energy"], values["features"].square().sum(dim=1) / 2)
@@ -70,7 +70,7 @@ def test_a_condition_multiplies_and_shifts_each_layer(
         h = layer(h) if plain else torch.log1p(torch.exp(layer(h)))
         gain, bias = energy.modulations[i](c).chunk(2, dim=1)
         h = h * (1 + gain) + bias
-    torch.testing.assert_close(evaluate(energy, at, "features")["features"], h)
+    torch.testing.assert_close(values_of(energy, at, "features")["features"], h)
     assert energy.layers[0].in_features == 3
 
 

@@ -13,7 +13,7 @@ from ebmkit.assembly.build import build
 from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols.energy import abilities_of, evaluate
+from ebmkit.protocols.energy import abilities_of, values_of
 
 TINY = {"widths": (4, 6), "hidden": 8, "features": 5}
 
@@ -46,7 +46,7 @@ def test_images_of_many_sizes_get_one_energy_a_row(
 ) -> None:
     shape = (channels, height, width)
     energy = resnet(shape, head=head, blocks=blocks, activation=activation, n_scales=scales, spectral_norm=normed)
-    values = evaluate(randomised(energy), point(shape, n), "energy", "features")
+    values = values_of(randomised(energy), point(shape, n), "energy", "features")
     assert values["energy"].shape == (n,) and values["features"].shape == (n, 5)
     assert values["energy"].isfinite().all() and (head == "linear" or (values["energy"] >= 0).all())
 
@@ -54,7 +54,7 @@ def test_images_of_many_sizes_get_one_energy_a_row(
 def test_heads_are_functions_of_the_features() -> None:
     squared, linear = (randomised(resnet(head=head)) for head in ("half-squared-norm", "linear"))
     for energy in (squared, linear):
-        values = evaluate(energy, point((1, 12, 12)), "energy", "features")
+        values = values_of(energy, point((1, 12, 12)), "energy", "features")
         f, e = values["features"], values["energy"]
         wanted = f.square().sum(dim=1) / 2 if energy is squared else energy.head.linear(energy.activation(f))[:, 0]
         torch.testing.assert_close(e, wanted)
@@ -134,7 +134,7 @@ def test_a_one_hot_label_stands_beside_the_condition() -> None:
 @pytest.mark.parametrize("head", ["linear", "half-squared-norm"])
 def test_layers_after_pooling_can_be_left_out(hidden: int, features: int, length: int, head: str) -> None:
     energy = randomised(resnet(hidden=hidden, features=features, head=head))
-    values = evaluate(energy, point((1, 12, 12)), "energy", "features")
+    values = values_of(energy, point((1, 12, 12)), "energy", "features")
     assert values["features"].shape == (3, length) and values["energy"].isfinite().all()
     if head == "linear" and not hidden and not features:
         torch.testing.assert_close(values["energy"], energy.head.linear(values["features"])[:, 0])
@@ -190,4 +190,4 @@ def test_settings_are_validated(config: dict[str, Any]) -> None:
 
 def test_other_abilities_are_refused() -> None:
     with pytest.raises(CapabilityError, match="latent"):
-        evaluate(resnet(), point((1, 12, 12)), "latent")
+        values_of(resnet(), point((1, 12, 12)), "latent")

@@ -15,7 +15,7 @@ from ebmkit.coordinates.label import Label
 from ebmkit.errors import DivergenceError, PluginError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Batch, Point
-from ebmkit.protocols.energy import Energy, evaluate
+from ebmkit.protocols.energy import Energy, values_of
 from ebmkit.protocols.objective import Phases, Requires
 from ebmkit.protocols.traits import SamplerTraits
 from ebmkit.rng import stream
@@ -399,4 +399,4 @@ def test_needs_add_up(a: Requires, b: Requires, rows: int) -> None:
 
 
 def test_evaluate_falls_back_to_methods() -> None:
-    assert set(evaluate(lambda p: p.x.sum(dim=1), Point(x=torch.ones(2, 2)), "energy")) == {"energy"}
+    assert set(values_of(lambda p: p.x.sum(dim=1), Point(x=torch.ones(2, 2)), "energy")) == {"energy"}

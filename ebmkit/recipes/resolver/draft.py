@@ -153,12 +153,12 @@ class Draft:
         return frozenset(words)
 
     def unmet(self) -> list[tuple[Need, Choice]]:
-        """Returns what is needed and not given, by word."""
+        """Returns what is needed and not given, by word; what metrics need is asked of the trained model."""
         words = self.capabilities()
         before = {id(choice): self.capabilities_before(table, choice) for table in CHAINED for choice in self.of(table)}
         found = []
         for choice in self.choices:
-            for need in self.ask("needs", choice):
+            for need in () if choice.table == "metric" else self.ask("needs", choice):
                 if self._is_idle(need):
                     continue
                 if need.word not in (before[id(choice)] if self.is_chained(need, choice) else words):

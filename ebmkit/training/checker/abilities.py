@@ -10,7 +10,7 @@ from torch import Tensor
 from ebmkit.errors import EbmkitError, PluginError
 from ebmkit.point import Point
 from ebmkit.protocols.coordinate import Coordinate
-from ebmkit.protocols.energy import Energy, abilities_of, evaluate, level_coordinate_of
+from ebmkit.protocols.energy import Energy, abilities_of, level_coordinate_of, values_of
 from ebmkit.training.checker.snapshots import alike
 
 UNIT = 1e-2
@@ -39,7 +39,7 @@ def check_abilities(label: str, energy: Energy, point: Point, coordinates: Seque
         if ability == "energy" and not alike(value, energies, 1e-3):
             raise PluginError(f"{label}: evaluate(…, 'energy') differs from calling it. Let one use the other.")
         _check_levels(label, ability, value, point, energies)
-    together = evaluate(energy, point, *asked)
+    together = values_of(energy, point, *asked)
     if set(asked) - set(together):
         missing = ", ".join(sorted(set(asked) - set(together)))
         raise PluginError(
@@ -49,7 +49,7 @@ def check_abilities(label: str, energy: Energy, point: Point, coordinates: Seque
 
 def _answer(label: str, energy: Energy, point: Point, ability: str) -> Tensor:
     try:
-        value: object = evaluate(energy, point, ability)[ability]
+        value: object = values_of(energy, point, ability)[ability]
     except REFUSALS as error:
         raise PluginError(
             f"{label} declares the ability '{ability}' and does not answer it: {type(error).__name__}: {error}. Answer "

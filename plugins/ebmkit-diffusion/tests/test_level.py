@@ -3,6 +3,7 @@
 import pytest
 import torch
 from ebmkit_diffusion.declarations import LevelHeadConfig
+from ebmkit_diffusion.level import Level
 from ebmkit_diffusion.level_embedding import LevelBase, level_coordinate
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,3 +118,14 @@ def test_schedules_that_are_not_monotone_are_refused(config, message):
 def test_less_than_one_level_is_refused():
     with pytest.raises(RecipeError, match="noise_levels"):
         level(noise_levels=0)
+
+
+def test_the_noise_of_x_is_that_of_the_level_and_of_smoothing_together():
+    level = Level([0.0, 0.1, 0.5], smooth=0.3)
+    x = torch.full((3000, 4), 2.0)
+    rng = torch.Generator().manual_seed(0)
+    lifted = level.lift(Batch(x=x), Point(x=x), rng)
+    for value in range(3):
+        rows = lifted.map(lambda values, value=value: values[lifted.aux["level"] == value])
+        scale, sd = (found[0] for found in level.noise(rows))
+        assert torch.allclose(rows.x.mean(), scale * 2, atol=0.05) and torch.allclose(rows.x.std(), sd, rtol=0.05)

@@ -13,7 +13,7 @@ from torch import nn
 from ebmkit import BuildContext, CapabilityError, Point, view
 from ebmkit.assembly.build import build
 from ebmkit.energies.heads import CONDITION
-from ebmkit.protocols.energy import evaluate
+from ebmkit.protocols.energy import values_of
 from ebmkit.protocols.guided import guidance_strength
 
 SHAPES = {"mlp": (2,), "resnet": (1, 8, 8)}
@@ -130,7 +130,7 @@ def test_the_gaussian_base_is_the_energy_of_diffused_gaussian_data():
     law = torch.distributions.Normal(0.5 * kept.sqrt(), (kept * 0.09 + 1 - kept).sqrt())
     exact = -law.log_prob(point.x).sum(dim=1)
     assert torch.allclose(energy(point) - energy(point)[0], exact - exact[0], rtol=1e-3, atol=1e-3)
-    levels = evaluate(energy, point, "levels.level")["levels.level"]
+    levels = values_of(energy, point, "levels.level")["levels.level"]
     assert torch.allclose(levels.gather(1, point.aux["level"][:, None])[:, 0], energy(point), atol=1e-4)
 
 

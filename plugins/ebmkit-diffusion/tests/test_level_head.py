@@ -10,7 +10,7 @@ from torch import nn
 
 from ebmkit import BuildContext, CapabilityError, Point
 from ebmkit.assembly.build import build
-from ebmkit.protocols.energy import evaluate
+from ebmkit.protocols.energy import values_of
 
 
 class Backbone(nn.Module):
@@ -57,7 +57,7 @@ def test_the_energy_is_the_column_of_its_level(head, base, n):
 @pytest.mark.parametrize("n_levels", [2, 51, 400])
 def test_all_levels_cost_one_pass_whatever_their_number(n_levels):
     energy, point = headed(n_levels), points(7, n_levels)
-    evaluate(energy, point, "levels.level", "energy", "features")
+    values_of(energy, point, "levels.level", "energy", "features")
     assert energy.inner.rows == [7]
 
 

@@ -16,7 +16,7 @@ from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.plugins.host import host
 from ebmkit.point import Point
-from ebmkit.protocols.energy import abilities_of, evaluate
+from ebmkit.protocols.energy import abilities_of, values_of
 from ebmkit.recipes.recipe import Part, Recipe, from_toml, to_toml
 from ebmkit.recipes.resolver.ordering import Capabilities, ordered
 from ebmkit.recipes.resolver.resolve import resolve
@@ -51,7 +51,7 @@ def test_the_energy_is_the_sum_over_scales_and_features_stand_side_by_side(
 ) -> None:
     shape = (channels, height, width)
     energy, at = built({"n_scales": n_scales}, shape, head=head), point(shape)
-    values, total, features, x = evaluate(energy, at, "energy", "features"), torch.zeros(3), [], at.x
+    values, total, features, x = values_of(energy, at, "energy", "features"), torch.zeros(3), [], at.x
     for scale, network in enumerate(energy.networks):
         if scale:
             x, shape = nn.functional.avg_pool2d(x, 3, stride=2, padding=1), halved(shape)
@@ -85,7 +85,7 @@ def test_networks_are_separate_and_gradients_reach_each() -> None:
 def test_a_smaller_network_has_settings_of_its_own() -> None:
     energy = built({"n_scales": 4, "networks": [{}, {"widths": [4], "features": 3}]})
     assert [len(network.trunks[0].stages) for network in energy.networks] == [2, 2, 1, 2]
-    assert evaluate(energy, point(), "features")["features"].shape == (3, 5 + 5 + 3 + 5)
+    assert values_of(energy, point(), "features")["features"].shape == (3, 5 + 5 + 3 + 5)
     with pytest.raises(RecipeError, match="width"):
         built({"networks": [{"width": 4}]})
 
@@ -122,10 +122,10 @@ def test_levels_are_summed_and_a_latent_does_not_come_out() -> None:
     assert abilities_of(energy) == {"energy", "levels.level"}
     pairs = zip(energy.networks, pyramid(at.x, 2), strict=True)
     wanted = sum(network.evaluate(Point(x=x), "levels.level")["levels.level"] for network, x in pairs)
-    torch.testing.assert_close(evaluate(energy, at, "levels.level")["levels.level"], wanted)
+    torch.testing.assert_close(values_of(energy, at, "levels.level")["levels.level"], wanted)
     for name in ("latent", "features"):
         with pytest.raises(CapabilityError, match=name):
-            evaluate(energy, at, name)
+            values_of(energy, at, name)
     assert abilities_of(Multiscale([Levels(), built(None)])) == {"energy"}
 
 

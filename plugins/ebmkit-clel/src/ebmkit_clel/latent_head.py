@@ -9,7 +9,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ebmkit import BuildContext, CapabilityError, Energy, Point, abilities_of, evaluate, level_coordinate_of, seeded
+from ebmkit import BuildContext, CapabilityError, Energy, Point, abilities_of, level_coordinate_of, seeded, values_of
 from ebmkit.energies.initialise import init_linear
 from ebmkit.energies.probe import length_of
 from ebmkit.energies.sweep import sweep
@@ -70,7 +70,7 @@ class LatentHead(nn.Module):
         condition, bare = point.aux.get(LATENT), point.without(LATENT)
         directed = LATENT in abilities or (condition is not None and "energy" in abilities)
         inner = [name for name in abilities if name != LATENT] + ["features"] * directed
-        values = dict(evaluate(self.inner, bare, *dict.fromkeys(inner)))
+        values = dict(values_of(self.inner, bare, *dict.fromkeys(inner)))
         if directed:
             values[LATENT] = self.direction(values["features"])
         if condition is not None and "energy" in abilities:

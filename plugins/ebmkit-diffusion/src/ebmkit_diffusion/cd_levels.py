@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ebmkit import BuildContext, CapabilityError, Energy, Phases, Requires, abilities_of, evaluate
+from ebmkit import BuildContext, CapabilityError, Energy, Phases, Requires, abilities_of, values_of
 from ebmkit_diffusion.declarations import CdLevelsConfig
 from ebmkit_diffusion.level_conditioned import LEVELS
 from ebmkit_diffusion.level_head import LevelHead
@@ -44,7 +44,7 @@ class CdLevels:
         if self.shared_pass:
             levels = phases.evaluate("negative", LEVELS)
         else:  # of the negatives alone: asked of the phases, the positives would be swept as well
-            levels = evaluate(energy, phases.negative, LEVELS)[LEVELS]
+            levels = values_of(energy, phases.negative, LEVELS)[LEVELS]
         return {"gap": phases.evaluate("positive").mean() - expected_energy(levels, self.temperature).mean()}
 
 

@@ -67,6 +67,7 @@ class Level:
         self.n_values = len(betas)
         self.value_range = value_range
         self.smooth, self.start_mean = smooth, start[0] * self.scales
+        self.sds = (kept * smooth**2 + 1 - kept).sqrt().float()
         self.start_sd = (kept * start[1] ** 2 + 1 - kept).sqrt().float()
 
     def lift(self, batch: Batch, point: Point, rng: Generator) -> Point:
@@ -103,6 +104,10 @@ class Level:
     def signal(self, point: Point) -> Tensor:
         """Returns ᾱ [B] of each row's level."""
         return self.signals[point.aux[LEVEL]]
+
+    def noise(self, point: Point) -> tuple[Tensor, Tensor]:
+        """Returns √ᾱ and the s.d. of all noise [B] at each row's level: that of `smooth` and of the level together."""
+        return self.scales[point.aux[LEVEL]], self.sds[point.aux[LEVEL]]
 
     def scaled(self, x: Tensor) -> Tensor:
         """Returns data x as chains hold them: scaled from their value range to [−1, 1], or as they are without one."""

@@ -16,12 +16,12 @@ from ebmkit import (
     Point,
     abilities_of,
     at_least_fp32,
-    evaluate,
     guidance_strength,
     lacks_ability,
     level_coordinate_of,
     levels_of,
     seeded,
+    values_of,
 )
 from ebmkit.energies.heads import CONDITION
 from ebmkit.energies.probe import length_of
@@ -89,7 +89,7 @@ class LevelConditioned(nn.Module):
         conditioned = self._conditioned(point, table[level])
         bilinear = self.read is not None and "energy" in abilities
         asked = [name for name in abilities if not (bilinear and name == "energy")] + ["features"] * bilinear
-        values = dict(evaluate(self.inner, conditioned, *dict.fromkeys(asked)))
+        values = dict(values_of(self.inner, conditioned, *dict.fromkeys(asked)))
         if bilinear:
             values["energy"] = self._bilinear(values["features"], table, level)
         for name in abilities:

@@ -14,11 +14,11 @@ from ebmkit import (
     Point,
     abilities_of,
     at_least_fp32,
-    evaluate,
     guidance_strength,
     lacks_ability,
     level_coordinate_of,
     seeded,
+    values_of,
 )
 from ebmkit.energies.heads import half_squared_norm
 from ebmkit.energies.initialise import init_linear
@@ -59,7 +59,7 @@ class LevelHead(nn.Module):
         if not set(abilities) <= self.abilities:
             raise lacks_ability(self, sorted(set(abilities) - self.abilities)[0])
         inner = [name for name in abilities if name not in ("energy", LEVELS)]
-        values = dict(evaluate(self.inner, point.without(LEVEL), *dict.fromkeys([*inner, "features"])))
+        values = dict(values_of(self.inner, point.without(LEVEL), *dict.fromkeys([*inner, "features"])))
         features, reading = at_least_fp32(values["features"]), at_least_fp32(self.reading())
         if LEVELS in abilities:
             values[LEVELS] = self._all(features, reading) + self.base.all(point.x)

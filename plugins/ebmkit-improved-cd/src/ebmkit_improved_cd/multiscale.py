@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ebmkit import BuildContext, CapabilityError, Point, abilities_of, at_least_fp32, evaluate, lacks_ability
+from ebmkit import BuildContext, CapabilityError, Point, abilities_of, at_least_fp32, lacks_ability, values_of
 from ebmkit.energies.compose import is_combined
 from ebmkit_improved_cd.declarations import MultiscaleConfig, halved, not_scalable, too_many_networks
 
@@ -49,7 +49,7 @@ class Multiscale(nn.Module):
                 raise lacks_ability(self, name)
         images = pyramid(point.x, len(self.networks))
         answers = [
-            evaluate(network, point.replace(x=image), *abilities)
+            values_of(network, point.replace(x=image), *abilities)
             for network, image in zip(self.networks, images, strict=True)
         ]
         return {name: _together(name, [answer[name] for answer in answers]) for name in abilities}

@@ -1,0 +1,134 @@
+"""A model that is judged: its data, its fresh samples and its energies, the same for every metric."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import torch
+from torch import Generator, Tensor
+
+from ebmkit.assembly.build import build_dataset
+from ebmkit.assembly.context import data_point
+from ebmkit.display.doing import doing
+from ebmkit.errors import DataError, DivergenceError
+from ebmkit.point import Batch
+from ebmkit.protocols.dataset import Dataset
+from ebmkit.recipes.tables import EvalConfig
+from ebmkit.rng import stream
+from ebmkit.sampling.generate import Generated
+from ebmkit.sampling.model import Model
+from ebmkit.sampling.shown import shown
+
+ROWS = 500
+"""Data in one pass of an energy, and in one request to a data set."""
+
+Split = Literal["train", "test"]
+
+
+@dataclass(kw_only=True, eq=False)
+class ModelSubject:
+    """What `ebmkit.protocols.metric.Subject` promises, of a model in memory.
+
+    Attributes:
+        model: that is judged, with the weights that are judged.
+        config: `[eval]`.
+        dataset: of the run; unset, it is built from its recipe when it is first asked for.
+        notes: what was noted on the way.
+    """
+
+    model: Model
+    config: EvalConfig
+    dataset: Dataset | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.n, self.n_data = self.config.n, self.config.n_data
+        self.seed = self.model.recipe.table("run").seed if self.config.seed is None else self.config.seed
+        self._samples: Generated | None = None
+        self._parts: dict[str, Dataset] = {}
+
+    def rng(self, name: str) -> Generator:
+        """Returns a random stream on the CPU."""
+        return stream(self.seed, 0, f"metric {name}", "cpu")
+
+    def data(self, split: Split, n: int | None = None) -> Batch:
+        """Returns the first n of a seeded choice of rows."""
+        doing(f"reading {split} data")
+        part = self._part(split)
+        rows = torch.randperm(len(part), generator=self.rng(f"rows {split}"))[: n or self.n_data]
+        device = self.model.device
+        noise = stream(self.seed, 0, f"metric data {split}", device)
+        batches = [part.batch(some.to(device), noise) for some in torch.split(rows, ROWS)]
+        x = torch.cat([batch.x.cpu() for batch in batches])
+        labels = [batch.y.cpu() for batch in batches if batch.y is not None]
+        return Batch(x=x, y=torch.cat(labels) if labels else None)
+
+    def held_out(self, n: int | None = None) -> Batch:
+        """Returns test data, or training data with a note."""
+        try:
+            return self.data("test", n)
+        except DataError:
+            self.note("The data of this run have no test part: training data stand for held-out data.")
+            return self.data("train", n)
+
+    def samples(self) -> Generated:
+        """Returns the fresh samples that all metrics share."""
+        if self._samples is None:
+            self._samples = self.generate(self.n)
+        return self._samples
+
+    def generate(self, n: int, **how: Any) -> Generated:
+        """Returns fresh samples with the sampler settings of the evaluation."""
+        config = self.config
+        settings: dict[str, Any] = {
+            "transitions": config.transitions,
+            "visits": config.visits,
+            "plain_transitions": config.plain_transitions,
+            "seed": self.seed,
+        }
+        made = shown(self.sampled_model(), n, **{**settings, **how})
+        bad = int((~made.x.isfinite().flatten(1).all(dim=1)).sum())
+        if bad:
+            raise DivergenceError(f"{bad} of {len(made.x)} samples are not finite: nothing can be measured of them.")
+        for text in made.notes:
+            self.note(text)
+        return made
+
+    def energy(self, x: Tensor) -> Tensor:
+        """Returns E(x) [N] of clean data, some rows at a time."""
+        device, view = self.model.device, self.model.view()
+        rows = (data_point(self.model.coordinates, some.to(device)) for some in torch.split(x, ROWS))
+        return torch.cat([view.energy(point).detach().cpu() for point in rows])
+
+    def other(self, text: str, n: int | None = None) -> Batch:
+        """Returns data of another set in the shape of this one's."""
+        from ebmkit.evaluation.other_data import fitted
+
+        batch, notes = fitted(text, self.model.data, n or self.n_data, self.rng(f"other {text}"))
+        for remark in notes:
+            self.note(remark)
+        return batch
+
+    def note(self, text: str) -> None:
+        """Keeps a note once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    @property
+    def drawn(self) -> Generated | None:
+        """The shared samples, where a metric asked for them."""
+        return self._samples
+
+    def sampled_model(self) -> Model:
+        """Returns the model with the sampler that `[eval]` names."""
+        if self.config.sampler is None:
+            return self.model
+        return replace(self.model, recipe=self.model.recipe.with_table("sample", sampler=self.config.sampler))
+
+    def _part(self, split: Split) -> Dataset:
+        if self.dataset is None:
+            self.dataset = build_dataset(self.model.recipe.part("data"), self.model.device)
+        if split not in self._parts:
+            self._parts[split] = self.dataset.split(split)
+        return self._parts[split]

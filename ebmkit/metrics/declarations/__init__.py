@@ -1,0 +1,10 @@
+"""What core's metrics are called and can be given. Imports no torch."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from ebmkit.metrics.declarations import features
+
+GROUPS: tuple[ModuleType, ...] = (features,)
+"""The modules of declarations, in the order in which they are listed."""

@@ -1,0 +1,47 @@
+"""Evaluations beside a run: numbers as JSON, pictures as PNG."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+from ebmkit.errors import RunError
+from ebmkit.evaluation.record import FOLDER, Evaluation, Judgement, as_json
+from ebmkit.runs.directory import write_text
+
+
+def save_evaluation(directory: Path, evaluation: Evaluation, to: Path | None = None) -> Path:
+    """Writes an evaluation into `DIRECTORY/evaluation`, or to a file, pictures beside it; returns the JSON file.
+
+    A second one of the same step gets the next free number.
+
+    Raises:
+        RunError: the disk refuses.
+    """
+    path = to or _free(directory / FOLDER, f"step-{evaluation.step:08d}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        metrics = tuple(_with_pictures(found, path) for found in evaluation.metrics)
+    except OSError as error:
+        message = f"{path.parent} could not be written: {error}. Name another --out, or free some space."
+        raise RunError(message) from error
+    write_text(path, json.dumps(as_json(replace(evaluation, metrics=metrics)), indent=1) + "\n")
+    return path
+
+
+def _free(folder: Path, name: str) -> Path:
+    names = (name if i == 1 else f"{name}-{i}" for i in count(1))
+    return next(path for n in names if not (path := folder / f"{n}.json").exists())
+
+
+def _with_pictures(found: Judgement, path: Path) -> Judgement:
+    """Writes the pictures of a metric and returns it with their names."""
+    pictures = dict(found.pictures)
+    for name, picture in found.drawn.items():
+        file = f"{path.stem}-{found.name}-{re.sub(r'[^A-Za-z0-9]+', '-', name).strip('-')}.png"
+        picture.save(path.with_name(file))
+        pictures[name] = file
+    return replace(found, pictures=pictures)
