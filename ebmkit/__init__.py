@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from ebmkit.evaluation.record import Evaluation as Evaluation
     from ebmkit.evaluation.uncertainty import bootstrap as bootstrap
     from ebmkit.evaluation.uncertainty import standard_error as standard_error
+    from ebmkit.metrics.detector import Detector as Detector
+    from ebmkit.metrics.detector import detector as detector
+    from ebmkit.metrics.detector import ood_scores as ood_scores
     from ebmkit.ops.gradients import score as score
     from ebmkit.plugins.component import Component as Component
     from ebmkit.plugins.component import Include as Include
@@ -79,6 +82,7 @@ if TYPE_CHECKING:
     from ebmkit.rng import stream as stream
     from ebmkit.runs.fit import fit as fit
     from ebmkit.runs.fit import parts as parts
+    from ebmkit.runs.report import report as report
     from ebmkit.runs.run import Run as Run
     from ebmkit.runs.run import load as load
     from ebmkit.runs.run import resume as resume
@@ -108,6 +112,7 @@ _HOME = {
     "evaluation.evaluate": "evaluate",
     "evaluation.record": "Evaluation",
     "evaluation.uncertainty": "bootstrap standard_error",
+    "metrics.detector": "Detector detector ood_scores",
     "ops.gradients": "score",
     "errors": "CapabilityError CheckpointError DataError DivergenceError EbmkitError PluginError RecipeError RunError",
     "plugins.component": "Component Include Need NoConfig Selection",
@@ -130,6 +135,7 @@ _HOME = {
     "recipes.recipe": "Part Recipe",
     "rng": "seeded stream",
     "runs.fit": "fit parts",
+    "runs.report": "report",
     "runs.run": "Run load resume run",
     "sampling.diagnostics": "ess_bulk ess_tail r_hat",
     "sampling.generate": "Generated generate",

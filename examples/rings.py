@@ -20,13 +20,14 @@ from typing import Annotated, Any
 
 import torch
 from annotated_types import Gt
-from ebmkit_diffusion.quadrature import Divergence, Plane, density, divergence
-from ebmkit_diffusion.stability import LongRun, long_run
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 import ebmkit
 from ebmkit import DataError, Part, Recipe, as_recipe
+from ebmkit.evaluation.plane import Window
+from ebmkit.evaluation.quadrature import Divergence, density, density_of_data, divergence
+from ebmkit.metrics.long_run import LongRun, long_run
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import parse_override
 from ebmkit.runs import checkpoint
@@ -113,14 +114,14 @@ def at_level_0(run: ebmkit.Run) -> Any:
     return energy
 
 
-def divergences(run: ebmkit.Run, plane: Plane) -> dict[int, Divergence | None]:
+def divergences(run: ebmkit.Run, plane: Window) -> dict[int, Divergence | None]:
     """Returns KL(data ‖ model) by step, of the averaged weights of every checkpoint; None where there is no density."""
     found: dict[int, Divergence | None] = {}
     for path in checkpoint.checkpoints(run.directory / "checkpoints"):
         saved = checkpoint.load(path)
         checkpoint.take(run.energy, saved.tensors["ema.energy"], "energy")
         try:
-            found[saved.step] = divergence(at_level_0(run), data_of(run).log_density, plane)
+            found[saved.step] = divergence(density(at_level_0(run), plane), data_of(run).log_density, plane)
         except DataError as error:
             print(f"{run.directory.name}, step {saved.step}: {error}")
             found[saved.step] = None
@@ -146,13 +147,14 @@ def followed(run: ebmkit.Run, moves: int) -> LongRun:
     """Makes Langevin moves at level 0 from data, and follows energy and radius."""
     start = data_of(run).batch(torch.arange(N_CHAINS), torch.Generator().manual_seed(1)).x
     statistics = {"radius": lambda x: x.norm(dim=1), "square": lambda x: x.square().sum(dim=1)}
-    return long_run(run.model, start, moves=moves, records=40, statistics=statistics)
+    transitions = math.ceil(moves / run.recipe.part("sampler").settings["moves"])
+    return long_run(run.model, start, transitions=transitions, records=40, statistics=statistics)
 
 
-def draw(runs: Sequence[tuple[str, ebmkit.Run]], plane: Plane, path: Path) -> None:
+def draw(runs: Sequence[tuple[str, ebmkit.Run]], plane: Window, path: Path) -> None:
     """Draws the density of the data and of each run on one scale of colours."""
     data = data_of(runs[0][1])
-    panels = [("data", data.log_density(plane.points().double()).view(plane.n_cells, -1))]
+    panels = [("data", density_of_data(data.log_density, plane))]
     for name, run in runs:
         try:
             panels.append((name, density(at_level_0(run), plane).log_density))
@@ -160,7 +162,7 @@ def draw(runs: Sequence[tuple[str, ebmkit.Run]], plane: Plane, path: Path) -> No
             panels.append((f"{name}: no density here", torch.full_like(panels[0][1], -math.inf)))
     figure = Figure(figsize=(4.2 * len(panels) + 0.8, 4.4), layout="constrained", dpi=120)
     axes = figure.subplots(1, len(panels), sharex=True, sharey=True)
-    a, top = plane.half_width, float(panels[0][1].exp().max())
+    a, top = HALF_WIDTH, float(panels[0][1].exp().max())
     for axis, (title, log_p) in zip(axes, panels, strict=True):
         image = axis.imshow(log_p.exp().numpy(), origin="lower", extent=(-a, a, -a, a), cmap="magma", vmin=0, vmax=top)
         axis.set(title=title, aspect="equal", xlim=(-5, 5), ylim=(-5, 5), xticks=(-4, 0, 4), yticks=(-4, 0, 4))
@@ -195,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     options = settings(arguments)
     if ON_GAUSSIAN.name not in host().names(ON_GAUSSIAN.kind):
         ebmkit.register(ON_GAUSSIAN)
-    plane = Plane(half_width=HALF_WIDTH, n_cells=options.cells)
+    plane = Window.square(HALF_WIDTH, n_cells=options.cells)
     asked = as_recipe(options.recipe).with_overrides(parse_override(text) for text in options.set)
     assisted = trained(asked, options.out / "da")
     runs = [("DA-EBM, level 0", assisted)]
@@ -223,7 +225,7 @@ def tell(long: LongRun, run: ebmkit.Run) -> None:
         print(f"long run, {int(long.moves[-1]):,} moves: last quarter against {against}, standard errors: {told}")
     print("no drift" if long.stays else "the chains drift: some figure is beyond 4 standard errors")
     shares = " ".join(f"{share:.3f}" for share in ring_shares(long.final, run).tolist())
-    print(f"ring by ring at its end: {shares}; accepted {long.accept_rate:.2f} at step size {long.step_size:.3f}")
+    print(f"ring by ring at its end: {shares}; accepted {long.accept_rate or 1:.2f}")
 
 
 if __name__ == "__main__":

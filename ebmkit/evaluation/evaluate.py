@@ -54,7 +54,7 @@ def judge(
         RecipeError, CapabilityError: a metric is unknown or cannot judge this model; nothing has been sampled.
         EbmkitError: the only metric that was asked for has no numbers.
     """
-    check_metrics(model, tuple(parts))
+    check_metrics(model, tuple(parts), dataset)
     begun = time.monotonic()
     subject = ModelSubject(model=model, config=config, dataset=dataset)
     found, failures = list[Judgement](), dict[str, str]()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ebmkit.assembly.build import build_dataset
 from ebmkit.data.spec import DataSpec
-from ebmkit.errors import CapabilityError
+from ebmkit.errors import CapabilityError, EbmkitError
 from ebmkit.plugins.component import Need
 from ebmkit.plugins.host import Host, host
+from ebmkit.protocols.dataset import Dataset
 from ebmkit.recipes.declared import declaration_of
 from ebmkit.recipes.recipe import Part
 from ebmkit.recipes.resolver.choice import settled
@@ -19,26 +21,27 @@ OF_DATA = {
     "data.images": "images [1 or 3, height, width]",
     "data.plane": "points of the plane [2]",
     "data.labels": "labels",
+    "data.test": "data with a test part",
     "data.real": "real-valued x",
 }
 """What the words mean that say something of the data."""
 
 
-def words_of(model: Model) -> frozenset[str]:
+def words_of(model: Model, dataset: Dataset | None = None) -> frozenset[str]:
     """Returns the words that the parts of a model and its data give."""
     draft = Draft(model.recipe, host(), tuple(model.data.event_shape))
     draft.assume(draft.found())
-    return draft.capabilities() | _words_of_data(model.data)
+    return draft.capabilities() | _words_of_data(model.data) | _words_of_parts(model, dataset)
 
 
-def check_metrics(model: Model, parts: tuple[Part, ...]) -> None:
-    """Raises what is wrong where a metric cannot judge this model.
+def check_metrics(model: Model, parts: tuple[Part, ...], dataset: Dataset | None = None) -> None:
+    """Raises what is wrong where a metric cannot judge this model; its data set is built where it is not given.
 
     Raises:
         RecipeError: an unknown metric or setting.
         CapabilityError: it needs what the model has not, or refuses it.
     """
-    words = words_of(model)
+    words = words_of(model, dataset)
     problems = [reason for part in parts for reason in why_not(model, part, words, host())]
     if problems:
         raise CapabilityError(" ".join(problems))
@@ -76,6 +79,16 @@ def _words_of_data(data: DataSpec) -> frozenset[str]:
         "data.real": data.x_values == "real",
     }
     return frozenset(word for word, is_given in found.items() if is_given)
+
+
+def _words_of_parts(model: Model, dataset: Dataset | None) -> frozenset[str]:
+    """Returns "data.test" where there is a test part; nothing where the data cannot be had, which is told later."""
+    try:
+        whole = build_dataset(model.recipe.part("data"), model.device) if dataset is None else dataset
+        whole.split("test")
+    except EbmkitError:
+        return frozenset()
+    return frozenset({"data.test"})
 
 
 def _meaning(need: Need) -> str:

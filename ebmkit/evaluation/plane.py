@@ -1,4 +1,4 @@
-"""Densities in the plane, on a grid: exp(−E/T) normalised by a sum over its cells, and divergences from another."""
+"""Densities in the plane, on a grid: exp(−E/T) normalised by a sum over its cells."""
 
 from __future__ import annotations
 
@@ -41,6 +41,17 @@ class Window:
         width, height = (high - low for low, high in zip(self.low, self.high, strict=True))
         return width * height / self.n_cells**2
 
+    @classmethod
+    def square(cls, half_width: float, n_cells: int = 480) -> Window:
+        """Returns the square [−a, a]², a in data units."""
+        return cls(low=(-half_width, -half_width), high=(half_width, half_width), n_cells=n_cells)
+
+    def wider(self, times: float, n_cells: int) -> Window:
+        """Returns the window of the same centre that is so many times as wide and high."""
+        pairs = list(zip(self.low, self.high, strict=True))
+        (a, b), (c, d) = (((low + high) / 2, times * (high - low) / 2) for low, high in pairs)
+        return Window(low=(a - b, c - d), high=(a + b, c + d), n_cells=n_cells)
+
     def points(self) -> Tensor:
         """Returns the centres [N², 2], float32, row by row from below: the first entry of x changes fastest."""
         share = (torch.arange(self.n_cells, dtype=torch.float64) + 0.5) / self.n_cells
@@ -71,7 +82,6 @@ def window_around(data: Tensor, chains: Tensor | None = None, n_cells: int = 200
     return Window(low=(a, b), high=(c, d), n_cells=n_cells)
 
 
-@torch.no_grad()
 def log_density(
     energy: Callable[[Point], Tensor],
     window: Window,
@@ -95,16 +105,29 @@ def log_density(
     Raises:
         DivergenceError: an energy is not finite.
     """
-    x = window.points().to(device)
-    found = []
+    found = log_values(energy, window, temperature=temperature, coordinates=coordinates, device=device)
+    totals = torch.logsumexp(found.flatten(1), dim=1) + log(window.cell_area)
+    return torch.logsumexp(found - totals[:, None, None], dim=0) - log(len(found))
+
+
+@torch.no_grad()
+def log_values(
+    energy: Callable[[Point], Tensor],
+    window: Window,
+    *,
+    temperature: float = 1.0,
+    coordinates: Sequence[Coordinate] = (),
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Returns −E/T [V, N, N] in float64 at the cells of a window, for each of the V values that `log_density` joins."""
+    x, found = window.points().to(device), []
     for aux in _values(coordinates):
         rows = (_clean(part, aux, coordinates) for part in torch.split(x, ROWS))
         values = -torch.cat([energy(point).double().cpu() for point in rows]) / temperature
         if not bool(torch.isfinite(values).all()):
             raise DivergenceError("An energy in the plane is not finite: there is no density to be had from it.")
-        found.append(values - torch.logsumexp(values, dim=0) - log(window.cell_area))
-    mean = torch.logsumexp(torch.stack(found), dim=0) - log(len(found))
-    return mean.view(window.n_cells, window.n_cells)
+        found.append(values.view(window.n_cells, window.n_cells))
+    return torch.stack(found)
 
 
 def density_if_any(
@@ -119,21 +142,6 @@ def density_if_any(
         return log_density(energy, window, temperature=temperature, coordinates=coordinates, device=device)
     except (EbmkitError, KeyError):  # an entry of the point that no value belongs to at data
         return None
-
-
-def divergences(log_data: Tensor, log_model: Tensor, window: Window) -> tuple[float, float]:
-    """Returns KL(data ‖ model) and KL(model ‖ data), nats, of log densities [N, N] on the cells of a window.
-
-    Each is normalised on the window first. The second is infinite where the data have no mass and the model has.
-    """
-    first, second = (values.double() - torch.logsumexp(values.double().flatten(), dim=0) for values in
-                     (log_data, log_model))  # fmt: skip
-    return _divergence(first, second), _divergence(second, first)
-
-
-def _divergence(log_p: Tensor, log_q: Tensor) -> float:
-    p = log_p.exp()
-    return float(torch.where(p > 0, p * (log_p - log_q), 0).sum())
 
 
 def _values(coordinates: Sequence[Coordinate]) -> list[dict[str, int]]:

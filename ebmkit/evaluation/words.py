@@ -81,6 +81,17 @@ def remarks(evaluation: Evaluation) -> Iterator[str]:
         yield f"{name} has no numbers: {why}"
 
 
+def summary(evaluation: Evaluation) -> str:
+    """Returns the plain numbers in one line, and the first of a metric that has only tables."""
+    found = []
+    for judged in evaluation.metrics:
+        plain = {key: e for key, e in judged.estimates.items() if ": " not in key} or dict(
+            [*judged.estimates.items()][:1]
+        )
+        found += [f"{key} {cell(estimate)}" for key, estimate in plain.items()]
+    return ", ".join([*found, *(f"{name} failed" for name in evaluation.failures)])
+
+
 def lines(evaluation: Evaluation) -> Iterator[str]:
     """Yields the whole as text."""
     yield circumstances(evaluation)

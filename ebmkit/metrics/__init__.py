@@ -1,1 +1,1 @@
-"""Metrics: ways to judge a model, each with a definition, a source and an error."""
+"""Metrics: ways to judge a model, one a file, each with a definition, a source and an error."""

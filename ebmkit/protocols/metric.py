@@ -14,7 +14,7 @@ from ebmkit.point import Batch
 Better = Literal["lower", "higher", ""]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """One number of a metric.
 
@@ -33,7 +33,7 @@ class Estimate:
     unit: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Measured:
     """What a metric found.
 

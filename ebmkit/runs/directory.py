@@ -122,7 +122,7 @@ def remove_run(directory: Path) -> None:
     try:
         for name in ("recipe.toml", "environment.json", "metrics.jsonl", "alarms.jsonl"):
             (directory / name).unlink(missing_ok=True)
-        for name in ("checkpoints", "samples", "tensorboard"):
+        for name in ("checkpoints", "samples", "tensorboard", "evaluation"):
             if (directory / name).is_dir() and not (directory / name).is_symlink():
                 shutil.rmtree(directory / name)
     except OSError as error:
@@ -131,7 +131,14 @@ def remove_run(directory: Path) -> None:
 
 TREE = Path("runs")
 
-WRITTEN = ("checkpoints/.writing-*", "samples/*-????????.png", "tensorboard/events.*", "metrics.jsonl", "alarms.jsonl")
+WRITTEN = (
+    "checkpoints/.writing-*",
+    "samples/*-????????.png",
+    "evaluation/step-????????*",
+    "tensorboard/events.*",
+    "metrics.jsonl",
+    "alarms.jsonl",
+)
 """What a run writes while it goes, beside its checkpoints."""
 
 START = ("checkpoints", "environment.json", "recipe.toml")

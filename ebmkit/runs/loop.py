@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,6 +20,7 @@ from ebmkit.runs import checkpoint
 from ebmkit.runs.alarms import Note, RunAlarms
 from ebmkit.runs.checkpoint import Saved
 from ebmkit.runs.interrupt import Interrupted, interruptible
+from ebmkit.runs.judging import Judging
 from ebmkit.runs.kept import InMemory, Kept, OnDisk
 from ebmkit.runs.observers import Described, Observers
 from ebmkit.runs.state import TrainingState
@@ -26,6 +28,8 @@ from ebmkit.samplers.adaptation import for_evaluation
 from ebmkit.training.batches import Batches
 from ebmkit.training.step import StepReport, train_step
 from ebmkit.views.frozen import converge_parametrisations
+
+_log = logging.getLogger(__name__)
 
 
 class Trainer:
@@ -58,6 +62,7 @@ class Trainer:
         self.state = TrainingState(assembly.parts, self.recipe)
         self.kept: Kept = InMemory() if directory is None else OnDisk(directory, assembly)
         self.alarms = RunAlarms(assembly, note, directory)
+        self.judging = Judging(assembly, directory, note or _log.info)
         self.history: list[Mapping[str, float]] = []
 
     def take(self, saved: Saved) -> None:
@@ -89,6 +94,7 @@ class Trainer:
                 self._tell(values, time.monotonic() - begun, state.step - first)
                 self.alarms.look(report)
                 self.kept.keep(state, report)
+                self.judging.look(state)
                 if stopped():
                     raise self._interrupted()
 

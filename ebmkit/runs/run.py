@@ -142,11 +142,12 @@ def train(made: Complete, out: str | Path, *, watch: Watcher | None = None, note
 def begun(made: Complete, directory: Path | None, *, watch: Watcher | None = None, note: Note | None = None) -> Trainer:
     """Returns a run that is ready for its first step: parts built, its recipe written where it has a directory."""
     assembly = assemble(made.recipe, dataset=made.dataset)
-    if directory is not None:
-        _write_start(directory, assembly)
     if note is not None and assembly.choice is not None:
         note(f"engine = {assembly.choice.engine}: {assembly.choice.reason}")
-    return Trainer(directory, assembly, watch, note=note)
+    trainer = Trainer(directory, assembly, watch, note=note)
+    if directory is not None:
+        _write_start(directory, assembly)
+    return trainer
 
 
 def resume(

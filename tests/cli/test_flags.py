@@ -12,6 +12,10 @@ FLAGS = {
     "resume": "directory --steps --plugin",
     "sample": "directory --out -n --sampler --given --given-strength --images --with --op --weight --transitions "
     "--visits --plain-transitions --denoise --seed --device --plugin",
+    "score": "directory --data --out --fpr --score -n --seed --device --plugin",
+    "report": "runs --out -n --sampling --device --plugin",
+    "eval": "directory --metric -n --n-data --quick --sampler --transitions --visits --plain-transitions --seed "
+    "--last-weights --set --out --json --device --plugin",
     "list": "kind",
     "show": "name",
     "recipes": "",

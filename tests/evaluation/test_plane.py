@@ -8,7 +8,7 @@ import torch
 from ebmkit.coordinates.label import Label
 from ebmkit.coordinates.momentum import Momentum
 from ebmkit.errors import DivergenceError
-from ebmkit.evaluation.plane import Window, density_if_any, divergences, log_density, window_around
+from ebmkit.evaluation.plane import Window, density_if_any, log_density, window_around
 
 WIDE = Window(low=(-8.0, -6.0), high=(8.0, 10.0), n_cells=160)
 
@@ -29,21 +29,6 @@ def test_a_gaussian_has_its_normaliser_and_its_temperature(temperature):
     squares = WIDE.points().double().square().sum(dim=1).view(160, 160)
     wanted = -squares / (2 * temperature) - math.log(2 * math.pi * temperature)
     assert (found - wanted).abs().max() < 1e-4
-
-
-def test_divergences_of_gaussians_are_those_of_the_closed_form():
-    first, second = (log_density(lambda point, sd=sd: gaussian(point, sd), WIDE) for sd in (1.0, 1.25))
-    forward, reverse = divergences(first, second, WIDE)
-    ratio = 1 / 1.25**2
-    assert forward == pytest.approx(ratio - 1 - math.log(ratio), abs=1e-4)
-    assert reverse == pytest.approx(1 / ratio - 1 + math.log(ratio), abs=1e-4)
-
-
-def test_where_the_data_have_no_mass_the_second_divergence_is_infinite_and_the_first_is_not():
-    model = log_density(gaussian, WIDE)
-    data = torch.where(WIDE.points()[:, 0].view_as(model) > 0, model, -math.inf)
-    forward, reverse = divergences(data, model, WIDE)
-    assert forward == pytest.approx(math.log(2), abs=1e-3) and reverse == math.inf
 
 
 def test_under_labels_it_is_the_mean_of_their_densities_whatever_their_offsets():

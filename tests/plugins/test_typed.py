@@ -69,8 +69,7 @@ def test_a_type_checker_sees_the_classes(package: str) -> None:
         for alias in node.names
         if alias.asname
     }
-    lazy = {"LongRun", "long_run"}
-    assert imported == {name: f"{name}Config" for name in exports if name not in lazy}
+    assert imported == {name: f"{name}Config" for name in exports}
 
 
 def test_a_part_prints_as_it_was_made_and_can_be_copied() -> None:

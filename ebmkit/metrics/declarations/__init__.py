@@ -4,5 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-GROUPS: tuple[ModuleType, ...] = ()
+from ebmkit.metrics.declarations import features
+
+GROUPS: tuple[ModuleType, ...] = (features,)
 """The modules of declarations, in the order in which they are listed."""

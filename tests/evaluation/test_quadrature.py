@@ -8,16 +8,24 @@ from functools import partial
 
 import pytest
 import torch
-from ebmkit_diffusion.quadrature import Plane, density, divergence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 import ebmkit
 from ebmkit import Point
+from ebmkit.coordinates.label import Label
 from ebmkit.errors import DataError, DivergenceError, RecipeError
+from ebmkit.evaluation.plane import Window
+from ebmkit.evaluation.quadrature import Divergence, density, divergence
 
-PLANE = Plane(half_width=6.0, n_cells=240)
+PLANE = Window.square(6.0, n_cells=240)
+
+
+def between(
+    energy: Callable[[Point], Tensor], log_density: Callable[[Tensor], Tensor], window: Window, temperature: float = 1.0
+) -> Divergence:
+    return divergence(density(energy, window, temperature=temperature), log_density, window)
 
 
 def gaussian_energy(point: Point, *, mean: float = 0.0, sd: float = 1.0, offset: float = 0.0) -> Tensor:
@@ -49,14 +57,14 @@ def test_a_gaussian_has_its_normaliser(sd: float, mean: float, offset: float, te
 @given(sd=st.floats(0.3, 1.0), mean=st.floats(-0.5, 0.5), sd_model=st.floats(0.5, 1.0))
 def test_divergence_of_gaussians(sd: float, mean: float, sd_model: float) -> None:
     log_density = partial(gaussian_log_density, mean=mean, sd=sd)
-    found = divergence(partial(gaussian_energy, sd=sd_model, offset=3.0), log_density, PLANE)
+    found = between(partial(gaussian_energy, sd=sd_model, offset=3.0), log_density, PLANE)
     assert abs(found.value - kl_of_gaussians(mean, sd, 0.0, sd_model)) < 1e-4
     assert abs(found.reverse - kl_of_gaussians(0.0, sd_model, mean, sd)) < 1e-3
     assert abs(found.entropy - (1 + math.log(2 * math.pi * sd**2))) < 1e-4
 
 
 def test_temperature_divides_the_energy() -> None:
-    warm = divergence(gaussian_energy, gaussian_log_density, PLANE, temperature=2.0)
+    warm = between(gaussian_energy, gaussian_log_density, PLANE, temperature=2.0)
     assert abs(warm.value - kl_of_gaussians(0.0, 1.0, 0.0, math.sqrt(2))) < 1e-4
 
 
@@ -66,7 +74,7 @@ def test_the_rings_themselves_have_no_divergence() -> None:
     def energy(point: Point) -> Tensor:
         return 7.0 - rings.log_density(point.x.double())
 
-    found = divergence(energy, rings.log_density, Plane())
+    found = between(energy, rings.log_density, Window.square(6.0))
     assert abs(found.value) < 1e-6
     assert found.error < 1e-4
     # a uniform angle on one of four circles, thickened by a Gaussian of s.d. 0.1, up to the curvature
@@ -76,7 +84,7 @@ def test_the_rings_themselves_have_no_divergence() -> None:
 
 def test_densities_sum_to_one_and_lie_row_by_row_from_below() -> None:
     found = density(partial(gaussian_energy, sd=0.5), PLANE)
-    assert abs(float(found.log_density.exp().sum()) * PLANE.cell**2 - 1) < 1e-6
+    assert abs(float(found.log_density.exp().sum()) * PLANE.cell_area - 1) < 1e-6
 
     def high_up(point: Point) -> Tensor:
         return gaussian_energy(Point(x=point.x - torch.tensor([-2.0, 3.0])), sd=0.5)
@@ -86,7 +94,7 @@ def test_densities_sum_to_one_and_lie_row_by_row_from_below() -> None:
 
 
 def test_points_are_the_centres_of_cells() -> None:
-    plane = Plane(half_width=3.0, n_cells=6)
+    plane = Window.square(3.0, n_cells=6)
     assert plane.points()[:2].tolist() == [[-2.5, -2.5], [-1.5, -2.5]]
     assert torch.equal(plane.points(), plane.points().flip(0).neg())
 
@@ -108,16 +116,16 @@ def test_a_model_whose_mass_leaves_the_square_is_refused(energy: Callable[[Point
 
 def test_data_that_leave_the_square_are_refused() -> None:
     with pytest.raises(DataError, match="total mass"):
-        divergence(gaussian_energy, partial(gaussian_log_density, sd=3.0), PLANE)
+        between(gaussian_energy, partial(gaussian_log_density, sd=3.0), PLANE)
 
 
 def test_too_wide_cells_are_refused() -> None:
-    coarse = Plane(half_width=6.0, n_cells=60)
+    coarse = Window.square(6.0, n_cells=60)
     density(partial(gaussian_energy, sd=0.5), coarse)
     with pytest.raises(DataError, match="take more cells"):
         density(partial(gaussian_energy, sd=0.1), coarse)
     with pytest.raises(DataError, match="take more cells"):
-        divergence(gaussian_energy, partial(gaussian_log_density, sd=0.05), coarse)
+        between(gaussian_energy, partial(gaussian_log_density, sd=0.05), coarse)
 
 
 def test_an_energy_that_is_not_finite_is_refused() -> None:
@@ -125,12 +133,36 @@ def test_an_energy_that_is_not_finite_is_refused() -> None:
         density(lambda point: gaussian_energy(point) / (point.x[:, 0] > -1), PLANE)
 
 
-@pytest.mark.parametrize("settings", [{"half_width": 0.0}, {"n_cells": 100}, {"rows": 0}, {"tolerance": -1.0}])
-def test_settings_out_of_range_are_refused(settings: dict[str, float]) -> None:
-    with pytest.raises(RecipeError):
-        Plane(**settings)  # type: ignore[arg-type]
+@pytest.mark.parametrize("n_cells", [100, 0])
+def test_a_grid_without_halves_and_thirds_is_refused(n_cells: int) -> None:
+    with pytest.raises(RecipeError, match="multiple of 6"):
+        density(gaussian_energy, Window.square(6.0, n_cells=n_cells))
 
 
-def test_the_number_of_rows_in_a_pass_changes_nothing() -> None:
-    many, few = (density(gaussian_energy, Plane(n_cells=60, rows=rows)) for rows in (5_000, 7))
-    assert many.log_normaliser == few.log_normaliser
+def test_total_variation_of_gaussians_apart() -> None:
+    """TV of N(−m, I) and N(m, I) along one axis is erf(m/√2)."""
+    shift = torch.tensor([0.5, 0.0])
+    moved = between(
+        lambda point: gaussian_energy(Point(x=point.x - shift)), lambda x: gaussian_log_density(x + shift), PLANE
+    )
+    assert abs(moved.total_variation - math.erf(0.5 / math.sqrt(2))) < max(1e-3, moved.total_variation_error)
+    assert between(gaussian_energy, gaussian_log_density, PLANE).total_variation < 1e-5
+
+
+def test_where_the_data_have_no_mass_the_reverse_is_infinite_and_the_rest_is_not() -> None:
+    def half(x: Tensor) -> Tensor:
+        return torch.where(x[:, 0] > 0, gaussian_log_density(x) + math.log(2), -math.inf)
+
+    found = between(gaussian_energy, half, PLANE)
+    assert found.reverse == math.inf
+    assert abs(found.value - math.log(2)) < 1e-3 and abs(found.total_variation - 0.5) < 1e-3
+
+
+def test_under_labels_each_density_is_normalised_by_itself() -> None:
+    def energy(point: Point) -> Tensor:
+        label = point.aux["label"]
+        return gaussian_energy(Point(x=point.x - 2.0 * label[:, None])) + 5.0 * label
+
+    found = density(energy, PLANE, coordinates=(Label(2),))
+    assert abs(float(found.log_density.exp().sum()) * PLANE.cell_area - 1) < 1e-3
+    assert abs(found.log_normaliser - math.log(2 * math.pi * (1 + math.exp(-5.0)))) < 1e-3

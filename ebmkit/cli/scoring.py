@@ -1,0 +1,100 @@
+"""`score`: a value for each datum of a set, and whether a run takes it for out of distribution, as a table."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ebmkit.cli.training import PluginFiles, importing_torch, load_files
+from ebmkit.cli.training import option as _option
+from ebmkit.display.doing import doing
+from ebmkit.display.output import remark, say
+from ebmkit.errors import RecipeError
+
+if TYPE_CHECKING:
+    from ebmkit.metrics.detector import Detector, Scored
+    from ebmkit.sampling.model import Model
+
+
+def score(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A run directory.")],
+    data: Annotated[str, _option("NAME[:ARGUMENT]", "As in mnist:FOLDER, npz:FILE, folder:DIR.", "--data")],
+    out: Annotated[Path, _option("FILE", "A .csv table: row, score, flagged, label; overwritten.", "--out")],
+    fpr: Annotated[float, _option("SHARE", "Of in-distribution data to be flagged, at most.", "--fpr")] = 0.05,
+    by: Annotated[str, _option("NAME", "energy, typicality, latent-joint, gradient-norm, …", "--score")] = "energy",
+    n: Annotated[int | None, _option("N", "Data, chosen at random; unset, all.", "-n", min=1)] = None,
+    seed: Annotated[int | None, _option("N", "Of all choices; unset, the recipe's.", min=0)] = None,
+    device: Annotated[str | None, _option("DEVICE", "Another device than the run's.")] = None,
+    plugin: PluginFiles = None,
+) -> None:
+    """Gives each datum of a set a value, higher out of distribution, and flags it above a threshold.
+
+    The threshold is calibrated on held-out data of the run, of which it flags the share of --fpr. Averaged weights are
+    used.
+    """
+    check_table(out)
+    load_files(plugin)
+    with importing_torch():
+        from ebmkit.metrics.detector import detector
+
+        found = detector(_model(directory, device), fpr=fpr, score=by, seed=seed)
+        scored = found.scored(data, n)
+        doing(f"writing {out}")
+        write_table(out, scored)
+    for line in summary(out, found, scored):
+        say(line)
+    for note in (*(f"{data}: {note}." for note in scored.notes), *(f"Calibration: {note}." for note in found.notes)):
+        remark(note)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"score": score}
+
+
+def check_table(out: Path) -> None:
+    """Raises RecipeError where no table can be written."""
+    if out.suffix != ".csv":
+        raise RecipeError(f"--out {out}: the file must end in .csv, found '{out.suffix}'.")
+    if not out.parent.is_dir():
+        raise RecipeError(f"--out {out}: there is no folder {out.parent}. Make it first.")
+    if out.is_dir():
+        raise RecipeError(f"--out {out} is a folder: name a file.")
+
+
+def write_table(out: Path, scored: Scored) -> None:
+    """Writes a line for each datum: its row in the set, its value to the last digit, 1 where it is flagged, its label.
+
+    There is no column of labels where the set has none.
+    """
+    from ebmkit.runs.whole import written_whole
+
+    columns = {"row": scored.rows.tolist(), "score": [repr(value) for value in scored.scores.tolist()],
+               "flagged": scored.flagged.int().tolist()}  # fmt: skip
+    if scored.labels is not None:
+        columns["label"] = scored.labels.tolist()
+    with written_whole(out) as path, path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(columns)
+        table.writerows(zip(*columns.values(), strict=True))
+
+
+def summary(out: Path, found: Detector, scored: Scored) -> tuple[str, str]:
+    """Returns how many data were flagged, and what the threshold is and where it is from."""
+    flagged = int(scored.flagged.sum())
+    return (
+        f"{out}: {len(scored.rows):,} data, {flagged:,} flagged ({100 * scored.share:.1f} % ± "
+        f"{100 * scored.share_error:.1f} %) by {found.score.name} > {found.threshold:.6g} {found.score.unit}",
+        f"threshold: {found.convention}; fpr = {found.fpr:g}, n = {found.n:,} {found.origin}",
+    )
+
+
+def _model(directory: Path, device: str | None) -> Model:
+    from ebmkit.assembly.device import choose_device
+    from ebmkit.runs.run import load
+
+    if device is not None:
+        choose_device(device)
+    return load(directory, device=device).model

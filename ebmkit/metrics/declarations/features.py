@@ -1,0 +1,189 @@
+"""Declarations of the metrics on named features, and their settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Interval
+
+from ebmkit.plugins.component import Component, Need
+from ebmkit.plugins.short_repr import short_repr
+
+Count = Annotated[int, Ge(0)]
+
+IMAGES = Need("data.images", otherwise="leave out metrics on features: they are of images")
+TEST = Need("data.test", otherwise="a set with a test part: nearness to training images says nothing without it")
+
+
+@short_repr
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FdConfig:
+    """Settings of `fd`.
+
+    Attributes:
+        features: "garments" (grey 28×28), "resnet20" (colour 32×32), a file (.safetensors, .pt, .pth, .pt2) or
+            package.module:callable; empty for the one that ships for this shape.
+        bootstrap: draws for the error; 0 for no error.
+    """
+
+    features: str = ""
+    bootstrap: Count = 100
+
+
+@short_repr
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KidConfig:
+    """Settings of `kid`.
+
+    Attributes:
+        features: as of `fd`.
+        subset_size: images of each subset; 0 for a tenth of the smaller set.
+    """
+
+    features: str = ""
+    subset_size: Count = 0
+
+
+@short_repr
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PrecisionRecallConfig:
+    """Settings of `precision-recall`.
+
+    Attributes:
+        features: as of `fd`.
+        k: the neighbour whose distance is the radius of a ball.
+    """
+
+    features: str = ""
+    k: Annotated[int, Gt(0)] = 3
+
+
+@short_repr
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FidConfig:
+    """Settings of `fid`.
+
+    Attributes:
+        weights: file of the Inception-v3 weights that FID is defined on, pt_inception-2015-12-05-6726825d.pth.
+        bootstrap: draws for the error, each about half a minute of one core; 0 for no error.
+    """
+
+    weights: str = ""
+    bootstrap: Count = 5
+
+
+@short_repr
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClassesConfig:
+    """Settings of `classes`.
+
+    Attributes:
+        features: a classifier over the classes of the data, as of `fd`.
+        share: of the samples that a class must get to count as covered.
+        bootstrap: draws for the errors.
+    """
+
+    features: str = ""
+    share: Annotated[float, Interval(gt=0.0, lt=1.0)] = 0.03
+    bootstrap: Count = 200
+
+
+@short_repr
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MemorisationConfig:
+    """Settings of `memorisation`.
+
+    Attributes:
+        features: as of `fd`.
+        n_train: training images among which neighbours are sought; 0 for all.
+        quantile: of the distances of test images, below which a sample counts as near.
+        shown: samples in each picture.
+        bootstrap: draws for the errors.
+    """
+
+    features: str = ""
+    n_train: Count = 0
+    quantile: Annotated[float, Interval(gt=0.0, lt=1.0)] = 0.01
+    shown: Annotated[int, Gt(0)] = 20
+    bootstrap: Count = 200
+
+
+COMPONENTS: tuple[Component, ...] = (
+    Component(
+        kind="metric",
+        name="fd",
+        config=FdConfig,
+        build="ebmkit.metrics.fd:build_fd",
+        summary="Fréchet distance of samples to training images on named features",
+        needs=(IMAGES,),
+        cite=(
+            "D. C. Dowson, B. V. Landau (1982). The Fréchet distance between multivariate normal distributions. "
+            "Journal of Multivariate Analysis; "
+            "Martin Heusel, Hubert Ramsauer, Thomas Unterthiner, Bernhard Nessler, Sepp Hochreiter (2017). GANs "
+            "trained by a two time-scale update rule converge to a local Nash equilibrium. NeurIPS. arXiv:1706.08500"
+        ),
+    ),
+    Component(
+        kind="metric",
+        name="kid",
+        config=KidConfig,
+        build="ebmkit.metrics.kid:build_kid",
+        summary="kernel distance (unbiased squared MMD) of samples to training images on named features",
+        needs=(IMAGES,),
+        cite=(
+            "Mikołaj Bińkowski, Danica J. Sutherland, Michael Arbel, Arthur Gretton (2018). Demystifying MMD GANs. "
+            "ICLR. arXiv:1801.01401"
+        ),
+    ),
+    Component(
+        kind="metric",
+        name="precision-recall",
+        config=PrecisionRecallConfig,
+        build="ebmkit.metrics.precision_recall:build_precision_recall",
+        summary="share of samples among the data, and of data among the samples, on named features",
+        needs=(IMAGES,),
+        cite=(
+            "Tuomas Kynkäänniemi, Tero Karras, Samuli Laine, Jaakko Lehtinen, Timo Aila (2019). Improved precision "
+            "and recall metric for assessing generative models. NeurIPS. arXiv:1904.06991"
+        ),
+    ),
+    Component(
+        kind="metric",
+        name="fid",
+        config=FidConfig,
+        build="ebmkit.metrics.fid:build_fid",
+        summary="Fréchet Inception distance, with the Inception-v3 weights that define it, from a file",
+        needs=(IMAGES,),
+        cite=(
+            "Martin Heusel, Hubert Ramsauer, Thomas Unterthiner, Bernhard Nessler, Sepp Hochreiter (2017). GANs "
+            "trained by a two time-scale update rule converge to a local Nash equilibrium. NeurIPS. arXiv:1706.08500; "
+            "Anton Obukhov, Maksim Seitzer, Po-Wei Wu, Semen Zhydenko, Jonathan Kyl, Elvis Yu-Jing Lin (2020). "
+            "High-fidelity performance metrics for generative models in PyTorch. doi:10.5281/zenodo.4957738"
+        ),
+    ),
+    Component(
+        kind="metric",
+        name="classes",
+        config=ClassesConfig,
+        build="ebmkit.metrics.classes:build_classes",
+        summary="how many classes samples show, how evenly and how clearly, by a classifier",
+        needs=(IMAGES,),
+        cite=(
+            "Akash Srivastava, Lazar Valkov, Chris Russell, Michael U. Gutmann, Charles Sutton (2017). VEEGAN: "
+            "Reducing mode collapse in GANs using implicit variational learning. NeurIPS. arXiv:1705.07761"
+        ),
+    ),
+    Component(
+        kind="metric",
+        name="memorisation",
+        config=MemorisationConfig,
+        build="ebmkit.metrics.memorisation:build_memorisation",
+        summary="whether samples lie nearer to training images than test images do, with the neighbours shown",
+        needs=(IMAGES, TEST),
+        cite=(
+            "Casey Meehan, Kamalika Chaudhuri, Sanjoy Dasgupta (2020). A non-parametric test to detect data-copying in "
+            "generative models. AISTATS. arXiv:2004.05675"
+        ),
+    ),
+)
