@@ -16,7 +16,7 @@ from ebmkit.evaluation.plane import LONGEST, Window, window_around
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-INK = "#1f3b73"
+INK, DOT = "#1f3b73", "#d1495b"
 
 
 def save_plane(
@@ -89,7 +89,7 @@ def _with_dots(picture: Image.Image, places: Sequence[tuple[float, float]], radi
     dotted = picture.copy()
     pen = ImageDraw.Draw(dotted)
     for across, down in places:
-        pen.ellipse((across - radius, down - radius, across + radius, down + radius), fill=INK)
+        pen.ellipse((across - radius, down - radius, across + radius, down + radius), fill=DOT)
     return dotted
 
 
