@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
-from PIL import Image
 from torch import Tensor
 
 from ebmkit.evaluation.plane import LONGEST, Window, window_around
@@ -93,7 +92,6 @@ def _with_dots(picture: Image.Image, places: Sequence[tuple[float, float]], radi
     return dotted
 
 
-def _draw_density(axes: Axes, log_density: Tensor, window: Window) -> None:
 def densities_picture(
     densities: Sequence[tuple[str, Tensor]], window: Window, clouds: Sequence[tuple[str, Tensor]] = ()
 ) -> Image.Image:

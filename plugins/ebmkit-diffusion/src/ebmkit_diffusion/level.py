@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import hypot
 
 import torch
 from torch import Generator, Tensor
@@ -109,10 +108,6 @@ class Level:
     def noise(self, point: Point) -> tuple[Tensor, Tensor]:
         """Returns √ᾱ and the s.d. of all noise [B] at each row's level: that of `smooth` and of the level together."""
         return self.scales[point.aux[LEVEL]], self.sds[point.aux[LEVEL]]
-    def noise_at(self, value: int) -> tuple[float, float]:
-        """Returns (√ᾱ, s.d. of the noise) at a level, that of `smooth` included."""
-        scale, spread = float(self.scales[value]), float(self.spreads[value])
-        return scale, hypot(spread, scale * self.smooth)
 
     def scaled(self, x: Tensor) -> Tensor:
         """Returns data x as chains hold them: scaled from their value range to [−1, 1], or as they are without one."""
