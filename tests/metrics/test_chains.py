@@ -21,7 +21,7 @@ from ebmkit.recipes.tables import EvalConfig
 from ebmkit.samplers.sequence import Sequence
 from tests.metrics.diffused import Noise, model_of
 
-D, B = 500, 16
+D, B = 1_000, 16
 
 
 def rng_of(seed: int) -> Generator:
@@ -37,7 +37,7 @@ def ar1(phi: float, seed: int = 0) -> Tensor:
     return torch.stack(values)
 
 
-@pytest.mark.parametrize("phi", [0.0, 0.5, 0.9, -0.3])
+@pytest.mark.parametrize("phi", [0.0, 0.9, -0.3])
 def test_autoregressive_chains_have_the_effective_size_that_they_have(phi: float) -> None:
     found = diagnosed({"x": ar1(phi)}, rng_of(1))
     exact, bulk = D * B * (1 - phi) / (1 + phi), found["x: ESS bulk"]
