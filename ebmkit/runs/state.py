@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -69,7 +70,7 @@ class TrainingState:
 
 def on_device(device: torch.device, tuning: Tuning) -> Tuning:
     """Returns a tuning on a device."""
-    return {
-        key: on_device(device, value) if isinstance(value, Mapping) else value.to(device)
-        for key, value in tuning.items()
-    }
+    moved: dict[str, Any] = {}
+    for key, value in tuning.items():
+        moved[key] = on_device(device, value) if isinstance(value, Mapping) else value.to(device)
+    return moved
