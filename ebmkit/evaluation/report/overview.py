@@ -13,7 +13,7 @@ from ebmkit.evaluation.report.numbers import count, duration, said, with_error
 from ebmkit.evaluation.report.tables import facts
 from ebmkit.protocols.metric import Estimate
 
-HERO = 64
+HERO = 16
 """Fresh chains in the picture of a card, at most."""
 N_FIGURES = 4
 """Numbers of the newest evaluation in a card, at most."""
@@ -23,7 +23,8 @@ Fact = tuple[str, Content, Content]
 
 def overview(runs: Sequence[RunContent]) -> Markup:
     """Returns one card a run."""
-    return tag("div", [_card(run) for run in runs], class_="runs" if len(runs) > 1 else None)
+    cards = [_card(run, alone=len(runs) == 1) for run in runs]
+    return cards[0] if len(runs) == 1 else tag("div", cards, class_="runs")
 
 
 def state(run: RunContent) -> tuple[str, str]:
@@ -49,11 +50,11 @@ def parts_in_short(run: RunContent) -> str:
     return ", ".join([energy, *(names[table] for table in ("sampler", "objective") if table in names)])
 
 
-def _card(run: RunContent) -> Markup:
+def _card(run: RunContent, *, alone: bool) -> Markup:
     mood, words = state(run)
     told = tag(
         "div",
-        tag("h3", run.name),
+        None if alone else tag("h3", run.name),
         tag("div", parts_in_short(run), class_="soft"),
         tag("div", words, class_=f"state {mood}"),
         facts(_facts(run)),
@@ -111,7 +112,8 @@ def _tail(run: RunContent) -> Iterator[Fact]:
             mean = sum(finite) / len(finite)
             spread = sqrt(sum((v - mean) ** 2 for v in finite) / len(finite))
             shown = said(mean, 2 if abs(mean) < spread else 3)
-            yield name, shown, f"{remark}; s.d. {said(spread, 2)}" if key == "gap" else remark
+            never = "nothing was rejected" if key != "gap" and set(finite) == {1.0} else remark
+            yield name, shown, f"{remark}; s.d. {said(spread, 2)}" if key == "gap" else never
 
 
 def _alarms(run: RunContent) -> tuple[Content, Content]:
@@ -127,11 +129,13 @@ def _measured(run: RunContent) -> Iterator[Fact]:
     if run.latest is None:
         return
     for judged in run.latest.found.metrics:
-        for key, estimate in list(judged.estimates.items())[:1]:
-            yield f"{judged.name}, {key}" if key != judged.name else key, *_estimate(estimate)
+        first = next((entry for entry in judged.estimates.items() if ": " not in entry[0]), None)
+        if first is not None:
+            key, estimate = first
+            yield key if judged.name in key else f"{judged.name}: {key}", *_estimate(estimate)
 
 
 def _estimate(estimate: Estimate) -> tuple[Content, Content]:
     value = with_error(estimate.value, estimate.error)
     better = f"{estimate.better} is better, " if estimate.better else ""
-    return f"{value}{f' {estimate.unit}' if estimate.unit else ''}", f"{better}n = {estimate.n:,}"
+    return f"{value}{f' {estimate.unit}' if estimate.unit else ''}", f"{better}n\u00a0=\u00a0{estimate.n:,}"
