@@ -27,6 +27,7 @@ from ebmkit.runs.finished import Run
 from ebmkit.runs.given import given_of
 from ebmkit.runs.located import check_own, run_directory
 from ebmkit.runs.loop import Trainer
+from ebmkit.runs.state import on_device
 from ebmkit.samplers.adaptation import for_evaluation
 from ebmkit.sampling.model import model_of, opened
 from ebmkit.views.frozen import converge_parametrisations
@@ -147,7 +148,7 @@ def load(
     for name, module in parts.owners().items():
         checkpoint.take(module, checkpoint.weights(saved, name, averaged=averaged), name)
         converge_parametrisations(module)
-    tuning = _on(parts.device, for_evaluation(checkpoint.unflatten(saved.tensors.get("tuning", {}))))
+    tuning = on_device(parts.device, for_evaluation(checkpoint.unflatten(saved.tensors.get("tuning", {}))))
     model = model_of(assembly, step=saved.step, tuning=tuning, name=str(run_dir))
     return Run(directory=directory, model=opened(model))
 
@@ -158,12 +159,6 @@ def _device_here(recorded: str) -> str:
         return str(choose_device(recorded))
     except RecipeError:
         return "cpu"
-
-
-def _on(device: torch.device, tuning: Tuning) -> Tuning:
-    return {
-        key: _on(device, value) if isinstance(value, Mapping) else value.to(device) for key, value in tuning.items()
-    }
 
 
 def _write_start(directory: Path, assembly: Assembly) -> None:
