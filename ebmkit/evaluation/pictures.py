@@ -66,8 +66,3 @@ def save_gif(pictures: Sequence[Image.Image], path: Path) -> None:
     """Writes pictures of moving chains to a GIF, the last of them for longer."""
     times = [120] * (len(pictures) - 1) + [1200]
     pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=times, loop=0)
-
-
-def nearest(x: Tensor, data: Tensor) -> Tensor:
-    """Returns for each x [B, *event] the index [B] of the nearest of data [N, *event], in Euclidean distance."""
-    return torch.cdist(x.flatten(1).float(), data.flatten(1).float()).argmin(dim=1)
