@@ -10,10 +10,13 @@ import torch
 from torch import Generator, Tensor
 
 from ebmkit.errors import CapabilityError, DataError, RecipeError
-from ebmkit.metrics.declarations.detection import COMPONENTS, OodConfig
+from ebmkit.metrics.declarations.detection import COMPONENTS, SCORE_NAMES, SET_NAMES, OodConfig
 from ebmkit.metrics.ood import Ood
 from ebmkit.metrics.ood_notes import verdicts
+from ebmkit.metrics.ood_scores import SCORES
+from ebmkit.metrics.ood_sets import BUILT_IN
 from ebmkit.metrics.separation import Figure
+from ebmkit.plugins.component import Selection
 from ebmkit.plugins.context import BuildContext
 from ebmkit.plugins.loading import load_build
 from ebmkit.point import Batch
@@ -190,3 +193,15 @@ def test_the_best_worst_case_is_named() -> None:
     assert "on b. Without the model, input-distance has at worst AUROC 0.600 ± 0.010. A score" in whole
     lost = {key: {"AUROC": Figure(value=min(area, 0.4), error=0.01)} for key, area in areas.items()}
     assert "no score here is a detector of all of these sets" in verdicts(lost)[-1]
+
+
+def test_names_are_checked_before_anything_is_measured() -> None:
+    def refusal(**settings: Any) -> str:
+        return COMPONENTS[0].objection("refuse", OodConfig(**settings), Selection())
+
+    assert refusal(sets=("constants", "toy:moons"), scores=("energy/T",)) == ""
+    assert "no score 'typicalty'" in refusal(scores=("typicalty",))
+    assert "Did you mean 'typicality'" in refusal(scores=("typicalty",))
+    with pytest.raises(RecipeError, match=r"nmist.*Built in are uniform-noise, constants"):
+        refusal(sets=("nmist:here",))
+    assert tuple(SCORES) == SCORE_NAMES and tuple(BUILT_IN) == SET_NAMES
