@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ebmkit import __version__
 from ebmkit.cli.catalogue import unknown
 from ebmkit.display.output import paragraph, say
 from ebmkit.plugins.bibtex import bibtex
-from ebmkit.plugins.citation import ITSELF, Work, work, works
+from ebmkit.plugins.citation import Work, itself, work, works
 from ebmkit.plugins.component import Component
 from ebmkit.plugins.host import Host, host
 
 if TYPE_CHECKING:
     from ebmkit.recipes.recipe import Recipe
+
+ITSELF = itself(__version__)
 
 
 def cite(

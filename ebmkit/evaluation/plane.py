@@ -9,6 +9,7 @@ from math import log
 import torch
 from torch import Tensor
 
+from ebmkit.assembly.context import data_point
 from ebmkit.errors import DivergenceError, EbmkitError
 from ebmkit.point import Point
 from ebmkit.protocols.coordinate import Coordinate
@@ -57,6 +58,10 @@ class Window:
         share = (torch.arange(self.n_cells, dtype=torch.float64) + 0.5) / self.n_cells
         first, second = (low + (high - low) * share for low, high in zip(self.low, self.high, strict=True))
         return torch.cartesian_prod(second, first).flip(1).float()
+
+    def __str__(self) -> str:
+        (left, low), (right, high) = self.low, self.high
+        return f"[{left:.4g}, {right:.4g}] × [{low:.4g}, {high:.4g}]"
 
     def holds(self, x: Tensor) -> Tensor:
         """Returns [B] bool: the points x [B, 2] that lie in it."""
@@ -110,7 +115,6 @@ def log_density(
     return torch.logsumexp(found - totals[:, None, None], dim=0) - log(len(found))
 
 
-@torch.no_grad()
 def log_values(
     energy: Callable[[Point], Tensor],
     window: Window,
@@ -120,14 +124,28 @@ def log_values(
     device: torch.device | str = "cpu",
 ) -> Tensor:
     """Returns −E/T [V, N, N] in float64 at the cells of a window, for each of the V values that `log_density` joins."""
-    x, found = window.points().to(device), []
+    found = values_at(energy, window.points(), temperature=temperature, coordinates=coordinates, device=device)
+    return found.view(len(found), window.n_cells, window.n_cells)
+
+
+@torch.no_grad()
+def values_at(
+    energy: Callable[[Point], Tensor],
+    x: Tensor,
+    *,
+    temperature: float = 1.0,
+    coordinates: Sequence[Coordinate] = (),
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Returns −E/T [V, B] in float64 at data x [B, 2], for each of the V values that `log_density` joins."""
+    found = []
     for aux in _values(coordinates):
-        rows = (_clean(part, aux, coordinates) for part in torch.split(x, ROWS))
-        values = -torch.cat([energy(point).double().cpu() for point in rows]) / temperature
-        if not bool(torch.isfinite(values).all()):
-            raise DivergenceError("An energy in the plane is not finite: there is no density to be had from it.")
-        found.append(values.view(window.n_cells, window.n_cells))
-    return torch.stack(found)
+        rows = (_clean(part.to(device), aux, coordinates) for part in torch.split(x, ROWS))
+        found.append(-torch.cat([energy(point).double().cpu() for point in rows]) / temperature)
+    values = torch.stack(found)
+    if not bool(torch.isfinite(values).all()):
+        raise DivergenceError("An energy in the plane is not finite: there is no density to be had from it.")
+    return values
 
 
 def density_if_any(
@@ -154,8 +172,6 @@ def _values(coordinates: Sequence[Coordinate]) -> list[dict[str, int]]:
 
 
 def _clean(x: Tensor, values: dict[str, int], coordinates: Sequence[Coordinate]) -> Point:
+    """Returns data x as the energy takes them, with a value of each coordinate that belongs to data whatever it is."""
     aux = {name: torch.full((len(x),), value, device=x.device) for name, value in values.items()}
-    point = Point(x=x, aux=aux)
-    for coordinate in coordinates:
-        point = coordinate.clean(point)
-    return point
+    return data_point(coordinates, x).with_aux(**aux)

@@ -15,7 +15,7 @@ from ebmkit.evaluation.plane import LONGEST, Window, window_around
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-INK = "#1f3b73"
+INK, DOT = "#1f3b73", "#d1495b"
 
 
 def save_plane(
@@ -88,15 +88,41 @@ def _with_dots(picture: Image.Image, places: Sequence[tuple[float, float]], radi
     dotted = picture.copy()
     pen = ImageDraw.Draw(dotted)
     for across, down in places:
-        pen.ellipse((across - radius, down - radius, across + radius, down + radius), fill=INK)
+        pen.ellipse((across - radius, down - radius, across + radius, down + radius), fill=DOT)
     return dotted
 
 
-def _draw_density(axes: Axes, log_density: Tensor, window: Window) -> None:
+def densities_picture(
+    densities: Sequence[tuple[str, Tensor]], window: Window, clouds: Sequence[tuple[str, Tensor]] = ()
+) -> Image.Image:
+    """Returns clouds of points and log densities on a window side by side, these on one scale of colours.
+
+    Args:
+        densities: [N, N] each, under its title; the first one's highest value is the darkest colour.
+        window: on whose cells they are.
+        clouds: points x [N, 2] each, under its title, in panels before them.
+    """
+    from matplotlib.figure import Figure
+
+    n_panels = len(densities) + len(clouds)
+    figure = Figure(figsize=(4.2 * n_panels, 4.8), layout="constrained")
+    panels = iter(figure.subplots(1, n_panels, sharex=True, sharey=True, squeeze=False)[0])
+    for name, cloud in clouds:
+        _draw_points(next(panels), name, cloud.detach().float().cpu(), window)
+    for name, log_density in densities:
+        _draw_density(next(panels), log_density, window, name, float(densities[0][1].max().exp()))
+    file = BytesIO()
+    figure.savefig(file, dpi=100)
+    return Image.open(file).convert("RGB")
+
+
+def _draw_density(
+    axes: Axes, log_density: Tensor, window: Window, title: str = "model density", top: float | None = None
+) -> None:
     (left, low), (right, high) = window.low, window.high
-    values = log_density.exp().float().cpu().numpy()
-    axes.imshow(values, origin="lower", extent=(left, right, low, high), cmap="Blues", vmin=0, interpolation="bilinear")
-    _frame(axes, "model density", window)
+    values, extent = log_density.exp().float().cpu().numpy(), (left, right, low, high)
+    axes.imshow(values, origin="lower", extent=extent, cmap="Blues", vmin=0, vmax=top, interpolation="bilinear")
+    _frame(axes, title, window)
 
 
 def _draw_points(axes: Axes, name: str, x: Tensor, window: Window) -> None:

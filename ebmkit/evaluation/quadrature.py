@@ -7,7 +7,7 @@ border: a Gaussian's normaliser is right to 1e-7 as soon as the cell is no wider
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 
 import torch
@@ -31,16 +31,26 @@ class PlaneDensity:
 
     Attributes:
         log_density: [N, N] nats per unit area at the centres of cells, row by row from below.
-        log_normaliser: log Z, Z = ∫ exp(−E/T), nats; under labels, of the sum of their Z.
-        error: of the log normaliser, nats: by how much it changes when cells are three times as wide. An upper bound
+        log_normalisers: log Z, Z = ∫ exp(−E/T), nats, one for each value of a label; one where there is none.
+        error: of a log normaliser, nats: by how much it changes when cells are three times as wide. An upper bound
             where the grid resolves the density.
         outside: share of the mass of the window twice as wide that lies outside this one.
     """
 
     log_density: Tensor
-    log_normaliser: float
+    log_normalisers: tuple[float, ...]
     error: float
     outside: float
+
+    @property
+    def log_normaliser(self) -> float:
+        """log Z, nats; under labels, of the sum of their Z."""
+        return float(torch.logsumexp(torch.tensor(self.log_normalisers, dtype=torch.float64), dim=0))
+
+    def at(self, values: Tensor) -> Tensor:
+        """Returns log p [B] where −E/T is `values` [V, B]: under labels, the mean of the densities of each."""
+        totals = torch.tensor(self.log_normalisers, dtype=torch.float64)[:, None]
+        return torch.logsumexp(values - totals, dim=0) - log(len(values))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,6 +67,7 @@ class Divergence:
         total_variation_error: of `total_variation`.
         outside: share of the model's mass outside the window.
         entropy: of the data, nats.
+        entropy_error: of it, nats.
     """
 
     value: float
@@ -67,6 +78,7 @@ class Divergence:
     total_variation_error: float
     outside: float
     entropy: float
+    entropy_error: float
 
 
 def density(
@@ -99,20 +111,16 @@ def density(
     at = {"temperature": temperature, "coordinates": coordinates, "device": device}
     values, around = (log_values(energy, where, **at) for where in (window, wide))  # type: ignore[arg-type]
     sums = [_log_sum(value, window) for value in values]
-    totals, error = torch.tensor([total for total, _ in sums], dtype=torch.float64), max(error for _, error in sums)
+    totals, error = tuple(total for total, _ in sums), max(error for _, error in sums)
     outside = max(_outside(value, wide, window) for value in around)
     if outside > tolerance:
         raise DataError(
-            f"A density was asked on {_in_words(window)}, but {outside:.2g} of the model's mass nearby lies outside. "
+            f"A density was asked on {window}, but {outside:.2g} of the model's mass nearby lies outside. "
             "Take a wider window; a model whose mass runs away has no density there."
         )
     _check_resolved(error, window, "the model's log normaliser", tolerance)
-    return PlaneDensity(
-        log_density=torch.logsumexp(values - totals[:, None, None], dim=0) - log(len(values)),
-        log_normaliser=float(torch.logsumexp(totals, dim=0)),
-        error=error,
-        outside=outside,
-    )
+    found = PlaneDensity(log_density=values[0], log_normalisers=totals, error=error, outside=outside)
+    return replace(found, log_density=found.at(values.flatten(1)).view_as(values[0]))
 
 
 def divergence(
@@ -138,7 +146,7 @@ def divergence(
     _check_resolved(forward_error, window, "the divergence", tolerance)
     reverse, reverse_error = _integral(torch.where(q > 0, q * (log_q - log_p), 0), cell)
     variation, variation_error = _integral((p - q).abs() / 2, cell)
-    entropy = -_integral(torch.where(p > 0, p * log_p, 0), cell)[0]
+    entropy, entropy_error = _integral(torch.where(p > 0, -p * log_p, 0), cell)
     of_model = model.error + model.outside  # a share ε more of Z is ε nats
     return Divergence(
         value=forward,
@@ -149,6 +157,7 @@ def divergence(
         total_variation_error=variation_error + of_model,
         outside=model.outside,
         entropy=entropy,
+        entropy_error=entropy_error,
     )
 
 
@@ -192,11 +201,6 @@ def _check_cells(window: Window) -> None:
 def _check_resolved(error: float, window: Window, what: str, tolerance: float) -> None:
     if not error <= tolerance:
         raise DataError(
-            f"{window.n_cells} cells along a side of {_in_words(window)} leave an error of {error:.2g} nats in {what}, "
+            f"{window.n_cells} cells along a side of {window} leave an error of {error:.2g} nats in {what}, "
             f"above the tolerance of {tolerance:g}: take more cells, or a window that holds everything."
         )
-
-
-def _in_words(window: Window) -> str:
-    (left, low), (right, high) = window.low, window.high
-    return f"[{left:.4g}, {right:.4g}] × [{low:.4g}, {high:.4g}]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any, Literal
@@ -103,6 +104,10 @@ class ModelSubject:
         device, view = self.model.device, self.model.view()
         rows = (data_point(self.model.coordinates, some.to(device)) for some in torch.split(x, ROWS))
         return torch.cat([view.energy(point).detach().cpu() for point in rows])
+
+    def data_log_density(self) -> Callable[[Tensor], Tensor] | None:
+        """Returns that of a data set which has a method `log_density`."""
+        return getattr(self._part("train"), "log_density", None)
 
     def other(self, text: str, n: int | None = None) -> Batch:
         """Returns data of another set in the shape of this one's."""

@@ -5,14 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ebmkit import __version__
-
-ITSELF = (
-    "The ebmkit authors (2026). ebmkit: interchangeable energies, samplers, buffers and objectives for energy-based "
-    f"models. Version {__version__}."
-)
-"""How ebmkit itself is cited; `CITATION.cff` says the same."""
-
 WORK = re.compile(
     r"(?P<authors>.+?) \((?P<year>\d{4})\)\. (?P<title>.+?[.?!])"
     r"(?: (?P<where>(?!arXiv:).+?)\.?)??(?: arXiv:(?P<arxiv>\d{4}\.\d{4,5})\.?)?"
@@ -73,3 +65,11 @@ def work(text: str) -> Work:
 def works(cite: str) -> list[Work]:
     """Returns the works of `Component.cite`, which are separated by `"; "`."""
     return [work(text) for text in cite.split("; ") if text.strip()]
+
+
+def itself(version: str) -> str:
+    """Returns how ebmkit itself is cited; `CITATION.cff` says the same."""
+    return (
+        "The ebmkit authors (2026). ebmkit: interchangeable energies, samplers, buffers and objectives for "
+        f"energy-based models. Version {version}."
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -71,6 +71,10 @@ class Subject(Protocol):
         """The `ebmkit.Model`: its energy, view, temperature, coordinates, objectives, tuning and data."""
         ...
 
+    def sampled_model(self) -> Any:
+        """Returns the model with the sampler that the evaluation names, for chains of a metric's own."""
+        ...
+
     def rng(self, name: str) -> Generator:
         """Returns a random stream on the CPU, a function of the seed and a name."""
         ...
@@ -105,6 +109,10 @@ class Subject(Protocol):
 
     def energy(self, x: Tensor) -> Tensor:
         """Returns E(x) [N], nats, of data x [N, *event], coordinates at data, without a graph, on the CPU."""
+        ...
+
+    def data_log_density(self) -> Callable[[Tensor], Tensor] | None:
+        """Returns the log density of the data, x [B, *event] → [B] nats, where it is known, as of a toy set."""
         ...
 
     def other(self, text: str, n: int | None = None) -> Batch:

@@ -42,8 +42,16 @@ def recipe_of(directory: Path, given: Mapping[str, Any] | None = None, data: Dat
     if not recipe.resolved or recipe.table("run").temperature is None:
         lacking = "run.temperature" if recipe.resolved else "the mark resolved = true"
         raise RecipeError(f"{directory / 'recipe.toml'} lacks {lacking}, which every run writes: put it back.")
+    recipe = _without_foreign_metrics(recipe)
     _check_installed(directory, recipe)
     return resolve(recipe, host()).recipe
+
+
+def _without_foreign_metrics(recipe: Recipe) -> Recipe:
+    """Returns a recipe without the metrics that no plugin gives here: the model can do without them."""
+    metrics = recipe.parts.get("metric", ())
+    known = tuple(part for part in metrics if "given" in part.settings or part.use in host().names("metric"))
+    return recipe if known == metrics else recipe.with_part("metric", *known)
 
 
 def _check_installed(directory: Path, recipe: Recipe) -> None:

@@ -25,7 +25,7 @@ def environment(device: torch.device, seed: int, packages: Sequence[str] = PACKA
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
-        "versions": {name: found for name in packages if (found := _version(name))},
+        "versions": versions(packages),
         "device": str(device),
         "device_name": torch.cuda.get_device_name(device)
         if device.type == "cuda"
@@ -34,6 +34,11 @@ def environment(device: torch.device, seed: int, packages: Sequence[str] = PACKA
         "commit": _commit(),
         "seed": seed,
     }
+
+
+def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """Returns the versions of those packages that are installed."""
+    return {name: found for name in packages if (found := _version(name))}
 
 
 def origins(recipe: Recipe) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ebmkit import __version__
 from ebmkit.display.doing import doing
 from ebmkit.display.watching import preparing
 from ebmkit.errors import CheckpointError, RecipeError
@@ -13,6 +14,7 @@ from ebmkit.evaluation.report.asked import ask, leaving_out
 from ebmkit.evaluation.report.content import Drawn, RunContent
 from ebmkit.evaluation.report.page import page
 from ebmkit.runs.directory import is_run, write_text
+from ebmkit.runs.located import run_directory, writable_directory
 from ebmkit.runs.report_files import read_files
 from ebmkit.runs.run import Run, load
 
@@ -29,8 +31,9 @@ def report(
     What cannot be had, as the model of a run whose plugin is missing, is left out, and the page says so and why.
 
     Args:
-        runs: a run, its directory, or several of them.
-        out: the page, which is overwritten; unset, `report.html` in the first directory.
+        runs: a run, its directory, `pretrained:NAME`, or several of them.
+        out: the page, which is overwritten; unset, `report.html` in the first directory, of a run that
+            comes with ebmkit in `pretrained-NAME` here.
         n: fresh chains of each model.
         sampling: ask the models for chains and energies, which takes seconds to minutes; else files alone are read.
         device: of the models; unset, those of the runs.
@@ -44,9 +47,9 @@ def report(
         RunError: the page cannot be written.
     """
     named = [runs] if isinstance(runs, (Run, str, Path)) else list(runs)
-    directories = [run.directory if isinstance(run, Run) else Path(run) for run in named]
+    directories = [run.directory if isinstance(run, Run) else run_directory(run) for run in named]
     _check(directories, n)
-    path = directories[0] / FILE if out is None else Path(out)
+    path = _beside(named[0]) if out is None else Path(out)
     check_page(path)
     contents = list[RunContent]()
     for given, directory, name in zip(named, directories, names(directories), strict=True):
@@ -56,8 +59,15 @@ def report(
         contents.append(_asked(content, given, directory, n, device) if sampling else _unasked(content))
     with preparing():
         doing(f"writing {path}")
-        write_text(path, page(contents))
+        write_text(path, page(contents, __version__))
     return path
+
+
+def _beside(run: Run | str | Path) -> Path:
+    """Returns where the page of a run goes, in a folder that is there."""
+    directory = run.directory if isinstance(run, Run) else writable_directory(run)
+    directory.mkdir(exist_ok=True)
+    return directory / FILE
 
 
 def check_page(path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 import ebmkit
 from ebmkit import Component, hookimpl
-from ebmkit.plugins.citation import ITSELF, work
+from ebmkit.cli.citations import ITSELF
+from ebmkit.plugins.citation import work
 from ebmkit.plugins.host import host
 
 ROOT = Path(__file__).parents[2]

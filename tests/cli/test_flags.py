@@ -16,6 +16,7 @@ FLAGS = {
     "report": "runs --out -n --sampling --device --plugin",
     "eval": "directory --metric -n --n-data --quick --sampler --transitions --visits --plain-transitions --seed "
     "--last-weights --set --out --json --device --plugin",
+    "export": "directory --out --given --device --plugin",
     "list": "kind",
     "show": "name",
     "recipes": "",

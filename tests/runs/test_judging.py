@@ -86,3 +86,12 @@ def test_what_a_metric_needs_is_told_before_the_first_step(tmp_path: Path) -> No
     with pytest.raises(CapabilityError, match=r"Metric needing needs energy\.latent.*Train one"):
         ebmkit.run(RECIPE.replace("moments", "needing"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_model_can_do_without_a_metric_that_is_not_installed(tmp_path: Path) -> None:
+    ebmkit.run(RECIPE.replace("every = 3", "every = 0"), tmp_path / "run")
+    recipe = tmp_path / "run" / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace('use = "moments"', 'use = "elsewhere"'))
+    found = ebmkit.load(tmp_path / "run")
+    assert "metric" not in found.recipe.parts
+    assert found.evaluate("moments", n=5, n_data=5).metrics[0].name == "moments"

@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor, nn
 
-from ebmkit.assembly.build import build_dataset
-from ebmkit.assembly.context import data_point
 from ebmkit.display.doing import doing
 from ebmkit.display.watching import preparing
 from ebmkit.errors import EbmkitError
+from ebmkit.evaluation.clean_energy import CleanEnergy, in_passes
 from ebmkit.evaluation.plane import density_if_any, window_around
 from ebmkit.evaluation.plane_pictures import save_plane
 from ebmkit.evaluation.report.content import Drawn
 from ebmkit.evaluation.report.film import Film, sampled, told
-from ebmkit.protocols.dataset import Dataset
-from ebmkit.recipes.recipe import Part
+from ebmkit.evaluation.subject import ModelSubject
+from ebmkit.recipes.tables import EvalConfig
 from ebmkit.rng import stream
 from ebmkit.sampling.generate import Generated
 from ebmkit.sampling.model import Model
 
 N_DATA = 500
 """Data of each set whose energies are shown."""
-ROWS = 250
-"""Points in one pass of an energy, and in one request to a data set."""
 PLANE = (2,)
+
+Energies = Callable[[Tensor], Tensor]
+"""From x [N, *event], as data hold it, to E(x) [N], nats."""
 
 
 def ask(model: Model, n: int) -> Drawn:
     """Returns n fresh chains of a model, the way of a few of them, and energies of data and of what is none."""
     left_out = list[str]()
+    energy: Energies = partial(in_passes, CleanEnergy(model), device=model.device)
     made: Generated | None = None
     film: Film | None = None
     with leaving_out("Fresh chains", left_out):
@@ -43,12 +45,12 @@ def ask(model: Model, n: int) -> Drawn:
     sets |= dict(no_data(model, sets))
     with preparing():
         doing("asking for energies")
-        energies = dict(_energies(model, sets, left_out))
+        energies = dict(_energies(energy, sets, left_out))
     is_plane = tuple(model.data.event_shape) == PLANE and model.data.x_values == "real"
     frames = film.frames if film is not None and made is not None and not is_plane else []
     on_the_way, plane = list[Tensor](), None
     with leaving_out("Energies on the way from noise", left_out):
-        on_the_way = [energy(model, x) for _, x in frames]
+        on_the_way = [energy(x) for _, x in frames]
     with leaving_out("The density in the plane", left_out):
         plane = _plane(model, sets) if is_plane else None
     return Drawn(
@@ -66,10 +68,10 @@ def ask(model: Model, n: int) -> Drawn:
     )
 
 
-def _energies(model: Model, sets: Mapping[str, Tensor], left_out: list[str]) -> Iterator[tuple[str, Tensor]]:
+def _energies(energy: Energies, sets: Mapping[str, Tensor], left_out: list[str]) -> Iterator[tuple[str, Tensor]]:
     for name, x in sets.items():
         with leaving_out(f"Energies of {name}", left_out):
-            yield name, energy(model, x)
+            yield name, energy(x)
 
 
 @contextmanager
@@ -81,14 +83,6 @@ def leaving_out(what: str, left_out: list[str]) -> Iterator[None]:
         left_out.append(f"{what}: {error}")
     except Exception as error:  # a stranger's part may fail in any way, and the files alone are worth a page
         left_out.append(f"{what}: {type(error).__name__}: {error}")
-
-
-@torch.no_grad()
-def energy(model: Model, x: Tensor) -> Tensor:
-    """Returns E(x) [N] of x [N, *event] as data hold it, nats, in double precision on the CPU."""
-    view = model.view()
-    rows = (data_point(model.coordinates, some.to(model.device)) for some in torch.split(x, ROWS))
-    return torch.cat([view.energy(point).detach().double().cpu() for point in rows])
 
 
 def no_data(model: Model, sets: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
@@ -115,23 +109,12 @@ def no_data(model: Model, sets: Mapping[str, Tensor]) -> Iterator[tuple[str, Ten
 def _data(model: Model, left_out: list[str]) -> dict[str, Tensor]:
     """Returns x of some training and test data."""
     found = dict[str, Tensor]()
-    part = model.recipe.part("data")
-    for name, split in (("training data", "train"), ("test data", "test")):
-        with leaving_out(f"Energies of {name}", left_out):
-            if split == "test" and "split" not in part.settings:
-                left_out.append("Energies of test data: the data set has no test part.")
-                continue
-            changed = Part(part.use, {**part.settings, **({"split": split} if split == "test" else {})})
-            found[name] = _rows(build_dataset(changed, model.device), model, split)
+    subject = ModelSubject(model=model, config=EvalConfig(n_data=N_DATA))
+    with leaving_out("Energies of training data", left_out):
+        found["training data"] = subject.data("train").x
+    with leaving_out("Energies of test data", left_out):
+        found["test data"] = subject.data("test").x
     return found
-
-
-def _rows(dataset: Dataset, model: Model, split: str) -> Tensor:
-    seed = model.recipe.table("run").seed
-    rows = torch.randperm(len(dataset), generator=stream(seed, 0, f"report rows {split}", "cpu"))[:N_DATA]
-    noise = stream(seed, 0, f"report data {split}", model.device)
-    batches = [dataset.batch(some.to(model.device), noise).x.cpu() for some in torch.split(rows, ROWS)]
-    return torch.cat(batches)
 
 
 def _plane(model: Model, sets: Mapping[str, Tensor]) -> bytes | None:

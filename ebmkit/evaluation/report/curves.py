@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import isfinite
 from typing import Any
 
 from ebmkit.evaluation.report.charts.frame import Key, figure
-from ebmkit.evaluation.report.charts.lines import Line, Mark, line_chart, window_of
-from ebmkit.evaluation.report.charts.scale import Kind
+from ebmkit.evaluation.report.charts.lines import Line, Mark, line_chart, window_for
 from ebmkit.evaluation.report.content import RunContent
 from ebmkit.evaluation.report.markup import Content, Markup, tag
+from ebmkit.evaluation.report.numbers import count
 from ebmkit.evaluation.report.tables import folded, section
 
 INDEXED = re.compile(r"(?P<family>.+?)\.(?P<index>\d+)\.(?P<name>.+)")
@@ -29,13 +30,13 @@ class Panel:
         title: of it.
         names: logged numbers that it draws, and what each is called; one of them alone needs no name.
         caption: how to read it.
-        kind: of its axis; unset, what suits the values.
+        holds: values that its axis holds whatever is logged.
     """
 
     title: str
     names: Mapping[str, str]
     caption: str = ""
-    kind: Kind | None = None
+    holds: tuple[float, ...] = ()
 
 
 FIRST = (
@@ -55,6 +56,7 @@ FIRST = (
         names={"chain_accept_rate": "acceptance"},
         caption="Share of the sampler's proposals that are accepted. 1 throughout: the sampler rejects nothing, or its "
         "steps are tiny.",
+        holds=(0.0, 1.0),
     ),
     Panel(
         title="Way of a chain in a transition, data units",
@@ -101,8 +103,8 @@ def panel_chart(panel: Panel, runs: Sequence[RunContent]) -> Markup | None:
     if not lines:
         return None
     keys = [line.key for line in lines] if len(lines) > 1 else ()
-    caption = " ".join(filter(None, [panel.caption, _notes(lines)]))
-    return figure(panel.title, line_chart(panel.title, lines, _marks(runs), kind=panel.kind), caption, keys)
+    caption = " ".join(filter(None, [panel.caption, _lost(lines)]))
+    return figure(panel.title, line_chart(panel.title, lines, _marks(runs), holds=panel.holds), caption, keys)
 
 
 def points_of(run: RunContent, name: str) -> list[tuple[float, float]]:
@@ -159,7 +161,9 @@ def _profiles(logged: Sequence[str], runs: Sequence[RunContent]) -> Iterator[Mar
         ]
         if lines:
             keys = [line.key for line in lines] if len(runs) > 1 else ()
-            yield figure(title, line_chart(title, lines, x_label=family.replace(".", " ")), _at_last(name), keys)
+            holds = (0.0,) if name in ("share", "accept_rate") else ()
+            chart = line_chart(title, lines, x_label=family.replace(".", " "), holds=holds)
+            yield figure(title, chart, _at_last(name), keys)
 
 
 def _profile(run: RunContent, family: str, name: str) -> list[tuple[float, float]]:
@@ -197,8 +201,7 @@ def _speed(runs: Sequence[RunContent]) -> Markup | None:
             lines.append(Line(key=_key(i, 0, run.name, "speed", len(runs), 1), points=points))
     title = "Training steps a second"
     keys = [line.key for line in lines] if len(lines) > 1 else ()
-    caption = f"Between logged steps. {_notes(lines)}".strip()
-    return figure(title, line_chart(title, lines), caption, keys) if lines else None
+    return figure(title, line_chart(title, lines), "Between logged steps.", keys) if lines else None
 
 
 def _marks(runs: Sequence[RunContent]) -> list[Mark]:
@@ -214,18 +217,21 @@ def _marks(runs: Sequence[RunContent]) -> list[Mark]:
     return [marks[step] for step in sorted(marks)][-MARKED:]
 
 
-def _notes(lines: Sequence[Line]) -> str:
-    windows = sorted({window for line in lines if (window := window_of(line))})
-    lost = sum(abs(y) == float("inf") or y != y for line in lines for _, y in line.points)
-    smooth = f"Thin: each logged step; bold: the mean of {windows[-1]} around it." if windows else ""
-    return " ".join(filter(None, [smooth, f"✕: {lost:,} logged values are not finite." if lost else ""]))
+def _lost(lines: Sequence[Line]) -> str:
+    n = sum(not isfinite(y) for line in lines for _, y in line.points)
+    return f"✕ below: {count(n, 'logged value')} that {'is' if n == 1 else 'are'} not finite." if n else ""
 
 
 def _guide(runs: Sequence[RunContent]) -> Content:
-    guide = "Each chart over training steps. "
+    guide = ["Each chart over training steps; an axis is logarithmic where the numbers span orders of magnitude."]
+    window = max(window_for(len(run.metrics)) for run in runs)
+    if window:
+        guide.append(f"Thin: each logged step. Bold: the mean of up to {window} logged steps around it.")
     if any(run.alarms for run in runs):
-        guide += "▲ marks a step at which an alarm warned, ■ one at which it stopped the run. "
-    return guide + "An axis is logarithmic where the numbers span orders of magnitude."
+        guide.append(
+            "▲ marks a step at which an alarm warned, ■ one at which it stopped the run; pointing at one shows which."
+        )
+    return " ".join(guide)
 
 
 def _is_number(value: Any) -> bool:

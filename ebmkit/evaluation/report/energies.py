@@ -13,8 +13,8 @@ from ebmkit.evaluation.report.tables import section
 CAPTION = (
     "Each row is drawn to the height of its own peak; the vertical line is its median. Low energy is what the model "
     "finds likely. Training, test and chains should lie over one another: test data to the right of training data "
-    "mean that the model has learnt its data by heart, chains to the left that they have found holes. What is no data "
-    "should lie to the right, but need not: an energy that was trained with short chains is no detector by itself."
+    "are a sign that the model has learnt its data by heart, chains to the left that they have found holes. What is no "
+    "data should lie to the right, but need not: an energy by itself is no detector. The metric ood measures that."
 )
 
 

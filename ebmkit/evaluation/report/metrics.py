@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from math import isfinite
 
 from ebmkit.evaluation.record import Judgement
 from ebmkit.evaluation.report.charts.frame import Key, figure
 from ebmkit.evaluation.report.charts.lines import Line, line_chart
 from ebmkit.evaluation.report.charts.ridges import Ridge, axis_of_edges, ridge_chart
-from ebmkit.evaluation.report.comparison import comparison, estimate_text
+from ebmkit.evaluation.report.comparison import comparison
 from ebmkit.evaluation.report.content import Evaluated, RunContent
 from ebmkit.evaluation.report.differences import shown
+from ebmkit.evaluation.report.estimates import estimate_tables
 from ebmkit.evaluation.report.images import embedded, from_file
 from ebmkit.evaluation.report.markup import Content, Markup, tag
-from ebmkit.evaluation.report.numbers import duration, said
-from ebmkit.evaluation.report.tables import folded, listed, section, table
+from ebmkit.evaluation.report.numbers import duration
+from ebmkit.evaluation.report.tables import folded, listed, section
 from ebmkit.plugins.citation import works
 from ebmkit.protocols.metric import Estimate
 
@@ -62,37 +63,11 @@ def _metric(judged: Judgement, evaluated: Evaluated) -> Content:
     return (
         tag("h3", judged.name),
         tag("p", judged.definition),
-        [*_tables(judged.estimates)],
+        [*estimate_tables(judged.estimates)],
         listed(judged.notes),
         tag("div", [*_histograms(judged), *_pictures(judged, evaluated)], class_="charts"),
         tag("p", " ".join(filter(None, details)), class_="soft"),
     )
-
-
-def _tables(estimates: Mapping[str, Estimate]) -> Iterator[Markup]:
-    """Yields the plain numbers as a list, and those with rows and columns as a table of both."""
-    plain = {key: e for key, e in estimates.items() if ": " not in key}
-    crossed = {tuple(key.rsplit(": ", 1)): e for key, e in estimates.items() if ": " in key}
-    if plain:
-        rows = [
-            (key, estimate_text(e), said(e.n), f"{e.better} is better" if e.better else "") for key, e in plain.items()
-        ]
-        yield table(["number", "value", "n", ""], rows, [1, 2])
-    if crossed:
-        columns = list(dict.fromkeys(column for _, column in crossed))
-        names = dict.fromkeys(row for row, _ in crossed)
-        cells = [
-            (name, *(estimate_text(crossed[name, c]) if (name, c) in crossed else "" for c in columns))
-            for name in names
-        ]  # fmt: skip
-        yield table(["", *map(lambda c: _column(c, crossed), columns)], cells, range(1, len(columns) + 1))
-
-
-def _column(column: str, crossed: Mapping[tuple[str, ...], Estimate]) -> Content:
-    """Returns the name of a column, and which of its numbers are better."""
-    better = {e.better for (_, of), e in crossed.items() if of == column}
-    way = {"higher": "↑", "lower": "↓"}.get(better.pop(), "") if len(better) == 1 else ""
-    return f"{column} {way}".strip()
 
 
 def _histograms(judged: Judgement) -> Iterator[Markup]:

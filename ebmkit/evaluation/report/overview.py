@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from math import isfinite, sqrt
 
+from ebmkit.errors import EbmkitError
 from ebmkit.evaluation.report.content import RunContent
 from ebmkit.evaluation.report.images import embedded, from_file, image_grid
 from ebmkit.evaluation.report.markup import Content, Markup, tag
 from ebmkit.evaluation.report.numbers import count, duration, said, with_error
 from ebmkit.evaluation.report.tables import facts
+from ebmkit.plugins.host import host
 from ebmkit.protocols.metric import Estimate
+from ebmkit.recipes.naming import data_name
+from ebmkit.recipes.recipe import Recipe
 
-HERO = 64
+HERO = 16
 """Fresh chains in the picture of a card, at most."""
 N_FIGURES = 4
 """Numbers of the newest evaluation in a card, at most."""
@@ -23,7 +28,8 @@ Fact = tuple[str, Content, Content]
 
 def overview(runs: Sequence[RunContent]) -> Markup:
     """Returns one card a run."""
-    return tag("div", [_card(run) for run in runs], class_="runs" if len(runs) > 1 else None)
+    cards = [_card(run, alone=len(runs) == 1) for run in runs]
+    return cards[0] if len(runs) == 1 else tag("div", cards, class_="runs")
 
 
 def state(run: RunContent) -> tuple[str, str]:
@@ -45,15 +51,22 @@ def parts_in_short(run: RunContent) -> str:
     if run.recipe is None:
         return "its recipe cannot be read"
     names = {table: " + ".join(part.use for part in parts) for table, parts in run.recipe.parts.items()}
-    energy = f"{names.get('energy', 'no energy')} on {names.get('data', 'no data')}"
+    energy = f"{names.get('energy', 'no energy')} on {_data(run.recipe) or names.get('data', 'no data')}"
     return ", ".join([energy, *(names[table] for table in ("sampler", "objective") if table in names)])
 
 
-def _card(run: RunContent) -> Markup:
+def _data(recipe: Recipe) -> str:
+    """Returns what `--data` calls the data set, "" where no installed plugin gives it."""
+    with suppress(EbmkitError, KeyError):
+        return data_name(recipe, host())
+    return ""
+
+
+def _card(run: RunContent, *, alone: bool) -> Markup:
     mood, words = state(run)
     told = tag(
         "div",
-        tag("h3", run.name),
+        None if alone else tag("h3", run.name),
         tag("div", parts_in_short(run), class_="soft"),
         tag("div", words, class_=f"state {mood}"),
         facts(_facts(run)),
@@ -72,7 +85,8 @@ def _hero(run: RunContent) -> Markup | None:
         picture = from_file(path, 560)
         if picture is not None:
             caption = f"Chains of training, step {step:,}."
-            return tag("figure", embedded(picture, caption), tag("figcaption", caption))
+            wide = "plane" if picture.width > 1.3 * picture.height else None
+            return tag("figure", embedded(picture, caption), tag("figcaption", caption), class_=wide)
     return None
 
 
@@ -111,7 +125,8 @@ def _tail(run: RunContent) -> Iterator[Fact]:
             mean = sum(finite) / len(finite)
             spread = sqrt(sum((v - mean) ** 2 for v in finite) / len(finite))
             shown = said(mean, 2 if abs(mean) < spread else 3)
-            yield name, shown, f"{remark}; s.d. {said(spread, 2)}" if key == "gap" else remark
+            never = "nothing was rejected" if key != "gap" and set(finite) == {1.0} else remark
+            yield name, shown, f"{remark}; s.d. {said(spread, 2)}" if key == "gap" else never
 
 
 def _alarms(run: RunContent) -> tuple[Content, Content]:
@@ -127,11 +142,13 @@ def _measured(run: RunContent) -> Iterator[Fact]:
     if run.latest is None:
         return
     for judged in run.latest.found.metrics:
-        for key, estimate in list(judged.estimates.items())[:1]:
-            yield f"{judged.name}, {key}" if key != judged.name else key, *_estimate(estimate)
+        first = next((entry for entry in judged.estimates.items() if ": " not in entry[0]), None)
+        if first is not None:
+            key, estimate = first
+            yield key if judged.name in key else f"{judged.name}: {key}", *_estimate(estimate)
 
 
 def _estimate(estimate: Estimate) -> tuple[Content, Content]:
-    value = with_error(estimate.value, estimate.error)
+    value = with_error(estimate.value, estimate.error).replace(" ± ", "\u00a0±\u00a0")
     better = f"{estimate.better} is better, " if estimate.better else ""
-    return f"{value}{f' {estimate.unit}' if estimate.unit else ''}", f"{better}n = {estimate.n:,}"
+    return f"{value}{f' {estimate.unit}' if estimate.unit else ''}", f"{better}n\u00a0=\u00a0{estimate.n:,}"

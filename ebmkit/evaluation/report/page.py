@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ebmkit import __version__
 from ebmkit.evaluation.report.alarms import alarms
 from ebmkit.evaluation.report.content import RunContent
 from ebmkit.evaluation.report.curves import curves
@@ -31,8 +30,13 @@ SECTIONS = {
 }
 
 
-def page(runs: Sequence[RunContent]) -> str:
-    """Returns the report on some runs, a function of its argument alone."""
+def page(runs: Sequence[RunContent], version: str) -> str:
+    """Returns the report on some runs, a function of its arguments alone.
+
+    Args:
+        runs: that it is on.
+        version: of ebmkit, to be cited.
+    """
     parts = {
         "differences": differences(runs),
         "pictures": pictures(runs),
@@ -41,7 +45,7 @@ def page(runs: Sequence[RunContent]) -> str:
         "curves": curves(runs),
         "alarms": alarms(runs),
         "parts": what_ran(runs),
-        "cite": citing(runs),
+        "cite": citing(runs, version),
         "left-out": left_out(runs),
     }
     there = {anchor: part for anchor, part in parts.items() if part is not None}
@@ -54,7 +58,7 @@ def page(runs: Sequence[RunContent]) -> str:
         tag("title", f"{title} – ebmkit report"),
         tag("style", Markup(style_sheet())),
     )
-    body = tag("body", _top(runs, list(there)), tag("main", overview(runs), there.values()), _foot())
+    body = tag("body", _top(runs, list(there)), tag("main", overview(runs), there.values()), _foot(version))
     return "<!DOCTYPE html>\n" + tag("html", head, "\n", body, lang="en") + "\n"
 
 
@@ -76,8 +80,6 @@ def _top(runs: Sequence[RunContent], anchors: Sequence[str]) -> Markup:
     return tag("header", tag("h1", heading), tag("p", lead, class_="lead"), tag("nav", links, aria_label="Sections"))
 
 
-def _foot() -> Markup:
-    told = (
-        f"Made by ebmkit {__version__} from the files of the run. This page fetches nothing: it can be sent as it is."
-    )
+def _foot(version: str) -> Markup:
+    told = f"Made by ebmkit {version} from the files of the run. This page fetches nothing: it can be sent as it is."
     return tag("footer", told)

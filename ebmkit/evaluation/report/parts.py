@@ -11,12 +11,12 @@ from ebmkit.evaluation.report.differences import shown
 from ebmkit.evaluation.report.markup import Content, Markup, tag
 from ebmkit.evaluation.report.tables import folded, listed, section, table
 from ebmkit.plugins.bibtex import bibtex
-from ebmkit.plugins.citation import ITSELF, Work, work, works
+from ebmkit.plugins.citation import Work, itself, work, works
 from ebmkit.plugins.component import Component
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import Part, kind_of
 
-ORDER = ("data", "energy", "wrapper", "coordinate", "sampler", "buffer", "objective")
+ORDER = ("data", "energy", "wrapper", "coordinate", "sampler", "buffer", "objective", "metric")
 
 
 def what_ran(runs: Sequence[RunContent]) -> Markup:
@@ -25,9 +25,9 @@ def what_ran(runs: Sequence[RunContent]) -> Markup:
     return section("parts", "What ran", inside)
 
 
-def citing(runs: Sequence[RunContent]) -> Markup:
+def citing(runs: Sequence[RunContent], version: str) -> Markup:
     """Returns what to cite, in words and for BibTeX."""
-    cited = dict.fromkeys([work(ITSELF), *(one for run in runs for one in _works(run))])
+    cited = dict.fromkeys([work(itself(version)), *(one for run in runs for one in _works(run))])
     return section(
         "cite",
         "From whom it is",

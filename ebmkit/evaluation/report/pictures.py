@@ -19,26 +19,33 @@ from ebmkit.evaluation.report.tables import listed, section
 
 SHOWN, SHOWN_OF_MANY = 8, 5
 """Pictures of a run's training, of one run and of several."""
-GRID_PIXELS, PLANE_PIXELS = 320, 760
+GRID_PIXELS, PLANE_PIXELS = 320, 1000
 FRAMES = 12
 HELD = ("step",)
 
 
 def pictures(runs: Sequence[RunContent]) -> Markup | None:
     """Returns the pictures of all runs; None where there are none."""
-    inside = [_run(run, len(runs)) for run in runs]
-    inside = [part for part in inside if part is not None]
-    return section("pictures", "What the chains look like", inside) if inside else None
+    found = [part for run in runs if (part := _run(run, len(runs))) is not None]
+    inside = tag("div", [tag("div", part) for part in found], class_="runs") if len(runs) > 1 else found
+    return section("pictures", "What the chains look like", inside) if found else None
 
 
 def _run(run: RunContent, n_runs: int) -> Content:
-    parts = [part for part in (_fresh(run), _film(run), _training(run, n_runs), *_figures(run)) if part is not None]
+    parts = [part for part in (_drawn(run), _training(run, n_runs), *_figures(run)) if part is not None]
     return (tag("h3", run.name) if n_runs > 1 else None, *parts) if parts else None
 
 
-def _fresh(run: RunContent) -> Content:
-    drawn = run.drawn
-    if drawn is None or drawn.x is None:
+def _drawn(run: RunContent) -> Content:
+    """Returns fresh chains, beside the way of a few of them."""
+    if run.drawn is None or run.drawn.x is None:
+        return None
+    fresh, film = _fresh(run.drawn), _film(run.drawn)
+    return tag("div", tag("div", fresh), tag("div", film), class_="duo") if fresh and film else (fresh or film)
+
+
+def _fresh(drawn: Drawn) -> Content:
+    if drawn.x is None:
         return None
     picture = _plane(drawn) or image_grid(drawn.x, drawn.value_range)
     if picture is None:
@@ -47,8 +54,7 @@ def _fresh(run: RunContent) -> Content:
     pixels = drawn.plane is None
     return (
         tag("h4", "From noise"),
-        tag("div", tag("figure", embedded(picture, caption, pixelated=pixels), tag("figcaption", caption)),
-            class_="tiles wide"),
+        tag("figure", embedded(picture, caption, pixelated=pixels), tag("figcaption", caption)),
         listed(drawn.notes),
     )  # fmt: skip
 
@@ -60,10 +66,9 @@ def _plane(drawn: Drawn) -> Image.Image | None:
         return opened.convert("RGB")
 
 
-def _film(run: RunContent) -> Content:
+def _film(drawn: Drawn) -> Content:
     """Returns a few chains on their way, with the energy that they have there."""
-    drawn = run.drawn
-    if drawn is None or not drawn.film:
+    if not drawn.film:
         return None
     frames = [drawn.film[i] for i in _even(len(drawn.film), FRAMES)]
     seen = [(transition, image_grid(x, drawn.value_range, columns=1)) for transition, x in frames]
@@ -109,14 +114,23 @@ def _training(run: RunContent, n_runs: int) -> Content:
     if not tiles:
         return None
     what = f"{len(tiles)} of {len(found)} pictures" if len(found) > len(tiles) else "All pictures"
-    told = f"{what} that were drawn in training, early to late. Rows of images are chains of the buffer, which go on "
-    told += "from step to step; in runs without chains, samples."
+    told = f"{what} that were drawn in training, early to late: {_what_is_drawn(run)}."
     is_plane = _is_wide(steps[-1][1])
     return (
         tag("h4", "Through training"),
         tag("div", tiles, class_="tiles wide" if is_plane else "tiles"),
         tag("p", told, class_="soft"),
     )
+
+
+def _what_is_drawn(run: RunContent) -> str:
+    parts = {} if run.recipe is None else run.recipe.parts
+    buffers, samplers = ([part.use for part in parts.get(table, ())] for table in ("buffer", "sampler"))
+    if not samplers and parts:
+        return "samples of the weights of that step, for this run trains without chains"
+    if buffers and buffers != ["none"]:
+        return "chains of the buffer, which go on from step to step, some of them begun anew"
+    return "ends of the chains of that step"
 
 
 def _figures(run: RunContent) -> list[Content]:

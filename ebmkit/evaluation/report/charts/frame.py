@@ -10,7 +10,7 @@ from ebmkit.evaluation.report.markup import Content, Markup, tag
 
 WIDTH, HEIGHT = 520, 262
 TOP, BOTTOM, RIGHT = 16, 42, 14
-LETTER = 7.0
+LETTER = 8.0
 """Pixels of a letter of a tick label, at most."""
 N_COLOURS = 8
 DASHES = ("", "7 4", "2 3", "10 3 2 3")

@@ -19,7 +19,7 @@ from ebmkit.evaluation.report.charts.frame import (
     x_axis,
     y_axis,
 )
-from ebmkit.evaluation.report.charts.scale import MAGNITUDE, Kind, Scale, scale_of
+from ebmkit.evaluation.report.charts.scale import MAGNITUDE, Scale, scale_of
 from ebmkit.evaluation.report.charts.thin import Points, running_mean, thinned
 from ebmkit.evaluation.report.markup import Markup, tag
 from ebmkit.evaluation.report.numbers import said
@@ -60,14 +60,18 @@ class Mark:
     label: str
 
 
-def window_of(line: Line) -> int:
-    """Returns the number of points of which a running mean is drawn, 0 where none is."""
-    n = sum(isfinite(y) for _, y in line.points)
-    return 0 if n < SMOOTHED_FROM or line.errors else min(101, max(5, n // 40) | 1)
+def window_for(n: int) -> int:
+    """Returns the number of points of which a running mean is drawn over n of them, 0 where none is."""
+    return 0 if n < SMOOTHED_FROM else min(101, max(5, n // 40) | 1)
 
 
 def line_chart(
-    title: str, lines: Sequence[Line], marks: Sequence[Mark] = (), *, kind: Kind | None = None, x_label: str = "step"
+    title: str,
+    lines: Sequence[Line],
+    marks: Sequence[Mark] = (),
+    *,
+    x_label: str = "step",
+    holds: Sequence[float] = (),
 ) -> Markup:
     """Returns the <svg> of a chart.
 
@@ -75,11 +79,11 @@ def line_chart(
         title: for screen readers.
         lines: to draw.
         marks: vertical lines, ▲ for a warning and ■ for a stop.
-        kind: of the vertical axis; unset, what suits the values.
         x_label: name of the horizontal axis.
+        holds: values that the vertical axis holds beside those of the lines.
     """
     bottom = HEIGHT - BOTTOM
-    y = scale_of(_heights(lines), bottom, TOP, kind)
+    y = scale_of([*_heights(lines), *holds], bottom, TOP)
     left = left_margin(y)
     xs = [x for line in lines for x, _ in line.points]
     x = scale_of(xs, left, WIDTH - RIGHT, "linear", margin=0.02)
@@ -116,7 +120,7 @@ def _heights(lines: Sequence[Line]) -> list[float]:
 
 
 def _drawn(line: Line, x: Scale, y: Scale, bottom: float) -> list[Markup]:
-    window = window_of(line)
+    window = 0 if line.errors else window_for(sum(isfinite(b) for _, b in line.points))
     curve = thinned(line.points)
     marks = [*_strokes(curve, x, y, line.key, "raw" if window else "line"), *_not_finite(line, x, bottom)]
     if window:

@@ -95,7 +95,7 @@ class Level:
 
     def clean(self, point: Point) -> Point:
         """Returns the point at level 0."""
-        return point.with_aux(level=torch.zeros(len(point), dtype=torch.int64, device=point.x.device))
+        return point.with_aux(level=torch.zeros(point.x.shape[0], dtype=torch.int64, device=point.x.device))
 
     def is_data(self, point: Point) -> Tensor:
         """Returns [B] bool: the rows at level 0."""
