@@ -6,7 +6,11 @@ import pytest
 import torch
 
 from ebmkit.errors import CapabilityError
+from ebmkit.metrics.declarations.features import SHAPES
+from ebmkit.metrics.networks import NETWORKS
 from ebmkit.metrics.on_features import features_of, real_sets
+from ebmkit.plugins.component import Selection
+from ebmkit.plugins.host import host
 from tests.metrics.planted_features import FLAT, Given
 
 
@@ -44,3 +48,24 @@ def test_without_test_images_they_are_training_images_beyond_the_reference():
     assert where == "other training"
     reference, real, _, notes = real_sets(given, 13)
     assert len(reference) == 8 and real is None and "too few training images" in notes[0]
+
+
+@pytest.mark.parametrize("name", ["fd", "kid", "precision-recall", "classes", "memorisation"])
+def test_a_metric_refuses_data_before_anything_is_sampled(name):
+    component = host().get("metric", name)
+    small, other = Selection(event_shape=(1, 28, 28)), Selection(event_shape=(3, 64, 64))
+    assert component.objection("refuse", component.config(), small) == ""
+    assert "no features that ship are of data [3, 64, 64]" in component.objection("refuse", component.config(), other)
+    named = component.config(features="resnet20")
+    assert "'resnet20' are not of data [1, 28, 28]" in component.objection("refuse", named, small)
+    assert component.objection("refuse", component.config(features="mine.pt2"), other) == ""
+
+
+def test_fid_without_weights_is_refused_before_anything_is_sampled():
+    component = host().get("metric", "fid")
+    assert "use fd" in component.objection("refuse", component.config(), Selection(event_shape=(3, 32, 32)))
+    assert component.objection("refuse", component.config(weights="a.pth"), Selection(event_shape=(3, 32, 32))) == ""
+
+
+def test_the_shapes_that_are_declared_are_those_of_the_networks():
+    assert {name: network.input_shape for name, network in NETWORKS.items()} == SHAPES
