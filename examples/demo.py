@@ -11,13 +11,12 @@ import sys
 from pathlib import Path
 
 import torch
-from fashion_classes import classifier, report
 
 import ebmkit
 from ebmkit import generate
-from ebmkit.evaluation.pictures import grid, nearest, to_uint8
-
-COLUMNS = 10
+from ebmkit.metrics.classes import shares
+from ebmkit.metrics.features import load_features
+from ebmkit.metrics.memorisation import nearest, pairs
 
 
 def free_directory(wanted: Path) -> Path:
@@ -29,10 +28,20 @@ def free_directory(wanted: Path) -> Path:
 def draw(x: torch.Tensor, data: torch.Tensor, path: Path, n: int = 40) -> None:
     """Draws samples and, below each row of them, the nearest training images."""
     shown = x[:n]
-    beside = data[nearest(shown, data)]
-    pairs = zip(torch.split(shown, COLUMNS), torch.split(beside, COLUMNS), strict=True)
-    rows = [part for sample, neighbour in pairs for part in (sample, neighbour)]
-    grid(to_uint8(torch.cat(rows), (0.0, 1.0)), COLUMNS, scale=3).save(path)
+    _, index = nearest(shown.flatten(1), data.flatten(1))
+    pairs(shown, data[index], (0.0, 1.0), scale=3).save(path)
+
+
+def report(x: torch.Tensor, event_shape: tuple[int, ...], least: float = 0.03) -> int:
+    """Prints the share of each class among x, by the classifier that ships; returns how many have at least 3 %."""
+    garments = load_features("garments", event_shape, (0.0, 1.0))
+    each = shares(garments.logits(x).argmax(dim=1), len(garments.classes))
+    print(f"{len(x)} fresh chains by a classifier that ships with ebmkit ({garments.source}):")
+    for name, share in zip(garments.classes, each.tolist(), strict=True):
+        print(f"  {name:<12} {share:6.1%}  {'█' * round(40 * share)}")
+    covered = int((each >= least).sum())
+    print(f"{covered} of {len(garments.classes)} classes have at least {least:.0%}")
+    return covered
 
 
 def main() -> None:
@@ -51,7 +60,7 @@ def main() -> None:
     training = data.batch(torch.arange(len(data)), torch.Generator().manual_seed(0)).x
     draw(drawn.x, training, out / "demo.png")
     print(f"{drawn.n_gradients} gradients a chain, {drawn.seconds:.0f} s")
-    report(drawn.x, *classifier(data), data.class_names)
+    report(drawn.x, data.event_shape)
     print(f"\nPicture: {out / 'demo.png'} (rows of fresh samples; below each, its nearest training image)")
     print(f"Run:     {out}")
 

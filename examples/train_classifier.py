@@ -38,7 +38,7 @@ def moved(x: Tensor, rng: Generator, most: int = 2) -> Tensor:
     return wide[index, 0, rows[:, :, None], columns[:, None, :]][:, None]
 
 
-def train(dataset: ebmkit.Dataset, epochs: int, seed: int, batch_size: int = 128) -> GarmentsNet:
+def train(dataset: ebmkit.Dataset, epochs: int, seed: int, batch_size: int) -> GarmentsNet:
     """Returns a classifier trained by AdamW under one cycle of the learning rate."""
     rng = ebmkit.stream(seed, 0, "train_classifier")
     with ebmkit.seeded(seed):
@@ -76,12 +76,13 @@ def main(arguments: Sequence[str] | None = None) -> float:
     parser.add_argument("--root", default=None, help="folder with the idx files; unset, fashion-mini")
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--limit", type=int, default=0, help="only so many training images; 0 for all")
     options = parser.parse_args(arguments)
     name = "fashion-mnist" if options.root else "fashion-mini"
     where = {"root": options.root} if options.root else {}
     dataset = ebmkit.build("dataset", name, limit=options.limit, **where)
-    net = train(dataset, options.epochs, options.seed)
+    net = train(dataset, options.epochs, options.seed, options.batch_size)
     right = accuracy(net, ebmkit.build("dataset", name, split="test", **where))
     about = {
         "architecture": "garments",

@@ -17,6 +17,9 @@ import pytest
 import torch
 from matplotlib import pyplot
 
+import ebmkit
+from ebmkit.metrics.features import load_features
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 BODY = re.compile(r"^for step, .*:\n((?:    .*\n)+)", re.MULTILINE)
 """The loop of one's own: its first lines, up to an empty one, are what a person has to write."""
@@ -126,3 +129,25 @@ def test_own_idea_is_used_by_name(tmp_path):
     assert "margin.hinge" in done.stdout
     assert "objective cd" not in done.stdout + done.stderr
     assert (tmp_path / "run" / "checkpoints" / "step-00000002").is_dir()
+
+
+def test_the_demo_counts_and_shows_neighbours(tmp_path, capsys):
+    demo = example("demo")
+    data = ebmkit.build("dataset", "fashion-mini", split="test")
+    x = data.batch(torch.arange(60), torch.Generator().manual_seed(0)).x
+    assert demo.report(x, data.event_shape) == 10
+    assert "10 of 10 classes have at least 3%" in capsys.readouterr().out
+    demo.draw(x, x.flip(0), tmp_path / "demo.png")
+    assert (tmp_path / "demo.png").is_file()
+
+
+def test_the_classifier_of_garments_can_be_trained_again(tmp_path):
+    path = tmp_path / "small.safetensors"
+    right = example("train_classifier").main(
+        ["--out", str(path), "--limit", "600", "--epochs", "2", "--batch-size", "16"]
+    )
+    assert right > 0.4
+    features = load_features(str(path), (1, 28, 28), (0.0, 1.0))
+    assert (
+        features.name == "small" and features.classes[0] == "T-shirt/top" and "600 training images" in features.source
+    )

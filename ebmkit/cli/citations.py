@@ -9,21 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ebmkit import __version__
-from ebmkit.cli.bibtex import bibtex
 from ebmkit.cli.catalogue import unknown
 from ebmkit.display.output import paragraph, say
-from ebmkit.plugins.citation import Work, work, works
+from ebmkit.plugins.bibtex import bibtex
+from ebmkit.plugins.citation import Work, itself, work, works
 from ebmkit.plugins.component import Component
 from ebmkit.plugins.host import Host, host
 
 if TYPE_CHECKING:
     from ebmkit.recipes.recipe import Recipe
 
-ITSELF = (
-    "The ebmkit authors (2026). ebmkit: interchangeable energies, samplers, buffers and objectives for energy-based "
-    f"models. Version {__version__}."
-)
-"""How ebmkit itself is cited; `CITATION.cff` says the same."""
+ITSELF = itself(__version__)
 
 
 def cite(

@@ -12,7 +12,7 @@ from ebmkit.cli.training import PluginFiles, importing_torch, load_files
 from ebmkit.cli.training import option as _option
 from ebmkit.display.doing import doing
 from ebmkit.display.output import paragraph, remark, say
-from ebmkit.display.tables import table
+from ebmkit.display.tables import numbers
 from ebmkit.display.watching import preparing
 from ebmkit.errors import RecipeError
 
@@ -26,7 +26,7 @@ QUICK = {"n": 200, "n_data": 1000}
 
 
 def evaluate(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A run directory.")],
+    directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, or pretrained:NAME.")],
     metric: Annotated[str | None, _option("NAME", "Metrics, a+b; unset, the recipe's, else the usual ones.")] = None,
     n: Annotated[int | None, _option("N", "Fresh chains; unset, 1000.", "-n", min=1)] = None,
     n_data: Annotated[int | None, _option("N", "Data of each set; unset, 5000.", min=1)] = None,
@@ -42,7 +42,7 @@ def evaluate(
     settings: Annotated[
         list[str] | None, _option("K=V", "A setting, as in metric.fd.features=FILE; repeatable.", "--set")
     ] = None,
-    out: Annotated[Path | None, _option("FILE", "JSON file; unset, in DIR/evaluation.", "--out")] = None,
+    out: Annotated[Path | None, _option("FILE", "JSON file; unset, in RUN/evaluation.", "--out")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the JSON instead of tables.")] = False,
     device: Annotated[str | None, _option("DEVICE", "Another device than the run's.")] = None,
     plugin: PluginFiles = None,
@@ -70,8 +70,8 @@ def evaluate(
     else:
         show(found)
     say(f"Numbers:   {path}")
-    if found.failures:
-        raise typer.Exit(1)
+    if found.failures and (metric is not None or run.recipe.parts.get("metric")):
+        raise typer.Exit(1)  # of the usual metrics, those that can judge the run are enough
 
 
 COMMANDS: dict[str, Callable[..., None]] = {"eval": evaluate}
@@ -94,7 +94,7 @@ def _show_metric(judged: Judgement) -> None:
     say("")
     paragraph(heading(judged), indent=0)
     for laid in laid_out(judged):
-        table(laid.header, laid.rows, wide=laid.header[0])
+        numbers(laid.header, laid.rows)
     for note in judged.notes:
         paragraph(note, indent=2)
 
@@ -152,5 +152,6 @@ def _judged(run: Run, parts: tuple[Part, ...], config: Any) -> Evaluation:
 
 def _saved(directory: Path, found: Evaluation, out: Path | None) -> Path:
     from ebmkit.runs.evaluated import save_evaluation
+    from ebmkit.runs.located import writable_directory
 
-    return save_evaluation(directory, found, out)
+    return save_evaluation(writable_directory(directory), found, out)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from ebmkit.cli.sample_files import Frames, check_out, check_shape, write_samples
+from ebmkit.cli.sample_files import Frames, Written, check_out, check_shape, write_samples
 from ebmkit.cli.training import PluginFiles, importing_torch, load_files
 from ebmkit.cli.training import option as _option
 from ebmkit.display.doing import doing
@@ -18,6 +18,8 @@ from ebmkit.display.watching import preparing
 from ebmkit.errors import RecipeError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ebmkit.sampling.compose import Composed
     from ebmkit.sampling.generate import Generated
     from ebmkit.sampling.model import Model
@@ -41,6 +43,8 @@ class Request:
         others: further runs, to compose with.
         op: how they are composed.
         weights: of the others, in order.
+        images: whose pixels are given: a file, a folder, "test" or "train".
+        denoise: end with a step that takes known noise away.
     """
 
     n: int
@@ -53,23 +57,33 @@ class Request:
     others: Sequence[Path]
     op: str | None
     weights: Sequence[float]
+    images: str | None
+    denoise: bool
 
     def __post_init__(self) -> None:
-        """Raises RecipeError for flags of a composition without one."""
+        """Raises RecipeError for flags of a composition without one, and for images of which nothing is given."""
+        if self.images is not None and "pixels" not in self.given:
+            raise RecipeError(f"--images {self.images} says whose pixels are given: add --given pixels=MASK.png.")
         if not self.others and (self.op is not None or self.weights):
             flag = f"--op {self.op}" if self.op is not None else f"--weight {self.weights[0]:g}"
             raise RecipeError(f"{flag} composes this run with another: add --with RUN.")
 
 
 def sample(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A run directory.")],
+    directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, or pretrained:NAME.")],
     out: Annotated[
         Path, _option("FILE", ".png picture, .npz arrays or .gif of the transitions; overwritten.", "--out")
     ],
     n: Annotated[int, _option("N", "Chains.", "-n", min=1)] = 64,
     sampler: Annotated[str | None, _option("NAME", "Draws them, a+b; unset, that of the recipe.")] = None,
-    given: Annotated[list[str] | None, _option("NAME=VALUE", "Hold a coordinate, as in label=3; repeatable.")] = None,
+    given: Annotated[
+        list[str] | None,
+        _option("NAME=VALUE", "Hold it: label=3 or all, latent=class:3, pixels=MASK.png (white); repeatable."),
+    ] = None,
     given_strength: Annotated[float | None, _option("B", "Weight of a given latent, nats.")] = None,
+    images: Annotated[
+        str | None, _option("FILE|DIR|test", "Whose pixels are given; unset, images the run has not seen.")
+    ] = None,
     others: Annotated[list[Path] | None, _option("RUN", "Another run to compose with; repeatable.", "--with")] = None,
     op: Annotated[str | None, _option("OP", "and (the default), or, not: how runs are composed.", "--op")] = None,
     weights: Annotated[
@@ -82,6 +96,9 @@ def sample(
     plain_transitions: Annotated[
         int | None, _option("N", "Transitions after these, without augmentation.", min=0)
     ] = None,
+    denoise: Annotated[
+        bool, typer.Option("--denoise", help="With a noise level: end at the mean of the clean x (Tweedie).")
+    ] = False,
     seed: Annotated[int | None, _option("N", "Of the chains; unset, the recipe's.", min=0)] = None,
     device: Annotated[str | None, _option("DEVICE", "Another device than the run's.")] = None,
     plugin: PluginFiles = None,
@@ -94,6 +111,7 @@ def sample(
     request = Request(
         n=n, given=given_values(given or []), strength=given_strength, transitions=transitions, visits=visits,
         plain_transitions=plain_transitions, seed=seed, others=others or [], op=op, weights=weights or [],
+        images=images, denoise=denoise,
     )  # fmt: skip
     load_files(plugin)
     with importing_torch():
@@ -101,17 +119,19 @@ def sample(
         if sampler is not None:
             model = replace(model, recipe=model.recipe.with_table("sample", sampler=sampler))
         check_shape(out, model.data.event_shape)
+        whole, of = _images(model, request)
         composed = _composed(model, request) if request.others else None
-    if composed is not None:
-        model, request = composed.model, _without_latent(request)
-        for note in composed.notes():
-            say(note)
+    for note in composed.notes() if composed else ():
+        say(note)
     frames = Frames() if out.suffix == ".gif" else None
-    made = _generated(model, request, frames)
+    seen = composed.model if composed else model
+    made = _generated(seen, _without_latent(request, composed), whole, frames)
+    kept = frames.kept if frames else []
     with preparing():
         doing(f"writing {out}")
-        write_samples(out, made, model, composed, frames.kept if frames else [])
-    say(f"{out}: {summary(made, [m.step for m in composed.models] if composed else [model.step])}")
+        what = Written(made=made, model=seen, given=request.given, composed=composed, images=whole, frames=kept)
+        write_samples(out, what)
+    say(f"{out}: {summary(made, [m.step for m in composed.models] if composed else [model.step], of)}")
     for note in (*_slow(made, composed is not None), *made.notes):
         remark(note)
 
@@ -132,7 +152,7 @@ def given_values(texts: list[str]) -> dict[str, str]:
     return values
 
 
-def summary(made: Generated, steps: list[int]) -> str:
+def summary(made: Generated, steps: list[int], images: str = "") -> str:
     """Returns what was made, at what cost."""
     trained = f"{', '.join(f'{step}' for step in steps)} training steps"
     spent = f"{made.n_gradients:,} gradients each"
@@ -144,7 +164,11 @@ def summary(made: Generated, steps: list[int]) -> str:
             f", {spent} ({made.plan.transitions} transitions{f', then {plain} without augmentation' if plain else ''})"
         )
     rate = "" if made.accept_rate is None else f", acceptance {made.accept_rate:.2g}"
-    return f"{len(made.x)} chains after {trained}{how}{rate}, {made.seconds:.1f} s"
+    given = ""
+    if made.mask is not None:
+        given = f", {int(made.mask.sum()):,} of {made.mask.numel():,} entries of x given ({images})"
+    last = "" if made.denoised is None else f", then denoised (Tweedie, noise of s.d. {made.denoised:.3g})"
+    return f"{len(made.x)} chains after {trained}{given}{how}{rate}{last}, {made.seconds:.1f} s"
 
 
 def _slow(made: Generated, is_composed: bool) -> Iterator[str]:
@@ -177,23 +201,39 @@ def _composed(model: Model, request: Request) -> Composed:
     return compose(models, op, request.weights, latent=request.given.get("latent"), strength=request.strength)
 
 
-def _without_latent(request: Request) -> Request:
+def _images(model: Model, request: Request) -> tuple[Tensor | None, str]:
+    """Returns the images whose pixels are given and what they are; None where none are."""
+    from ebmkit.sampling.images import images_for
+    from ebmkit.sampling.pixels import PIXELS, known_places
+
+    if PIXELS not in request.given:
+        return None, ""
+    known_places(request.given[PIXELS], tuple(model.data.event_shape))  # before any data are read
+    seed = model.recipe.table("run").seed if request.seed is None else request.seed
+    return images_for(model, request.images, request.n, seed)
+
+
+def _without_latent(request: Request, composed: Composed | None) -> Request:
     """Returns the request without what a composed energy holds itself."""
+    if composed is None:
+        return request
     given = {name: value for name, value in request.given.items() if name != "latent"}
     return replace(request, given=given, strength=None)
 
 
-def _generated(model: Model, request: Request, frames: Frames | None) -> Generated:
+def _generated(model: Model, request: Request, images: Tensor | None, frames: Frames | None) -> Generated:
     from ebmkit.sampling.shown import shown
 
     return shown(
         model,
         request.n,
+        start=images,
         given=request.given,
         strength=request.strength,
         transitions=request.transitions,
         visits=request.visits,
         plain_transitions=request.plain_transitions,
         seed=request.seed,
+        denoise=request.denoise,
         frames=frames,
     )

@@ -16,12 +16,13 @@ from ebmkit.display.output import remark, say
 from ebmkit.errors import RecipeError
 
 if TYPE_CHECKING:
-    from ebmkit.metrics.detector import Detector, Scored
+    from ebmkit.metrics.detector import Detector
+    from ebmkit.metrics.scored import Scored
     from ebmkit.sampling.model import Model
 
 
 def score(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A run directory.")],
+    directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, or pretrained:NAME.")],
     data: Annotated[str, _option("NAME[:ARGUMENT]", "As in mnist:FOLDER, npz:FILE, folder:DIR.", "--data")],
     out: Annotated[Path, _option("FILE", "A .csv table: row, score, flagged, label; overwritten.", "--out")],
     fpr: Annotated[float, _option("SHARE", "Of in-distribution data to be flagged, at most.", "--fpr")] = 0.05,
@@ -47,7 +48,8 @@ def score(
         write_table(out, scored)
     for line in summary(out, found, scored):
         say(line)
-    for note in (*(f"{data}: {note}." for note in scored.notes), *(f"Calibration: {note}." for note in found.notes)):
+    calibration = (f"Calibration: {note}." for note in found.notes)
+    for note in filter(None, (*scored.notes, *calibration, scored.verdict)):
         remark(note)
 
 

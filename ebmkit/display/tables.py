@@ -26,6 +26,25 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], wide: str) -> No
         _drawn(header, cells, wide)
 
 
+def numbers(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Writes a table of numbers whose first column names the rows; where it is too wide, each number on its own line.
+
+    Args:
+        header: names of the columns; that of the first one may be empty.
+        rows: cells.
+    """
+    cells = [tuple(header), *(tuple(row) for row in rows)]
+    width = sum(max(len(cell) for cell in column) + 2 for column in zip(*cells, strict=True)) - 2
+    if not is_screen() or width <= columns():
+        _plain(cells)
+        return
+    for row in cells[1:]:
+        say(row[0])
+        for name, cell in zip(header[1:], row[1:], strict=True):
+            if cell:
+                paragraph(f"{name} {cell}".strip(), indent=2)
+
+
 def _plain(cells: Sequence[Sequence[str]]) -> None:
     widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
     for row in cells:

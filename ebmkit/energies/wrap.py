@@ -34,17 +34,17 @@ class ModuleEnergy(nn.Module):
 
     def forward(self, point: Point) -> Tensor:
         """Returns the energies [B], nats; raises CapabilityError where the module returned another shape."""
-        value = self.module(point.x)
+        value, n = self.module(point.x), point.x.shape[0]
         if not isinstance(value, Tensor):
-            found = f"{self._name} returned {type(value).__name__} for {len(point)} rows"
+            found = f"{self._name} returned {type(value).__name__} for {n} rows"
             raise CapabilityError(f"{found}; an energy is a tensor [B].")
-        if self.output != "logits" and value.shape in ((len(point),), (len(point), 1)):
-            energy = at_least_fp32(value.reshape(len(point)))
+        if self.output != "logits" and value.shape in ((n,), (n, 1)):
+            energy = at_least_fp32(value.reshape(n))
             return -energy if self.output == "log_density" else energy
         if self.output in ("auto", "logits") and value.ndim == 2:
             return -torch.logsumexp(at_least_fp32(value), dim=1)
         raise CapabilityError(
-            f"{self._name} returned shape {tuple(value.shape)} for {len(point)} rows; an energy is [B] or "
+            f"{self._name} returned shape {tuple(value.shape)} for {n} rows; an energy is [B] or "
             '[B, 1]. Of a classifier\'s logits [B, K] it is ebmkit.energy(module, output="logits").'
         )
 

@@ -75,8 +75,8 @@ def other_data(text: str, data: DataSpec, n: int | None, rng: Generator) -> Othe
     x, done = _fit(text, torch.cat([chunk.x for chunk in chunks]), dataset, data, rng)
     labels = [chunk.y for chunk in chunks if chunk.y is not None]
     y = torch.cat(labels) if len(labels) == len(chunks) else None
-    names = tuple(dataset.class_names)
-    return OtherData(batch=Batch(x=x, y=y), rows=rows, notes=(*notes, *done), class_names=names)
+    told = tuple(f"{text}: {note}." for note in (*notes, *done))
+    return OtherData(batch=Batch(x=x, y=y), rows=rows, notes=told, class_names=tuple(dataset.class_names))
 
 
 def chosen_rows(n_rows: int, n: int | None, rng: Generator) -> Tensor:

@@ -12,8 +12,15 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ebmkit.errors import DataError
 from ebmkit.evaluation.plane_pictures import save_plane
+
+GAP = 2
+"""White pixels between the images of a grid."""
+
+
+def scale_of(x: Tensor) -> int:
+    """Returns pixels a pixel with which images [B, C, H, W] are drawn."""
+    return 2 if x.shape[-1] <= 64 else 1
 
 
 def to_uint8(x: Tensor, value_range: tuple[float, float] | None) -> Tensor:
@@ -23,7 +30,7 @@ def to_uint8(x: Tensor, value_range: tuple[float, float] | None) -> Tensor:
     return ((x - low) / max(high - low, 1e-12) * 255).round().clamp(0, 255).to(torch.uint8)
 
 
-def grid(images: Tensor, columns: int | None = None, scale: int = 1, gap: int = 2) -> Image.Image:
+def grid(images: Tensor, columns: int | None = None, scale: int = 1, gap: int = GAP) -> Image.Image:
     """Returns one picture of uint8 images [B, 1 or 3, H, W], row by row.
 
     Args:
@@ -47,7 +54,7 @@ def grid(images: Tensor, columns: int | None = None, scale: int = 1, gap: int = 
 def save_picture(x: Tensor, value_range: tuple[float, float] | None, path: Path, columns: int | None = None) -> bool:
     """Draws points to a PNG, images as a grid and 2-D points as a scatter plot; returns False where neither fits."""
     if x.ndim == 4 and x.shape[1] in (1, 3):
-        grid(to_uint8(x, value_range), columns, scale=2 if x.shape[-1] <= 64 else 1).save(path)
+        grid(to_uint8(x, value_range), columns, scale=scale_of(x)).save(path)
     elif x.ndim == 2 and x.shape[1] == 2:
         save_plane(path, [("", x)])
     else:
@@ -55,14 +62,7 @@ def save_picture(x: Tensor, value_range: tuple[float, float] | None, path: Path,
     return True
 
 
-def save_gif(frames: Sequence[Tensor], value_range: tuple[float, float] | None, path: Path) -> None:
-    """Draws the frames of moving chains to a GIF; raises DataError where they are not images."""
-    if not frames or frames[0].ndim != 4:
-        raise DataError(f"{path}: a GIF needs images; these points have shape {tuple(frames[0].shape[1:])}. Use .npz.")
-    pictures = [grid(to_uint8(frame, value_range), scale=2) for frame in frames]
-    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=120, loop=0)
-
-
-def nearest(x: Tensor, data: Tensor) -> Tensor:
-    """Returns for each x [B, *event] the index [B] of the nearest of data [N, *event], in Euclidean distance."""
-    return torch.cdist(x.flatten(1).float(), data.flatten(1).float()).argmin(dim=1)
+def save_gif(pictures: Sequence[Image.Image], path: Path) -> None:
+    """Writes pictures of moving chains to a GIF, the last of them for longer."""
+    times = [120] * (len(pictures) - 1) + [1200]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=times, loop=0)

@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ebmkit.evaluation.plane import LONGEST, Window, window_around
@@ -15,7 +15,7 @@ from ebmkit.evaluation.plane import LONGEST, Window, window_around
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-INK = "#1f3b73"
+INK, DOT = "#1f3b73", "#d1495b"
 
 
 def save_plane(
@@ -53,6 +53,43 @@ def save_plane(
         figure.suptitle(title, fontsize="x-large", fontweight="bold")
     figure.draw_without_rendering()  # a second layout: the first does not know how wide equal axes are
     figure.savefig(path, dpi=120)
+
+
+def plane_frames(
+    frames: Sequence[Tensor], *, log_density: Tensor | None = None, window: Window | None = None, title: str = ""
+) -> list[Image.Image]:
+    """Returns a picture of each frame of moving chains [N, 2], on the density of the model where there is one.
+
+    The axes are drawn once, and the chains onto copies of that picture; those outside the window are not shown.
+
+    Args:
+        frames: x after each transition.
+        log_density: of the model on the cells of the window; None where there is none.
+        window: on which all is drawn; unset, around the last frame.
+        title: of each picture.
+    """
+    from matplotlib.figure import Figure
+
+    shown = window or window_around(frames[-1].float())
+    figure = Figure(figsize=(5, 5.3), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    if log_density is not None:
+        _draw_density(axes, log_density, shown)
+    _frame(axes, title, shown)
+    figure.draw_without_rendering()  # a second layout, as in `save_plane`
+    file = BytesIO()
+    figure.savefig(file, dpi=figure.dpi)
+    empty = Image.open(file).convert("RGB")
+    places = (axes.transData.transform(x[shown.holds(x)].numpy()) for x in (frame.float() for frame in frames))
+    return [_with_dots(empty, [(across, empty.height - up) for across, up in at]) for at in places]
+
+
+def _with_dots(picture: Image.Image, places: Sequence[tuple[float, float]], radius: float = 1.8) -> Image.Image:
+    dotted = picture.copy()
+    pen = ImageDraw.Draw(dotted)
+    for across, down in places:
+        pen.ellipse((across - radius, down - radius, across + radius, down + radius), fill=DOT)
+    return dotted
 
 
 def densities_picture(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from math import ceil
 from typing import Any, Literal
 
 import torch
@@ -54,16 +55,18 @@ class ModelSubject:
         return stream(self.seed, 0, f"metric {name}", "cpu")
 
     def data(self, split: Split, n: int | None = None) -> Batch:
-        """Returns the first n of a seeded choice of rows."""
+        """Returns the first n of a seeded choice of rows, read in whole chunks, so that fewer are the first of more."""
         doing(f"reading {split} data")
-        part = self._part(split)
-        rows = torch.randperm(len(part), generator=self.rng(f"rows {split}"))[: n or self.n_data]
-        device = self.model.device
-        noise = stream(self.seed, 0, f"metric data {split}", device)
-        batches = [part.batch(some.to(device), noise) for some in torch.split(rows, ROWS)]
-        x = torch.cat([batch.x.cpu() for batch in batches])
+        part, device = self._part(split), self.model.device
+        rows = torch.randperm(len(part), generator=self.rng(f"rows {split}"))
+        n = min(n or self.n_data, len(part))
+        batches = []
+        for i, chunk in enumerate(torch.split(rows, ROWS)[: ceil(n / ROWS)]):
+            noise = stream(self.seed, 0, f"metric data {split} {i}", device)
+            batches.append(part.batch(chunk.to(device), noise))
+        x = torch.cat([batch.x.cpu() for batch in batches])[:n]
         labels = [batch.y.cpu() for batch in batches if batch.y is not None]
-        return Batch(x=x, y=torch.cat(labels) if labels else None)
+        return Batch(x=x, y=torch.cat(labels)[:n] if labels else None)
 
     def held_out(self, n: int | None = None) -> Batch:
         """Returns test data, or training data with a note."""

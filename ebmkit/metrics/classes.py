@@ -9,12 +9,12 @@ import torch
 from torch import Generator, Tensor
 
 from ebmkit.errors import CapabilityError
-from ebmkit.metrics.bootstrap import bootstrap_error, share_error
+from ebmkit.evaluation.uncertainty import bootstrap, share_error, standard_error
 from ebmkit.metrics.declarations.features import ClassesConfig
 from ebmkit.metrics.features import Features
 from ebmkit.metrics.on_features import features_of
 from ebmkit.plugins.context import BuildContext
-from ebmkit.protocols.metric import Estimate, Measured, Subject
+from ebmkit.protocols.metric import Better, Estimate, Measured, Subject
 
 DEFINITION = (
     "The classifier '{name}' gives each image its most likely class. A class is covered if at least {share:.0%} of the "
@@ -53,20 +53,24 @@ class Classes:
         rng = subject.rng("bootstrap classes")
         estimates: dict[str, Estimate] = {}
         for column, found in logits.items():
-            better = "higher" if column == "samples" else ""
+            better: Better = "higher" if column == "samples" else ""
             rows = _quantities(found, names, self.config, rng)
-            estimates |= {f"{row}: {column}": Estimate(*pair, len(found), better if row == FIRST else "")
-                          for row, pair in rows.items()}  # fmt: skip
+            for row, (value, error) in rows.items():
+                towards = better if row == FIRST else ""
+                estimates[f"{row}: {column}"] = Estimate(value=value, error=error, n=len(found), better=towards)
         if held_out.y is not None and subject.model.data.n_classes:
             right = float((logits["held-out data"].argmax(dim=1) == held_out.y.cpu()).double().mean())
-            estimates["accuracy: held-out data"] = Estimate(right, share_error(right, len(held_out.x)), len(held_out.x))
+            n = len(held_out.x)
+            estimates["accuracy: held-out data"] = Estimate(value=right, error=share_error(right, n), n=n)
         k = len(names)
         definition = DEFINITION.format(
             name=features.name, share=self.config.share, k=k, even=float(torch.tensor(k).log()),
             draws=self.config.bootstrap,
         )  # fmt: skip
         confidence = {column: _confidence(found) for column, found in logits.items()}
-        return Measured(estimates, definition, histograms={"confidence of the classifier": confidence})
+        return Measured(
+            estimates=estimates, definition=definition, histograms={"confidence of the classifier": confidence}
+        )
 
 
 FIRST = "classes covered"
@@ -91,18 +95,18 @@ def class_names(features: Features, of_data: Sequence[str], n_classes: int) -> t
 
 def _quantities(
     logits: Tensor, names: Sequence[str], config: ClassesConfig, rng: Generator
-) -> dict[str, tuple[float, float | None]]:
+) -> dict[str, tuple[float, float]]:
     """Returns value and error of each row of the table for one set of logits [N, K]."""
     predicted, sure, k = logits.argmax(dim=1), _confidence(logits), len(names)
 
-    def both(statistic: Callable[[Tensor], float]) -> tuple[float, float | None]:
-        return statistic(predicted), bootstrap_error(statistic, config.bootstrap, rng, predicted)
+    def both(statistic: Callable[[Tensor], float]) -> tuple[float, float]:
+        return statistic(predicted), bootstrap(statistic, predicted, rng=rng, resamples=config.bootstrap)
 
     each = shares(predicted, k).tolist()
     return {
         FIRST: both(lambda rows: covered(rows, k, config.share)),
         "entropy": both(lambda rows: entropy(rows, k)),
-        "confidence": (float(sure.mean()), float(sure.std() / len(sure) ** 0.5)),
+        "confidence": (float(sure.mean()), standard_error(sure)),
         **{name: (share, share_error(share, len(predicted))) for name, share in zip(names, each, strict=True)},
     }
 

@@ -14,13 +14,18 @@ from ebmkit.display.doing import doing
 from ebmkit.errors import DataError, RecipeError
 from ebmkit.evaluation.clean_energy import CleanEnergy, checked_rows
 from ebmkit.evaluation.other_data import other_data
-from ebmkit.metrics.held_out import HeldOut, held_out
-from ebmkit.metrics.ood_scores import LATENT_BETA, Asked, OodScore, score_named, score_values
+from ebmkit.metrics.held_out import HeldOut, held_out, training_rows
+from ebmkit.metrics.ood_formulas import LATENT_BETA, Asked
+from ebmkit.metrics.ood_scores import OodScore, Reference, Values, score_named, values_with
+from ebmkit.metrics.scored import Scored
 from ebmkit.rng import stream
 from ebmkit.sampling.model import Model
 
 CALIBRATION = 5_000
 """Held-out data that a threshold is calibrated on at most; those of a median come on top."""
+
+TRAINING = 5_000
+"""Training data that a distance of features is taken from, at most."""
 
 MEDIAN_SHARE = 5
 """For so many held-out data that give a threshold, one more gives the median of a score that is a distance from it."""
@@ -39,57 +44,25 @@ class HasModel(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scored:
-    """A data set with its values.
-
-    Attributes:
-        rows: of the data set [N].
-        scores: values [N], higher out of distribution, float64.
-        flagged: [N] bool: they are above the threshold.
-        labels: of the data set [N], None where it has none.
-        notes: what was done to make the data fit the model.
-    """
-
-    rows: Tensor
-    scores: Tensor
-    flagged: Tensor
-    labels: Tensor | None
-    notes: tuple[str, ...]
-
-    @property
-    def share(self) -> float:
-        """Of the data that are flagged."""
-        return float(self.flagged.double().mean())
-
-    @property
-    def share_error(self) -> float:
-        """One standard error of the share, as of a binomial."""
-        return float((self.share * (1 - self.share) / len(self.flagged)) ** 0.5)
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Detector:
     """A value for each x, and the threshold above which x counts as out of distribution; see `detector`.
 
     Attributes:
-        score: the value.
+        values: of any x, as `scores` gives them.
         threshold: calibrated, in units of the value.
         fpr: share of new in-distribution data that are flagged at most, on average over calibrations.
         n: held-out data that the threshold was calibrated on.
         origin: what these data are: "test data".
-        median: of held-out values, from which a typicality is the distance; else 0.
         seed: of the choice of the held-out data.
         notes: what is to be known of the calibration.
     """
 
-    asked: Asked
-    score: OodScore
+    values: Values
     threshold: float
     fpr: float
     n: int
     origin: str
-    median: float
     seed: int
     notes: tuple[str, ...] = ()
 
@@ -100,7 +73,7 @@ class Detector:
             DataError: x has another shape, is empty, or is not finite.
             DivergenceError: a value is not finite.
         """
-        return _values(self.asked, self.score, self.median, torch.as_tensor(x))
+        return self.values(checked_rows(torch.as_tensor(x), self.values.asked.model.data.event_shape))
 
     def flagged(self, x: Tensor | np.ndarray[Any, Any]) -> Tensor:
         """Returns [N] bool: the values above the threshold."""
@@ -116,11 +89,19 @@ class Detector:
         """
         doing(f"reading {data}")
         rng = stream(self.seed if seed is None else seed, 0, f"score/{data}")
-        found = other_data(data, self.asked.model.data, n, rng)
+        found = other_data(data, self.values.asked.model.data, n, rng)
         doing(f"scoring {len(found.batch):,} data")
         values = self.scores(found.batch.x)
         flagged = values > self.threshold
-        return Scored(rows=found.rows, scores=values, flagged=flagged, labels=found.batch.y, notes=found.notes)
+        return Scored(
+            rows=found.rows, scores=values, flagged=flagged, labels=found.batch.y, notes=found.notes,
+            by=self.score.name, fpr=self.fpr,
+        )  # fmt: skip
+
+    @property
+    def score(self) -> OodScore:
+        """Which value it is: its `name`, its `meaning` and its `unit`."""
+        return self.values.score
 
     @property
     def convention(self) -> str:
@@ -146,8 +127,8 @@ def detector(
     Args:
         model: a model or run.
         fpr: share of in-distribution data to be flagged at most.
-        score: "energy", "energy/T", "level-0", "latent-joint", "level-marginal", "level-ratio", "gradient-norm" or
-            "typicality", as far as the model has it.
+        score: "energy", "energy/T", "level-0", "latent-joint", "level-marginal", "level-ratio", "gradient-norm",
+            "typicality" or "feature-distance", as far as the model has it.
         x: held-out data [N, *event] to calibrate on; unset, the test part of the run's data, or where it has none the
             last of the training data, which is noted.
         seed: of the choice of the held-out data; unset, that of the run.
@@ -165,15 +146,14 @@ def detector(
     if not 0 < fpr < 1:
         raise RecipeError(f"fpr is the share of in-distribution data to be flagged, between 0 and 1; found {fpr:g}.")
     kind = score_named(inner, score)
-    asked = Asked(model=inner, energy=CleanEnergy(inner), beta=beta)
     seed = inner.recipe.table("run").seed if seed is None else seed
-    held = _held(inner, x, CALIBRATION * (MEDIAN_SHARE + 1) // MEDIAN_SHARE if kind.centred else CALIBRATION, seed)
+    held = _held(inner, x, kind, seed)
     doing(f"calibrating on {len(held.x):,} held-out data")
-    median, rest = _median(asked, kind, held.x)
-    values = _values(asked, kind, median, rest)
+    own, rest = split_for_median(held.x) if kind.reference == "held-out" else (held.x[:0], held.x)
+    values = _valued(inner, kind, beta, own, seed)
     return Detector(
-        asked=asked, score=kind, threshold=threshold_of(values, fpr), fpr=fpr, n=len(values), origin=held.origin,
-        median=median, seed=seed, notes=held.notes,
+        values=values, threshold=threshold_of(values(rest), fpr), fpr=fpr, n=len(rest), origin=held.origin, seed=seed,
+        notes=held.notes,
     )  # fmt: skip
 
 
@@ -185,7 +165,7 @@ def ood_scores(
     Args:
         model: a model or run.
         x: [N, *event], in the value range of the data.
-        score: as in `detector`. A typicality reads held-out data of the run for its median.
+        score: as in `detector`. A typicality and a feature-distance read data of the run that they are distances from.
         beta: of "latent-joint", nats.
 
     Raises:
@@ -195,9 +175,9 @@ def ood_scores(
     """
     inner = _model_of(model)
     kind = score_named(inner, score)
-    asked = Asked(model=inner, energy=CleanEnergy(inner), beta=beta)
-    median = detector(inner, score=score).median if kind.centred else 0.0
-    return _values(asked, kind, median, torch.as_tensor(x))
+    seed = inner.recipe.table("run").seed if kind.reference else 0
+    own = split_for_median(_held(inner, None, kind, seed).x)[0] if kind.reference == "held-out" else torch.empty(0)
+    return _valued(inner, kind, beta, own, seed)(checked_rows(torch.as_tensor(x), inner.data.event_shape))
 
 
 def threshold_of(values: Tensor, fpr: float) -> float:
@@ -222,23 +202,20 @@ def split_for_median(x: Tensor) -> tuple[Tensor, Tensor]:
     return x[len(x) - n :], x[: len(x) - n]
 
 
-def _median(asked: Asked, score: OodScore, x: Tensor) -> tuple[float, Tensor]:
-    """Returns the median from which values count, and the data that are left; 0 and all where they do not."""
-    if not score.centred:
-        return 0.0, x
-    own, rest = split_for_median(x)
-    return float(score_values(asked, score, own).median()), rest
+def _valued(model: Model, score: OodScore, beta: float, own: Tensor, seed: int) -> Values:
+    """Returns the values of a name, their reference measured on `own` held-out data, or on training data of the run."""
+
+    def reference(kind: Reference) -> Tensor:
+        return own if kind == "held-out" else training_rows(model, TRAINING, seed)
+
+    return values_with(Asked(model=model, energy=CleanEnergy(model), beta=beta), score, reference)
 
 
-def _values(asked: Asked, score: OodScore, median: float, x: Tensor) -> Tensor:
-    values = score_values(asked, score, checked_rows(x, asked.model.data.event_shape))
-    return (values - median).abs() if score.centred else values
-
-
-def _held(model: Model, x: Tensor | np.ndarray[Any, Any] | None, n: int, seed: int) -> HeldOut:
-    if x is None:
-        return held_out(model, n, seed)
-    return HeldOut(x=checked_rows(torch.as_tensor(x), model.data.event_shape), origin="given data", notes=())
+def _held(model: Model, x: Tensor | np.ndarray[Any, Any] | None, score: OodScore, seed: int) -> HeldOut:
+    if x is not None:
+        return HeldOut(x=checked_rows(torch.as_tensor(x), model.data.event_shape), origin="given data", notes=())
+    for_median = CALIBRATION // MEDIAN_SHARE if score.reference == "held-out" else 0
+    return held_out(model, CALIBRATION + for_median, seed)
 
 
 def _model_of(model: Model | HasModel) -> Model:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from ebmkit.errors import DataError
-from ebmkit.metrics.bootstrap import bootstrap_error
+from ebmkit.evaluation.uncertainty import bootstrap
 from ebmkit.metrics.declarations.features import FdConfig
 from ebmkit.metrics.on_features import Sets, feature_sets, features_of
 from ebmkit.plugins.context import BuildContext
@@ -20,8 +20,8 @@ DEFINITION = (
     "counts alone"
 )
 SPREAD = (
-    "The errors are the spread of {draws} bootstrap draws. The draws themselves lie too high, as they repeat images, "
-    "so they make no interval: value ± error does."
+    "The errors are the spread of {draws} bootstrap draws. The draws themselves lie too high, as they repeat images: "
+    "only their spread is used."
 )
 
 
@@ -49,17 +49,22 @@ def frechet_distance(features: Tensor, reference: Tensor) -> float:
         DataError: no more rows than features, so that a covariance has no full rank.
     """
     d = reference.shape[1]
-    fewest = min(len(features), len(reference))
-    if fewest <= d:
-        raise DataError(
-            f"A covariance of {d} features needs at least {d + 1} images a set, found {fewest}: ask for more images, "
-            "or use kid, which needs no covariance."
-        )
+    check_counts(len(features), len(reference), d)
     middle = reference.double().mean(dim=0)
     distance = FrechetInceptionDistance(feature=_Given(d))
     distance.update(reference.double() - middle, real=True)
     distance.update(features.double() - middle, real=False)
     return max(float(distance.compute()), 0.0)
+
+
+def check_counts(n: int, n_reference: int, n_features: int) -> None:
+    """Raises DataError where one of two sets has too few rows for a covariance of so many features."""
+    fewest = min(n, n_reference)
+    if fewest <= n_features:
+        raise DataError(
+            f"A covariance of {n_features:,} features needs at least {n_features + 1:,} images a set, found "
+            f"{fewest:,}: ask for more images, or use kid, which needs no covariance."
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +76,7 @@ class FrechetDistance:
     def measure(self, subject: Subject) -> Measured:
         """Returns "fd-NAME", and the distance of test images beside it."""
         features = features_of(subject, self.config.features)
+        check_counts(subject.n, subject.n_data, features.n_features)
         sets = feature_sets(subject, features)
         return frechet_measured(subject, sets, f"fd-{features.name}", self.config.bootstrap, features.name)
 
@@ -80,17 +86,17 @@ def frechet_measured(subject: Subject, sets: Sets, key: str, draws: int, name: s
     rng = subject.rng(f"bootstrap {key}")
     estimates = {
         title: Estimate(
-            frechet_distance(rows, sets.reference),
-            bootstrap_error(frechet_distance, draws, rng, rows, sets.reference),
-            len(rows),
-            better,
+            value=frechet_distance(rows, sets.reference),
+            error=bootstrap(frechet_distance, rows, sets.reference, rng=rng, resamples=draws),
+            n=len(rows),
+            better=better,
         )
         for title, rows, better in sets.rows(key)
     }
     definition = DEFINITION.format(
         name=name, d=sets.reference.shape[1], samples=len(sets.samples), data=len(sets.reference)
     )
-    return Measured(estimates, definition, notes=(*sets.notes, *([SPREAD.format(draws=draws)] if draws > 1 else [])))
+    return Measured(estimates=estimates, definition=definition, notes=(*sets.notes, SPREAD.format(draws=draws)))
 
 
 def build_fd(config: FdConfig, context: BuildContext) -> FrechetDistance:

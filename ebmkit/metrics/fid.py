@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ebmkit.data.arrays import quantise
 from ebmkit.errors import CapabilityError, DataError, RecipeError
 from ebmkit.metrics.declarations.features import FidConfig
-from ebmkit.metrics.fd import frechet_measured
+from ebmkit.metrics.fd import check_counts, frechet_measured
 from ebmkit.metrics.on_features import Sets, real_sets
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.metric import Measured, Subject
@@ -74,11 +74,10 @@ class FrechetInceptionDistance:
         if value_range is None:
             raise DataError("fid is of images of a known range, but these data have none: scale them to [0, 1].")
         network = inception(Path(self.config.weights)).to(subject.model.device)
+        check_counts(subject.n, subject.n_data, N_FEATURES)
         samples = subject.samples().x
         reference, real, where, notes = real_sets(subject, len(samples))
-        fewest = min(len(samples), len(reference))
-        if fewest <= N_FEATURES:
-            raise DataError(f"fid needs at least {N_FEATURES + 1:,} images a set for a covariance, found {fewest:,}.")
+        check_counts(len(samples), len(reference), N_FEATURES)
         if real is not None and len(real) <= N_FEATURES:
             real, notes = None, (*notes, f"Too few {where} images for a covariance: no floor.")
 

@@ -51,6 +51,17 @@ def held_out(model: Model, n: int, seed: int) -> HeldOut:
     return HeldOut(x=_rows(test, rows, rng), origin="test data", notes=())
 
 
+def training_rows(model: Model, n: int, seed: int) -> Tensor:
+    """Returns at most n training data [N, *event] of a run, chosen at random, on the CPU.
+
+    Raises:
+        DataError: the data of the run cannot be had.
+    """
+    dataset = build_dataset(model.recipe.part("data"), "cpu")
+    rng = stream(seed, 0, "training rows")
+    return _rows(dataset, chosen_rows(len(dataset), n, rng), rng)
+
+
 def _rows(dataset: Dataset, rows: Tensor, rng: torch.Generator) -> Tensor:
     """Returns rows in random order: any part of them is as good as another."""
     shuffled = rows[torch.randperm(len(rows), generator=rng)]

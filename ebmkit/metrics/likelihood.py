@@ -21,7 +21,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -34,11 +33,11 @@ from ebmkit.metrics.bases import Gaussian
 from ebmkit.metrics.clean import check_over_x, clean, log_slope
 from ebmkit.metrics.declarations.likelihood import LikelihoodConfig
 from ebmkit.metrics.log_z import LogZ, Ways, both_ways
-from ebmkit.metrics.noised import Between, gaussian_at, kl_from_gaussian, noise_levels_of
+from ebmkit.metrics.noised import Between, gaussian_at, kl_from_gaussian, noise_at, noise_levels_of
 from ebmkit.metrics.paths import Ladder, Reduced
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
-from ebmkit.protocols.coordinate import Coordinate, GaussianNoise
+from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.metric import Estimate, Measured, Subject
 from ebmkit.rng import stream
 from ebmkit.sampling.model import Model
@@ -62,17 +61,16 @@ class Likelihood:
         """
         model, config = subject.model, self.config
         coordinate = noise_levels_of(model)
-        noise = cast(GaussianNoise, coordinate)
         last = (coordinate.n_values or 1) - 1
         held = clean(model, subject.held_out(min(config.n_data, subject.n_data)).x).x
         train = clean(model, subject.data("train").x).x
-        gaussian = gaussian_at(train, noise, last)
+        gaussian = gaussian_at(train, coordinate, last)
         energies = level_energies(model, coordinate)
         check_over_x(model, energies[0])
         first, end = (_in_rows(energies[t], held) for t in (0, last))
         pass_z = -end - gaussian.log_density(held.double())
         rng = stream(subject.seed, 0, "metric likelihood", model.device)
-        kl = kl_from_gaussian(train, held, gaussian, noise.noise_at(last), rng)
+        kl = kl_from_gaussian(train, held, gaussian, noise_at(coordinate, last), rng)
         found = self._both_ways(gaussian, energies, held, subject)
         units = log_slope(model)
         return Measured(

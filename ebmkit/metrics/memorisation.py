@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from PIL.Image import Image
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from ebmkit.errors import DataError
 from ebmkit.evaluation.pictures import grid, to_uint8
-from ebmkit.metrics.bootstrap import bootstrap_error
+from ebmkit.evaluation.uncertainty import bootstrap, share_error
 from ebmkit.metrics.declarations.features import MemorisationConfig
 from ebmkit.metrics.on_features import features_of
 from ebmkit.plugins.context import BuildContext
@@ -22,7 +23,8 @@ COLUMNS = 10
 DEFINITION = (
     "Share of samples whose nearest of {n_train:,} training images is nearer than that of all but {quantile:.0%} of "
     "{n_test:,} test images, by Euclidean distance of pixels and of the features '{name}': about {quantile:.0%} for a "
-    "model that copies no more than chance, 1 for one that only copies; error: of {draws} bootstrap draws"
+    "model that copies no more than chance, 1 for one that only copies; error: of {draws} bootstrap draws, and of a "
+    "share at least √(p (1 − p) / n)"
 )
 CAVEAT = (
     "In pixels, smooth and nearly empty images lie near everything: a share above that of test images is a reason to "
@@ -65,27 +67,17 @@ class Memorisation:
     def measure(self, subject: Subject) -> Measured:
         """Returns the share of samples that lie near in pixels and in features, distances, and pictures."""
         features = features_of(subject, self.config.features)
-        n_train = min(self.config.n_train or subject.model.data.n_data, subject.model.data.n_data)
-        sets = [subject.samples().x, subject.data("train", n_train).x, subject.data("test").x]
-        samples, train, test = sets
-        spaces = {
-            "pixels": [x.flatten(1).float() for x in sets],
-            features.name: [features.features(x) for x in sets],
-        }
+        n_data = subject.model.data.n_data
+        train, test = subject.data("train", min(self.config.n_train or n_data, n_data)).x, subject.data("test").x
+        samples = subject.samples().x
+        sets = (samples, train, test)
+        spaces = {"pixels": [x.flatten(1) for x in sets], features.name: [features.features(x) for x in sets]}
         rng = subject.rng("bootstrap memorisation")
         estimates, histograms, pictures = dict[str, Estimate](), {}, {}
         for space, (ours, theirs, others) in spaces.items():
             (near, index), (far, _) = nearest(ours, theirs), nearest(others, theirs)
-            draws = self.config.bootstrap
-            estimates |= {
-                f"nearer than test images: {space}": Estimate(
-                    share_nearer(near, far, self.config.quantile),
-                    bootstrap_error(lambda a, b: share_nearer(a, b, self.config.quantile), draws, rng, near, far),
-                    len(near), "lower",
-                ),
-                f"median distance of samples: {space}": _median(near, draws, rng),
-                f"median distance of test images: {space}": _median(far, draws, rng),
-            }  # fmt: skip
+            for row, estimate in _numbers(near, far, self.config, rng).items():
+                estimates[f"{row}: {space}"] = estimate
             histograms[f"distance to the nearest training image, {space}"] = {"samples": near, "test images": far}
             first = near.argsort()[: self.config.shown]
             pictures[f"nearest-{space}"] = pairs(samples[first], train[index[first]], features.value_range)
@@ -93,22 +85,36 @@ class Memorisation:
             n_train=len(train), quantile=self.config.quantile, n_test=len(test), name=features.name,
             draws=self.config.bootstrap,
         )  # fmt: skip
-        return Measured(estimates, definition, notes=(CAVEAT,), histograms=histograms, pictures=pictures)
+        return Measured(
+            estimates=estimates, definition=definition, notes=(CAVEAT,), histograms=histograms, pictures=pictures
+        )
 
 
-def pairs(samples: Tensor, neighbours: Tensor, value_range: tuple[float, float]) -> Image:
-    """Returns a picture of rows of samples [N, C, H, W], with the nearest training image below each."""
+def _numbers(near: Tensor, far: Tensor, config: MemorisationConfig, rng: torch.Generator) -> dict[str, Estimate]:
+    """Returns the share of the distances of samples [N] that are low beside those of test images [M], and medians."""
+    draw = partial(bootstrap, rng=rng, resamples=config.bootstrap)
+    nearer = partial(share_nearer, quantile=config.quantile)
+    share, n = nearer(near, far), len(near)
+    error = max(draw(nearer, near, far), share_error(share, n))
+    return {
+        "nearer than test images": Estimate(value=share, error=error, n=n, better="lower"),
+        "median distance of samples": Estimate(value=_median(near), error=draw(_median, near), n=n),
+        "median distance of test images": Estimate(value=_median(far), error=draw(_median, far), n=len(far)),
+    }
+
+
+def pairs(samples: Tensor, neighbours: Tensor, value_range: tuple[float, float], scale: int = 2) -> Image:
+    """Returns a picture of rows of samples [N, C, H, W], with the nearest training image below each, enlarged."""
     blank = torch.full_like(samples[:1], value_range[1])
     rows: list[Tensor] = []
     for above, below in zip(torch.split(samples, COLUMNS), torch.split(neighbours, COLUMNS), strict=True):
         rest = blank.expand(COLUMNS - len(above), *blank.shape[1:])
         rows += [above, rest, below, rest]
-    return grid(to_uint8(torch.cat(rows), value_range), COLUMNS, scale=2)
+    return grid(to_uint8(torch.cat(rows), value_range), COLUMNS, scale)
 
 
-def _median(distances: Tensor, draws: int, rng: torch.Generator) -> Estimate:
-    error = bootstrap_error(lambda rows: float(rows.median()), draws, rng, distances)
-    return Estimate(float(distances.median()), error, len(distances))
+def _median(distances: Tensor) -> float:
+    return float(distances.median())
 
 
 def build_memorisation(config: MemorisationConfig, context: BuildContext) -> Memorisation:

@@ -11,7 +11,8 @@ from torch import Generator, Tensor
 from ebmkit.errors import CapabilityError
 from ebmkit.evaluation.uncertainty import standard_error
 from ebmkit.metrics.bases import Gaussian, fitted
-from ebmkit.protocols.coordinate import Coordinate, GaussianNoise
+from ebmkit.point import Point
+from ebmkit.protocols.coordinate import Coordinate, Noising
 from ebmkit.protocols.energy import abilities_of, levels_of
 from ebmkit.sampling.model import Model
 
@@ -49,9 +50,25 @@ def noise_levels_of(model: Model) -> Coordinate:
     )
 
 
-def gaussian_at(x: Tensor, coordinate: GaussianNoise, value: int) -> Gaussian:
+def noise_at(coordinate: Coordinate, value: int) -> tuple[float, float]:
+    """Returns (a, s) of x_t = a x₀ + s ε at a value of a coordinate that says its noise.
+
+    Raises:
+        CapabilityError: it does not.
+    """
+    if not isinstance(coordinate, Noising):
+        raise CapabilityError(
+            f"Coordinate '{coordinate.name}' does not say its noise (`noise`): its law at the last value is not known. "
+            "Metric ais needs no levels."
+        )
+    at = Point(x=torch.zeros(1, 1), aux={coordinate.name: torch.tensor([value])})
+    scale, spread = (float(found[0]) for found in coordinate.noise(at))
+    return scale, spread
+
+
+def gaussian_at(x: Tensor, coordinate: Coordinate, value: int) -> Gaussian:
     """Returns the Gaussian with the moments of data x [N, *event], as chains hold them, at a level."""
-    scale, spread = coordinate.noise_at(value)
+    scale, spread = noise_at(coordinate, value)
     return fitted(x, scale=scale, spread=spread)
 
 
@@ -95,10 +112,5 @@ def _check(model: Model, coordinate: Coordinate) -> None:
             f"The energy of {model.name} does not give those of all values of '{coordinate.name}', so the joint is "
             "not over them. Metric ais needs no levels."
         )
-    if not isinstance(coordinate, GaussianNoise):
-        raise CapabilityError(
-            f"Coordinate '{coordinate.name}' does not say its noise at a value (`noise_at`): its law at the last one "
-            "is not known. Metric ais needs no levels."
-        )
-    if coordinate.noise_at((coordinate.n_values or 1) - 1)[1] <= 0:
+    if noise_at(coordinate, (coordinate.n_values or 1) - 1)[1] <= 0:
         raise CapabilityError(f"The last value of '{coordinate.name}' adds no noise, so its law is no near-Gaussian.")

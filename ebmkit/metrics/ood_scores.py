@@ -1,39 +1,24 @@
-"""Values of data that are to be higher out of distribution: what a model can say of an x, one number each."""
+"""Values of data that are to be higher out of distribution: their names, and which of them a model has."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from ebmkit.data.spec import DataSpec
 from ebmkit.errors import CapabilityError, DivergenceError, RecipeError, did_you_mean
-from ebmkit.evaluation.clean_energy import CleanEnergy, choices, in_passes
-from ebmkit.protocols.coordinate import Coordinate
-from ebmkit.protocols.energy import abilities_of, levels_of, values_of
-from ebmkit.protocols.guided import Encodes
+from ebmkit.evaluation.clean_energy import in_passes
+from ebmkit.metrics import ood_formulas as formulas
+from ebmkit.metrics.ood_formulas import Asked
+from ebmkit.metrics.references import Distance, distance_from_gaussian, distance_from_median
 from ebmkit.sampling.model import Model
 
-LATENT_BETA = 0.1
-"""β of the joint energy at test, nats: that of the reference code of Lee et al. (2023); training has .01."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
-    """What values are asked of.
-
-    Attributes:
-        model: the model.
-        energy: E(x) at clean data.
-        beta: β of `latent-joint`, nats.
-    """
-
-    model: Model
-    energy: CleanEnergy
-    beta: float = LATENT_BETA
+Reference = Literal["", "held-out", "training"]
+"""Data that a value is a distance from, if any; held-out ones are not scored themselves."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,29 +29,64 @@ class OodScore:
         name: as a person asks for it.
         meaning: its formula, in words.
         unit: of its values.
-        values: of x [N, *event] on the device of the model: [N].
+        raw: of x [N, *event] on the device of the model: [N], or [N, F] what a distance is taken of.
         lacks: the reason why a model has none of it, "" where it has.
-        centred: its values count as distances from their median over calibration data.
+        reference: the data that it is a distance from.
+        distance: from raw values of the reference to the distance from them, None where the value is the raw one.
         same_order_as: the one that orders data alike, so that its figures of separation are the same numbers; or "".
     """
 
     name: str
     meaning: str
     unit: str
-    values: Callable[[Asked, Tensor], Tensor]
-    lacks: Callable[[Model], str]
-    centred: bool = False
+    raw: Callable[[Asked, Tensor], Tensor]
+    lacks: Callable[[Model], str] = formulas.always
+    reference: Reference = ""
+    distance: Callable[[Tensor], Distance] | None = None
     same_order_as: Callable[[Model], str] = lambda model: ""
 
 
-def score_values(asked: Asked, score: OodScore, x: Tensor) -> Tensor:
-    """Returns the values [N], float64 on the CPU, of x [N, *event]; those of a centred one before they are centred.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Values:
+    """The values of one name of one model: x [N, *event] on the CPU → [N], float64.
+
+    Attributes:
+        asked: what is asked.
+        score: which value.
+        distance: from its reference, which was measured; None where it has none.
+    """
+
+    asked: Asked
+    score: OodScore
+    distance: Distance | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Returns the values; raises DivergenceError where one is not finite."""
+        raw = _raw(self.asked, self.score, x)
+        return raw if self.distance is None else self.distance(raw)
+
+
+def values_with(asked: Asked, score: OodScore, reference: Callable[[Reference], Tensor]) -> Values:
+    """Returns the values of a name, once their reference was measured.
+
+    Args:
+        asked: what is asked.
+        score: which value.
+        reference: gives the data x [M, *event] of a kind of reference; it is asked where the value needs them.
 
     Raises:
-        DivergenceError: a value is not finite.
+        DataError: there are too few reference data.
+        DivergenceError: a value of them is not finite.
     """
-    values = in_passes(partial(score.values, asked), x, asked.model.device).double()
-    bad = int((~torch.isfinite(values)).sum())
+    if score.distance is None:
+        return Values(asked=asked, score=score)
+    raw = _raw(asked, score, reference(score.reference))
+    return Values(asked=asked, score=score, distance=score.distance(raw))
+
+
+def _raw(asked: Asked, score: OodScore, x: Tensor) -> Tensor:
+    values = in_passes(partial(score.raw, asked), x, asked.model.device).double()
+    bad = int((~torch.isfinite(values).reshape(len(x), -1).all(dim=1)).sum())
     if bad:
         raise DivergenceError(
             f"{score.name} of {bad} of {len(values)} data is not finite: the energy fails there. Take another score."
@@ -87,15 +107,14 @@ def scores_for(model: Model, names: Sequence[str] = ()) -> tuple[tuple[OodScore,
     """
     if names:
         return tuple(score_named(model, name) for name in dict.fromkeys(names)), ()
-    found, notes = [], []
+    found, lacking = list[OodScore](), dict[str, list[str]]()
     for score in SCORES.values():
-        if reason := score.lacks(model):
-            notes.append(f"{score.name} is left out: {reason}.")
-        elif same := score.same_order_as(model):
-            notes.append(f"{score.name} orders data as {same} does, so its figures are those of {same}.")
+        same = score.same_order_as(model)
+        if reason := score.lacks(model) or (f"the same figures as {same}, which orders data alike" * bool(same)):
+            lacking.setdefault(reason, []).append(score.name)
         else:
             found.append(score)
-    return tuple(found), tuple(notes)
+    return tuple(found), tuple(f"Left out: {', '.join(those)} ({reason})." for reason, those in lacking.items())
 
 
 def score_named(model: Model, name: str) -> OodScore:
@@ -108,82 +127,8 @@ def score_named(model: Model, name: str) -> OodScore:
     return SCORES[name]
 
 
-def noise_level(model: Model) -> Coordinate | None:
-    """Returns the coordinate that takes x away from data and back, all of whose energies the model gives, if any."""
-    abilities = abilities_of(model.energy)
-    levels = (c for c in model.coordinates if c.leaves_data and c.noises_x and levels_of(c.name) in abilities)
-    return next(levels, None)
-
-
-def encoder_of(model: Model) -> Encodes | None:
-    """Returns the objective that says what the latent of data is, None where there is none."""
-    return next((o for o in model.objectives.values() if isinstance(o, Encodes)), None)
-
-
-def _energy(asked: Asked, x: Tensor) -> Tensor:
-    return asked.energy(x)
-
-
-def _energy_in_temperatures(asked: Asked, x: Tensor) -> Tensor:
-    return asked.energy(x) / asked.model.temperature
-
-
-def _latent_joint(asked: Asked, x: Tensor) -> Tensor:
-    encoder = encoder_of(asked.model)
-    assert encoder is not None
-    (point,) = asked.energy.points(x)
-    values = values_of(asked.energy.energy, point, "energy", "latent")
-    cosine = (values["latent"].double() * encoder.encode(x).double()).sum(dim=1)
-    return values["energy"].double() - asked.beta * cosine
-
-
-def _gradient_norm(asked: Asked, x: Tensor) -> Tensor:
-    norms: Tensor = asked.energy.gradient(x).double().flatten(1).norm(dim=1)
-    return norms
-
-
-def _levels(asked: Asked, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns E(x, 0)/T [N], and log Σ_t exp(−E(x, t)/T) [N]."""
-    level = noise_level(asked.model)
-    assert level is not None
-    (point,) = asked.energy.points(x)
-    name = levels_of(level.name)
-    scaled = values_of(asked.energy.energy, point.without(level.name), name)[name].double() / asked.model.temperature
-    return scaled.gather(1, point.aux[level.name][:, None])[:, 0], torch.logsumexp(-scaled, dim=1)
-
-
-def _marginal(asked: Asked, x: Tensor) -> Tensor:
-    return -asked.model.temperature * _levels(asked, x)[1]
-
-
-def _not_clean(asked: Asked, x: Tensor) -> Tensor:
-    clean, log_sum = _levels(asked, x)
-    return clean + log_sum
-
-
-def _always(model: Model) -> str:
-    return ""
-
-
-def _no_level(model: Model) -> str:
-    if noise_level(model) is None:
-        return "the run has no noise level all of whose energies it gives"
-    return "the run has labels beside its noise level" if len(choices(model.coordinates)) > 1 else ""
-
-
-def _no_latent(model: Model) -> str:
-    if "latent" not in abilities_of(model.energy) or encoder_of(model) is None:
-        return "it needs an energy with a latent, and an objective that encodes"
-    return "the run has labels beside its latent" if len(choices(model.coordinates)) > 1 else ""
-
-
-def _no_gradient(model: Model) -> str:
-    data: DataSpec = model.data
-    return "x is discrete, so there is no gradient in it" if data.x_values != "real" else ""
-
-
 def _clean_level(model: Model) -> str:
-    return "" if _no_level(model) else "level-0"
+    return "" if formulas.lacks_level(model) else "level-0"
 
 
 def _plain(model: Model) -> str:
@@ -191,22 +136,25 @@ def _plain(model: Model) -> str:
 
 
 _ALL = (
-    OodScore(name="energy", meaning="E(x) at clean data", unit="nats", values=_energy, lacks=_always,
+    OodScore(name="energy", meaning="E(x) at clean data", unit="nats", raw=formulas.energy,
              same_order_as=_clean_level),
-    OodScore(name="level-0", meaning="E(x, 0), the energy at the clean level", unit="nats", values=_energy,
-             lacks=_no_level),
+    OodScore(name="level-0", meaning="E(x, 0), the energy at the clean level", unit="nats", raw=formulas.energy,
+             lacks=formulas.lacks_level),
     OodScore(name="energy/T", meaning="E(x)/T, −log p(x) up to a constant", unit="nats",
-             values=_energy_in_temperatures, lacks=_always, same_order_as=_plain),
+             raw=formulas.energy_in_temperatures, same_order_as=_plain),
     OodScore(name="latent-joint", meaning="E(x) − β·cos(h(x), g(f(x))), the joint energy with the encoder's latent",
-             unit="nats", values=_latent_joint, lacks=_no_latent),
+             unit="nats", raw=formulas.latent_joint, lacks=formulas.lacks_latent),
     OodScore(name="level-marginal", meaning="−T log Σ_t exp(−E(x, t)/T), the energy of x at whatever level",
-             unit="nats", values=_marginal, lacks=_no_level),
+             unit="nats", raw=formulas.level_marginal, lacks=formulas.lacks_level),
     OodScore(name="level-ratio", meaning="−log p(t = 0 | x), the density of clean data against that of all levels",
-             unit="nats", values=_not_clean, lacks=_no_level),
-    OodScore(name="gradient-norm", meaning="‖∇ₓE(x)‖", unit="nats per data unit", values=_gradient_norm,
-             lacks=_no_gradient),
+             unit="nats", raw=formulas.level_ratio, lacks=formulas.lacks_level),
+    OodScore(name="gradient-norm", meaning="‖∇ₓE(x)‖", unit="nats per data unit", raw=formulas.gradient_norm,
+             lacks=formulas.lacks_gradient),
     OodScore(name="typicality", meaning="|E(x)/T − m|, m its median over held-out data that are not scored",
-             unit="nats", values=_energy_in_temperatures, lacks=_always, centred=True),
+             unit="nats", raw=formulas.energy_in_temperatures, reference="held-out", distance=distance_from_median),
+    OodScore(name="feature-distance", meaning="Mahalanobis distance of the energy's features f(x) from those of "
+             "training data", unit="s.d.", raw=formulas.features, lacks=formulas.lacks_features, reference="training",
+             distance=distance_from_gaussian),
 )  # fmt: skip
 
 SCORES: Mapping[str, OodScore] = {score.name: score for score in _ALL}

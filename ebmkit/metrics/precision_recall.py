@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from ebmkit.errors import DataError
-from ebmkit.metrics.bootstrap import share_error
+from ebmkit.evaluation.uncertainty import share_error
 from ebmkit.metrics.declarations.features import PrecisionRecallConfig
 from ebmkit.metrics.on_features import feature_sets, features_of
 from ebmkit.plugins.context import BuildContext
-from ebmkit.protocols.metric import Estimate, Measured, Subject
+from ebmkit.protocols.metric import Better, Estimate, Measured, Subject
 
 CHUNK = 500
 
@@ -74,17 +74,16 @@ class PrecisionRecall:
         features = features_of(subject, self.config.features)
         sets = feature_sets(subject, features)
         who = {"samples": sets.samples} | ({} if sets.real is None else {f"{sets.where} images": sets.real})
-        estimates, n = {}, min(len(sets.samples), len(sets.reference))
+        estimates, n = dict[str, Estimate](), min(len(sets.samples), len(sets.reference))
         for row, rows in who.items():
             count = min(len(rows), n)
-            better = "higher" if row == "samples" else ""
+            better: Better = "higher" if row == "samples" else ""
             found = precision_recall(rows[:count], sets.reference[:count], self.config.k)
             for column, value in zip(("precision", "recall"), found, strict=True):
-                estimates[f"{row}: {column}-{features.name}"] = Estimate(
-                    value, share_error(value, count), count, better
-                )
+                key = f"{row}: {column}-{features.name}"
+                estimates[key] = Estimate(value=value, error=share_error(value, count), n=count, better=better)
         definition = DEFINITION.format(n=n, name=features.name, d=features.n_features, ordinal=_ordinal(self.config.k))
-        return Measured(estimates, definition, notes=sets.notes)
+        return Measured(estimates=estimates, definition=definition, notes=sets.notes)
 
 
 def _ordinal(k: int) -> str:

@@ -25,8 +25,8 @@ FIGURES = ("AUROC", "AUPR", "FPR95")
 CONVENTION = (
     "values are higher out of distribution; AUROC: the probability that an out-of-distribution datum has a higher one "
     "than an in-distribution datum, ties count half; AUPR: average precision, out-of-distribution data are the "
-    "positive class; FPR95: the share of out-of-distribution data that pass a threshold which keeps 95 % of "
-    "in-distribution data"
+    "positive class, chance is their share; FPR95: the share of out-of-distribution data that pass a threshold which "
+    "keeps 95 % of in-distribution data"
 )
 """What the figures are, in words that are printed beside them."""
 

@@ -65,3 +65,11 @@ def work(text: str) -> Work:
 def works(cite: str) -> list[Work]:
     """Returns the works of `Component.cite`, which are separated by `"; "`."""
     return [work(text) for text in cite.split("; ") if text.strip()]
+
+
+def itself(version: str) -> str:
+    """Returns how ebmkit itself is cited; `CITATION.cff` says the same."""
+    return (
+        "The ebmkit authors (2026). ebmkit: interchangeable energies, samplers, buffers and objectives for "
+        f"energy-based models. Version {version}."
+    )

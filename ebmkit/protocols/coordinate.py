@@ -58,9 +58,9 @@ class Coordinate(Protocol):
 
 
 @runtime_checkable
-class GaussianNoise(Protocol):
-    """A discrete coordinate whose lifting scales x and adds Gaussian noise to it: x_t = a x + s ε."""
+class Noising(Protocol):
+    """A coordinate that knows how much Gaussian noise x holds."""
 
-    def noise_at(self, value: int) -> tuple[float, float]:
-        """Returns (a, s) at a value, s in units of x as chains hold it; x is that of data, in the same units."""
+    def noise(self, point: Point) -> tuple[Tensor, Tensor]:
+        """Returns a and σ [B]: x of a row is a·x₀ + σ·(standard normal), x₀ a clean datum in the units of chains."""
         ...

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ebmkit.errors import CheckpointError, RunError
+from ebmkit.runs.packed import unpacked
 from ebmkit.runs.whole import written_whole
 
 FORMAT, VERSION = "ebmkit-checkpoint", 2
@@ -125,9 +126,16 @@ def _instead(path: Path) -> str:
 
 def _tensors(path: Path) -> dict[str, Tensor]:
     try:
-        return load_file(path)
+        return unpacked(load_file(path))
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path} is damaged or missing: {error}. {_instead(path.parent)}") from error
+
+
+def weights(saved: Saved, owner: str, *, averaged: bool) -> Mapping[str, Tensor]:
+    """Returns the weights of an owner; raises CheckpointError where only their averages were kept."""
+    if not averaged and owner not in saved.tensors and f"ema.{owner}" in saved.tensors:
+        raise CheckpointError(f"This run holds only the averaged weights of '{owner}': leave averaged=False out.")
+    return saved.tensors.get(f"ema.{owner}" if averaged else owner, {})
 
 
 def take(module: torch.nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -41,8 +42,16 @@ def recipe_of(directory: Path, given: Mapping[str, Any] | None = None, data: Dat
     if not recipe.resolved or recipe.table("run").temperature is None:
         lacking = "run.temperature" if recipe.resolved else "the mark resolved = true"
         raise RecipeError(f"{directory / 'recipe.toml'} lacks {lacking}, which every run writes: put it back.")
+    recipe = _without_foreign_metrics(recipe)
     _check_installed(directory, recipe)
     return resolve(recipe, host()).recipe
+
+
+def _without_foreign_metrics(recipe: Recipe) -> Recipe:
+    """Returns a recipe without the metrics that no plugin gives here: the model can do without them."""
+    metrics = recipe.parts.get("metric", ())
+    known = tuple(part for part in metrics if "given" in part.settings or part.use in host().names("metric"))
+    return recipe if known == metrics else recipe.with_part("metric", *known)
 
 
 def _check_installed(directory: Path, recipe: Recipe) -> None:
@@ -55,10 +64,19 @@ def _check_installed(directory: Path, recipe: Recipe) -> None:
     ]
     if missing:
         raise RecipeError(
-            f"{directory} was made with {', '.join(missing)}, which no installed plugin gives. Install the plugin that "
-            f"it came from, or name it in EBMKIT_PLUGINS where that is set; or pass its file with --plugin."
-            f"{host().not_loaded()}"
+            f"{directory} was made with {', '.join(missing)}, which no installed plugin gives. "
+            f"Install {_packages(directory, missing)}, or name it in EBMKIT_PLUGINS where that is set; or pass its "
+            f"file with --plugin.{host().not_loaded()}"
         )
+
+
+def _packages(directory: Path, missing: list[str]) -> str:
+    """Returns the packages that parts came from, as the run wrote them down when it began."""
+    try:
+        origins = json.loads((directory / "environment.json").read_text(encoding="utf-8"))["parts"]
+        return " and ".join(dict.fromkeys(origins[part] for part in missing))
+    except (OSError, ValueError, LookupError, TypeError):
+        return "the plugin that it came from"
 
 
 def newest_checkpoint(directory: Path) -> Saved | None:

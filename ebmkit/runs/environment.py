@@ -11,6 +11,12 @@ from pathlib import Path
 
 import torch
 
+from ebmkit.plugins.host import host
+from ebmkit.recipes.recipe import Recipe
+
+CORE = "core"
+"""Name of the plugin that core is; where its parts come from needs no mention."""
+
 PACKAGES = ("ebmkit-core", "torch", "numpy", "kornia", "pydantic", "safetensors")
 
 
@@ -19,7 +25,7 @@ def environment(device: torch.device, seed: int, packages: Sequence[str] = PACKA
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
-        "versions": {name: found for name in packages if (found := _version(name))},
+        "versions": versions(packages),
         "device": str(device),
         "device_name": torch.cuda.get_device_name(device)
         if device.type == "cuda"
@@ -28,6 +34,21 @@ def environment(device: torch.device, seed: int, packages: Sequence[str] = PACKA
         "commit": _commit(),
         "seed": seed,
     }
+
+
+def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """Returns the versions of those packages that are installed."""
+    return {name: found for name in packages if (found := _version(name))}
+
+
+def origins(recipe: Recipe) -> dict[str, str]:
+    """Returns "KIND NAME" → package and version of every part of a recipe that is not core's own.
+
+    It is kept with a run, so that whoever lacks a package can be told which.
+    """
+    used = set(recipe.named())
+    found = ((part, plugin) for part, plugin in host().all() if (part.kind, part.name) in used)
+    return {f"{part.kind} {part.name}": plugin.distribution for part, plugin in found if plugin.name != CORE}
 
 
 def _version(name: str) -> str:

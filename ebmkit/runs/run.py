@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import torch
-from torch import Tensor
 
 from ebmkit.assembly.assemble import Assembly, assemble
 from ebmkit.assembly.complete import Asked, Complete, complete
@@ -19,95 +16,22 @@ from ebmkit.data.spec import DataSpec
 from ebmkit.display.doing import doing
 from ebmkit.display.progress import Progress, Watcher
 from ebmkit.errors import RecipeError, RunError
-from ebmkit.point import Point
-from ebmkit.protocols.coordinate import Coordinate
-from ebmkit.protocols.objective import Objective
-from ebmkit.protocols.sampler import Sampler, Tuning
-from ebmkit.recipes.recipe import Recipe, to_toml
+from ebmkit.recipes.recipe import to_toml
 from ebmkit.runs import checkpoint
 from ebmkit.runs.directory import check_free, clear, newest_checkpoint, recipe_of, write_text
-from ebmkit.runs.environment import environment
+from ebmkit.runs.environment import environment, origins
+from ebmkit.runs.finished import Run
 from ebmkit.runs.given import given_of
+from ebmkit.runs.located import check_own, run_directory
 from ebmkit.runs.loop import Trainer
+from ebmkit.runs.state import on_device
 from ebmkit.samplers.adaptation import for_evaluation
-from ebmkit.sampling.generate import Generated
-from ebmkit.sampling.model import Model, model_of, opened
+from ebmkit.sampling.model import model_of, opened
 from ebmkit.views.frozen import converge_parametrisations
 
 __all__ = ["Progress", "Run", "Watcher", "load", "resume", "run", "train"]
 
 Note = Callable[[str], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """A run directory and the model that was loaded from it.
-
-    Attributes:
-        directory: of the run.
-        model: with its averaged weights.
-    """
-
-    directory: Path
-    model: Model
-
-    @property
-    def recipe(self) -> Recipe:
-        """Resolved."""
-        return self.model.recipe
-
-    @property
-    def energy(self) -> Any:
-        """A module that maps x [B, *event] or a `Point` to [B] nats, with its averaged weights."""
-        return self.model.energy
-
-    def score(self, x: Tensor | Point) -> Tensor:
-        """Returns ∇ₓ log p [B, *event]; see `Model.score`."""
-        return self.model.score(x)
-
-    def sample(self, n: int, **how: Any) -> Generated:
-        """Returns n fresh samples; see `Model.sample`."""
-        return self.model.sample(n, **how)
-
-    @property
-    def temperature(self) -> float:
-        """T of p ∝ exp(−E/T), nats."""
-        return self.model.temperature
-
-    @property
-    def sampler(self) -> Sampler:
-        """As in training."""
-        return self.model.sampler
-
-    @property
-    def objectives(self) -> Mapping[str, Objective]:
-        """By name, with their averaged weights."""
-        return self.model.objectives
-
-    @property
-    def coordinates(self) -> tuple[Coordinate, ...]:
-        """In order."""
-        return self.model.coordinates
-
-    @property
-    def data(self) -> DataSpec:
-        """Event shape, value range and classes of the data."""
-        return self.model.data
-
-    @property
-    def step(self) -> int:
-        """Training steps made."""
-        return self.model.step
-
-    @property
-    def device(self) -> torch.device:
-        """Where the modules are."""
-        return self.model.device
-
-    @property
-    def tuning(self) -> Tuning:
-        """Step sizes of the sampler, as training left them, adaptation ended."""
-        return self.model.tuning
 
 
 def run(recipe: Asked, out: str | Path, *, watch: Watcher | None = None, note: Note | None = None) -> Run:
@@ -173,6 +97,7 @@ def resume(
         RecipeError: its recipe is damaged, no steps are left, or a part was handed over and is not given.
         DataError: the data that are given are not those of the run.
     """
+    check_own(directory)
     directory = Path(directory)
     saved = newest_checkpoint(directory)
     recipe = recipe_of(directory, given, None if saved is None else DataSpec.from_json(saved.data))
@@ -201,7 +126,7 @@ def load(
     """Loads a run: its energy, sampler, objectives and coordinates. The data set is not needed.
 
     Args:
-        run_dir: directory of the run.
+        run_dir: directory of the run, or `pretrained:NAME` of one that comes with ebmkit.
         device: another device than the run's.
         averaged: take the moving averages of the weights instead of the last ones.
         given: parts that a program handed over, by table: {"energy": net}. They take the weights of the run.
@@ -210,18 +135,18 @@ def load(
         CheckpointError: there is no run, or its checkpoint is damaged or foreign.
         RecipeError: a part of it was handed over and is not given.
     """
-    directory = Path(run_dir)
-    doing(f"loading {directory}")
+    directory = run_directory(run_dir)
+    doing(f"loading {run_dir}")
     recipe = recipe_of(directory, given)
     saved = checkpoint.load(checkpoint.latest(directory))
     recipe = recipe.with_table("run", device=device or _device_here(recipe.table("run").device))
     assembly = assemble(recipe, data=DataSpec.from_json(saved.data), with_data=False)
     parts = assembly.parts
     for name, module in parts.owners().items():
-        checkpoint.take(module, saved.tensors.get(f"ema.{name}" if averaged else name, {}), name)
+        checkpoint.take(module, checkpoint.weights(saved, name, averaged=averaged), name)
         converge_parametrisations(module)
-    tuning = _on(parts.device, for_evaluation(checkpoint.unflatten(saved.tensors.get("tuning", {}))))
-    model = model_of(assembly, step=saved.step, tuning=tuning, name=str(directory))
+    tuning = on_device(parts.device, for_evaluation(checkpoint.unflatten(saved.tensors.get("tuning", {}))))
+    model = model_of(assembly, step=saved.step, tuning=tuning, name=str(run_dir))
     return Run(directory=directory, model=opened(model))
 
 
@@ -233,15 +158,10 @@ def _device_here(recorded: str) -> str:
         return "cpu"
 
 
-def _on(device: torch.device, tuning: Tuning) -> Tuning:
-    return {
-        key: _on(device, value) if isinstance(value, Mapping) else value.to(device) for key, value in tuning.items()
-    }
-
-
 def _write_start(directory: Path, assembly: Assembly) -> None:
     """Writes recipe and environment of a new run, or nothing at all."""
     kept = environment(assembly.parts.device, assembly.recipe.table("run").seed)
+    kept["parts"] = origins(assembly.recipe)
     if assembly.choice is not None:
         kept["engine"] = asdict(assembly.choice)
     made = not directory.exists()

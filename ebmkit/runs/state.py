@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from ebmkit.data.spec import DataSpec
@@ -64,3 +66,11 @@ class TrainingState:
             self.parts.buffer.load_state_dict(saved.tensors["buffer"])
         tuning = {key: tensor.to(self.parts.device) for key, tensor in saved.tensors.get("tuning", {}).items()}
         self.tuning, self.step = checkpoint.unflatten(tuning), saved.step
+
+
+def on_device(device: torch.device, tuning: Tuning) -> Tuning:
+    """Returns a tuning on a device."""
+    moved: dict[str, Any] = {}
+    for key, value in tuning.items():
+        moved[key] = on_device(device, value) if isinstance(value, Mapping) else value.to(device)
+    return moved

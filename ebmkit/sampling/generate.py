@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.errors import RecipeError, RunError
+from ebmkit.errors import RunError
 from ebmkit.point import Point
 from ebmkit.protocols.energy import EnergyView
 from ebmkit.rng import stream
-from ebmkit.sampling.given import condition
+from ebmkit.sampling.denoise import denoised
+from ebmkit.sampling.held import names_of_labels
 from ebmkit.sampling.model import Model
-from ebmkit.sampling.named import ready
+from ebmkit.sampling.pixels import PIXELS
 from ebmkit.sampling.plan import Plan, plan_of
-from ebmkit.sampling.starts import check_starts, fresh_chains, started
+from ebmkit.sampling.prepared import Prepared, prepared
+from ebmkit.sampling.starts import fresh_chains, started
 from ebmkit.sampling.summary import Printer
 from ebmkit.sampling.transitions import Taken, Watch, after_transitions, at_visits
 from ebmkit.sampling.variants import without_augmentation
@@ -35,6 +38,11 @@ class Generated:
         n_late: chains that had not come to data often enough within the transitions. They are not among the samples.
         seconds: of sampling.
         accept_rate: share of all proposals for x that were accepted; None where the sampler rejects nothing.
+        seed: of the chains.
+        names: the class of each sample, of its label or of what it was given; empty where there is none.
+        mask: bool [*event], True where x was given; None where it is free.
+        denoised: s.d. of the noise that a last step took away, data units; None without one.
+        said: what was left out or held for what was given.
     """
 
     x: Tensor
@@ -44,6 +52,11 @@ class Generated:
     n_late: int
     seconds: float
     accept_rate: float | None = None
+    seed: int = 0
+    names: tuple[str, ...] = ()
+    mask: Tensor | None = None
+    denoised: float | None = None
+    said: tuple[str, ...] = ()
 
     @property
     def transitions(self) -> int:
@@ -58,7 +71,7 @@ class Generated:
             f"{self.plan.transitions:,} transitions and are left out. Those that had are the faster ones: raise "
             "--transitions."
         )
-        return tuple(note for note in (self.plan.bias(), late if self.n_late else "") if note)
+        return tuple(note for note in (self.plan.bias(), late if self.n_late else "", *self.said) if note)
 
     def __repr__(self) -> str:
         return f"Generated(x: {list(self.x.shape)}, {self.n_gradients:,} gradients a sample)"
@@ -66,7 +79,8 @@ class Generated:
     def __str__(self) -> str:
         rate = "" if self.accept_rate is None else f", acceptance {self.accept_rate:.2f}"
         how = f"at visit {self.plan.visits} to data" if self.plan.visits else f"after {self.transitions:,} transitions"
-        cost = f"{self.n_gradients:,} gradients a sample{rate}, {self.seconds:.1f} s"
+        last = "" if self.denoised is None else f", then denoised once (noise of s.d. {self.denoised:.3g})"
+        cost = f"{self.n_gradients:,} gradients a sample{rate}{last}, {self.seconds:.1f} s"
         return "\n".join([f"{len(self.x):,} samples {list(self.x.shape[1:])}, each taken {how}: {cost}", *self.notes])
 
     def _repr_pretty_(self, printer: Printer, cycle: bool) -> None:
@@ -78,12 +92,13 @@ def generate(
     n: int,
     *,
     start: Tensor | None = None,
-    given: Mapping[str, str] | None = None,
+    given: Mapping[str, Any] | None = None,
     strength: float | None = None,
     transitions: int | None = None,
     visits: int | None = None,
     plain_transitions: int | None = None,
     seed: int | None = None,
+    denoise: bool | float = False,
     watch: Watch | None = None,
 ) -> Generated:
     """Starts n chains from the prior and lets a sampler move them, with the averaged weights.
@@ -98,13 +113,18 @@ def generate(
         model: as `ebmkit.load` returns it, or composed of several by `ebmkit.sampling.compose`. It is not changed.
         n: number of chains.
         start: x [n, *event] in the value range of the data, where the chains start; unset, they start from the prior.
+            Where pixels are given, those of these; the free ones start from the prior.
         given: coordinate → value (`{"label": "3"}`), or `{"latent": "class:3*1,class:7*-0.5"}`. Parts of the sampler
-            that move nothing else are left out.
+            that move nothing else are left out. "all" for a label, "class:all" for a latent: each class to as many
+            chains. `{"pixels": mask}`, bool [*event] or the path of a picture: the entries of `start` where it is True,
+            or white, stay, and the law of the others given these is sampled.
         strength: of a given latent, β in nats; unset: that of training.
         transitions: of each chain; unset: `[sample] transitions`. By visits, the most that a chain may make.
         visits: visits to data after which a chain is taken; unset: `[sample] visits`.
         plain_transitions: after these, without parts that only augment; unset: `[sample] plain_transitions`.
         seed: of the chains; unset: that of the recipe.
+        denoise: at the end, one step to the mean of the clean x that noisy x may come from (Tweedie's formula), where a
+            noise level knows the noise; or the s.d. of the noise that the data were given, data units.
         watch: called after each transition with how far the chains are.
 
     Raises:
@@ -117,25 +137,30 @@ def generate(
     Source: by visits, Zhang, Tan, Ou, Stat 2023, with 50 visits. A chain emits its state at the M-th transition that
     ends at data; transitions that stay there count as visits.
     """
-    if n < 1:
-        raise RecipeError(f"Sampling needs at least one chain, found n = {n}.")
-    if strength is not None and "latent" not in (given or {}):
-        raise RecipeError("--given-strength weighs a given latent: add --given latent=….")
-    start = None if start is None else torch.as_tensor(start)
-    check_starts(start, n, model.data.event_shape)
     seed = model.recipe.table("run").seed if seed is None else seed
-    fixed = condition(model, given or {}, strength)
-    model = ready(model, fixed, seed)
-    plan = plan_of(model, fixed, transitions, visits, plain_transitions)
-    size = model.recipe.table("sample").batch_size
-    view, begun, batches = model.view(), time.monotonic(), list[Taken]()
+    made = prepared(model, n, given=given or {}, strength=strength, start=start, seed=seed, denoise=denoise)
+    model, begun, batches = made.model, time.monotonic(), list[Taken]()
+    plan = plan_of(model, made.rows, transitions, visits, plain_transitions)
+    size, view, sds = model.recipe.table("sample").batch_size, model.view(), list[float]()
     for first in range(0, n, size):
         rng = stream(seed, 0, f"generate {seed} {first}", model.device)
-        chains = fresh_chains(model, min(size, n - first), rng, fixed)
-        if start is not None:
-            chains = started(model, chains, start[first : first + size], fixed)
-        batches.append(_taken(model, view, plan, chains, rng, watch))
-    return _joined(model, batches, plan, time.monotonic() - begun)
+        taken = _taken(model, view, plan, _started(made, first, min(size, n - first), rng), rng, watch)
+        if denoise:
+            taken, sd = denoised(model, taken, denoise)
+            sds.append(sd)
+        batches.append(replace(taken, rows=taken.rows + first))
+    samples = _joined(model, batches, plan, time.monotonic() - begun)
+    rows = torch.cat([taken.rows for taken in batches]).tolist()
+    names = tuple(made.names[row] for row in rows) if made.names else names_of_labels(model, samples.aux)
+    sd_taken = sum(sds) / len(sds) if sds else None
+    return replace(samples, seed=seed, names=names, mask=made.mask, denoised=sd_taken, said=made.said)
+
+
+def _started(made: Prepared, first: int, n: int, rng: Generator) -> Point:
+    """Returns n chains from the first-th on where they start."""
+    rows = {name: values[first : first + n] for name, values in made.rows.items()}
+    chains = fresh_chains(made.model, n, rng, rows)
+    return chains if made.start is None else started(made.model, chains, made.start[first : first + n], rows)
 
 
 def _taken(model: Model, view: EnergyView, plan: Plan, start: Point, rng: Generator, watch: Watch | None) -> Taken:
@@ -161,7 +186,11 @@ def _joined(model: Model, batches: list[Taken], plan: Plan, seconds: float) -> G
         )
     return Generated(
         x=torch.cat([model.in_data_range(chains.point.without("latent")) for chains in batches]).cpu(),
-        aux={name: torch.cat([chains.point.aux[name] for chains in batches]).cpu() for name in batches[0].point.aux},
+        aux={
+            name: torch.cat([chains.point.aux[name] for chains in batches]).cpu()
+            for name in batches[0].point.aux
+            if name != PIXELS
+        },
         n_gradients=round(spent / n_samples),
         plan=plan,
         n_late=n_chains - n_samples,

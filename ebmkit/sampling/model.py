@@ -105,11 +105,12 @@ class Model:
         n: int,
         *,
         start: Tensor | None = None,
-        given: Mapping[str, str] | None = None,
+        given: Mapping[str, Any] | None = None,
         strength: float | None = None,
         transitions: int | None = None,
         visits: int | None = None,
         seed: int | None = None,
+        denoise: bool | float = False,
         progress: bool = True,
     ) -> Generated:
         """Returns n fresh samples, `.x` [n, *event] in the value range of the data: chains that the sampler moved.
@@ -117,12 +118,13 @@ class Model:
         Args:
             n: number of chains.
             start: x [n, *event] to start from; unset, chains start from the prior.
-            given: coordinate → value, as {"label": "3"}.
+            given: coordinate → value, as {"label": "3"} or {"label": "all"}; {"pixels": mask} for those of `start`.
             strength: of a given latent, nats.
             transitions: of each chain; unset, as the recipe says. Where a coordinate takes chains away from data and
                 back, as a noise level does, the most that a chain may make.
             visits: to data, after which such a chain is taken.
             seed: of the chains; unset, that of the recipe.
+            denoise: end with a step to the mean of the clean x; see `ebmkit.generate`.
             progress: show how far the chains are.
 
         Raises:
@@ -136,6 +138,7 @@ class Model:
             "transitions": transitions,
             "visits": visits,
             "seed": seed,
+            "denoise": denoise,
         }
         return shown(self, n, progress=progress, start=start, **asked)
 

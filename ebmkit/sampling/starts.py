@@ -15,7 +15,10 @@ from ebmkit.sampling.model import Model
 
 
 def fresh_chains(model: Model, n: int, rng: Generator, given: Mapping[str, Tensor]) -> Point:
-    """Returns n chains from the prior that generation starts from, which hold what is given."""
+    """Returns n chains from the prior that generation starts from, which hold what is given, row by row.
+
+    Where there are more or fewer rows than chains, they are spread evenly.
+    """
     return Fresh(model.context())(n, rng, "generation").with_aux(**_rows(model, n, given))
 
 
@@ -39,4 +42,4 @@ def check_starts(start: Tensor | None, n: int, event_shape: tuple[int, ...]) -> 
 
 
 def _rows(model: Model, n: int, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.to(model.device).expand(n, *value.shape).contiguous() for name, value in given.items()}
+    return {name: value.to(model.device)[torch.arange(n) * len(value) // n] for name, value in given.items()}

@@ -42,6 +42,7 @@ class Taken:
 
     Attributes:
         point: where they were taken.
+        rows: which chains of the batch they are [n].
         n_chains: chains that were started.
         n_gradients: of all of them together, each until it was taken or given up.
         most_visits: the most visits to data of a chain.
@@ -49,6 +50,7 @@ class Taken:
     """
 
     point: Point
+    rows: Tensor
     n_chains: int
     n_gradients: int
     most_visits: int = 0
@@ -82,7 +84,9 @@ def after_transitions(
             if watch:
                 watch(Moment(transition=made, transitions=total, n_taken=None, x=_shown(model, state.point)))
     n = len(state.point)
-    return Taken(point=state.point, n_chains=n, n_gradients=n * gradients, accept_rate=_mean(rates))
+    return Taken(
+        point=state.point, rows=torch.arange(n), n_chains=n, n_gradients=n * gradients, accept_rate=_mean(rates)
+    )
 
 
 def at_visits(
@@ -126,8 +130,8 @@ def at_visits(
             rows = rows[left]
     taken = counts >= visits
     return Taken(
-        point=_rows(ends, taken), n_chains=n, n_gradients=gradients, most_visits=int(counts.max()),
-        accept_rate=_mean(rates),
+        point=_rows(ends, taken), rows=taken.nonzero()[:, 0].cpu(), n_chains=n, n_gradients=gradients,
+        most_visits=int(counts.max()), accept_rate=_mean(rates),
     )  # fmt: skip
 
 

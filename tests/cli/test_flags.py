@@ -10,10 +10,13 @@ FLAGS = {
     "run": "--energy --sampler --objective --buffer --coordinate --wrapper --data --recipe --set --steps --device "
     "--seed --out --dry-run --plugin --resume-if-present",
     "resume": "directory --steps --plugin",
-    "sample": "directory --out -n --sampler --given --given-strength --with --op --weight --transitions --visits "
-    "--plain-transitions "
-    "--seed --device --plugin",
+    "sample": "directory --out -n --sampler --given --given-strength --images --with --op --weight --transitions "
+    "--visits --plain-transitions --denoise --seed --device --plugin",
     "score": "directory --data --out --fpr --score -n --seed --device --plugin",
+    "report": "runs --out -n --sampling --device --plugin",
+    "eval": "directory --metric -n --n-data --quick --sampler --transitions --visits --plain-transitions --seed "
+    "--last-weights --set --out --json --device --plugin",
+    "export": "directory --out --given --device --plugin",
     "list": "kind",
     "show": "name",
     "recipes": "",

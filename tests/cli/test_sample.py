@@ -160,3 +160,75 @@ def test_compositions_that_cannot_be(cli, toy, trained) -> None:
     for flags, words in wrong.items():
         cli("sample", trained, *flags.split(), "--out", "x.png").refuses(words)
     assert not Path("x.png").exists()
+
+
+@pytest.fixture
+def images(cli, small) -> Path:
+    """A run of images 1×8×8 with three classes, and a mask whose left half is given."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (12, 1, 8, 8), dtype=np.uint8)
+    np.savez("images.npz", x=x, y=np.arange(12) % 3)
+    np.savez("test.npz", x=x[:5], y=np.arange(5) % 3)
+    mask = np.zeros((8, 8), dtype=np.uint8)
+    mask[:, :4] = 255
+    Image.fromarray(mask).save("mask.png")
+    flags = ("--energy", "mlp", "--sampler", "sgld", "--data", "npz:images.npz", "--set", "data.test_path=test.npz")
+    labels = ("--coordinate", "label", "--set", "energy.labels=true", *small, "--steps", 1, "--out", "pictures")
+    answer = cli("run", *flags, *labels)
+    assert answer.status == 0, answer.err
+    return Path("pictures")
+
+
+def test_pixels_are_given_of_test_images_of_files_and_of_folders(cli, images) -> None:
+    flags = ("sample", images, "-n", 4, "--transitions", 1, "--given", "pixels=mask.png", "--out", "x.npz")
+    answer = cli(*flags)
+    assert answer.status == 0, answer.err
+    assert "32 of 64 entries of x given (4 test images of npz), 2 gradients each" in answer.out
+    made = np.load("x.npz")
+    assert made["mask"].shape == (1, 8, 8) and made["mask"][..., :4].all() and not made["mask"][..., 4:].any()
+    assert (made["x"][made["mask"][None].repeat(4, 0)] == made["images"][made["mask"][None].repeat(4, 0)]).all()
+    assert json.loads(str(made["given"])) == {"pixels": "mask.png"} and made["value_range"].tolist() == [0, 1]
+    Path("folder").mkdir()
+    for name, grey in (("a", 10), ("b", 200)):
+        Image.new("L", (8, 8), grey).save(f"folder/{name}.png")
+    assert "(2 of folder)" in cli(*flags, "--images", "folder").out
+    assert [round(float(x) * 255) for x in np.load("x.npz")["x"][:, 0, 0, 0]] == [10, 10, 200, 200]
+    assert cli(*flags[:-1], "x.png", "--images", "folder/a.png").status == 0
+    assert Image.open("x.png").height == 2 * (3 * 10 + 2)  # what was given, the sample, the image
+    assert cli(*flags[:-1], "x.gif", "--images", "train").status == 0
+
+
+def test_pixels_that_cannot_be_given(cli, images, trained) -> None:
+    for name, size, grey in (("small", 4, 255), ("black", 8, 0), ("white", 8, 255)):
+        Image.new("L", (size, size), grey).save(f"{name}.png")
+    Path("empty").mkdir()
+    wrong = {
+        "--given pixels=small.png": "the mask is 4×4, but the run knows x of 8×8",
+        "--given pixels=black.png": "gives nothing", "--given pixels=white.png": "gives everything",
+        "--given pixels=gone.png": "cannot be read", "--images test": "add --given pixels=MASK.png",
+        "--given pixels=mask.png --images gone": "there is no such file or folder",
+        "--given pixels=mask.png --images empty": "holds no picture",
+        "--given pixels=mask.png --images small.png": "is 4×4", "--denoise": "it has no noise level",
+    }  # fmt: skip
+    for flags, words in wrong.items():
+        cli("sample", images, *flags.split(), "--out", "x.png").refuses(words)
+    cli("sample", trained, "--given", "pixels=mask.png", "--out", "x.png").refuses("knows x of 2")
+    assert not Path("x.png").exists()
+
+
+def test_every_class_has_a_row_and_the_arrays_say_what_they_are(cli, images) -> None:
+    flags = ("sample", images, "-n", 7, "--transitions", 1, "--seed", 5, "--given", "label=all", "--out")
+    assert cli(*flags, "x.npz").status == 0
+    made = np.load("x.npz")
+    assert made["label"].tolist() == [0, 0, 0, 1, 1, 2, 2] and made["seed"] == 5 and made["temperature"] > 0
+    assert made["names"].tolist()[2:4] == ["class 0", "class 1"] and made["recipe"].ndim == 0
+    assert cli(*flags, "all.png").status == 0 and cli(*flags[:-3], "--out", "free.png").status == 0
+    assert Image.open("all.png").height == 2 * (3 * 10 + 2)  # a row for each class
+    assert Image.open("all.png").width > 2 * (3 * 10 + 2)  # and names beside
+    cli("sample", images, "--given", "latent=class:all", "--out", "x.png").refuses("no latent")
+
+
+def test_chains_in_the_plane_are_filmed_on_their_density(cli, trained) -> None:
+    assert cli("sample", trained, "-n", 5, "--transitions", 3, "--out", "x.gif").status == 0
+    picture = Image.open("x.gif")
+    assert picture.n_frames == 3 and picture.size == (500, 530)

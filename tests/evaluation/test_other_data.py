@@ -63,8 +63,8 @@ def test_colour_images_become_small_grey_ones_as_pillow_makes_them(tmp_path: Pat
     assert found.batch.x.shape == (2, 1, 16, 16)
     assert np.abs(quantise(found.batch.x)[0, 0].numpy().astype(int) - np.asarray(grey).astype(int)).max() <= 2
     assert found.notes == (
-        "its images were taken from 3×32×32 to 1×16×16 (RGB to grey by .299 R + .587 G + .114 B, antialiased bicubic); "
-        "rounded to 8 bits and dequantised as images are when they are read",
+        f"npz:{tmp_path / 'x.npz'}: its images were taken from 3×32×32 to 1×16×16 (RGB to grey by .299 R + .587 G + "
+        ".114 B, antialiased bicubic); rounded to 8 bits and dequantised as images are when they are read.",
     )
 
 
@@ -95,14 +95,14 @@ def test_floats_of_a_usual_range_are_mapped_aloud(tmp_path: Path, low: float, hi
     np.savez(tmp_path / "x.npz", x=x)
     found = other_data(f"npz:{tmp_path / 'x.npz'}", spec((1, 4, 4)), None, rng())
     assert np.allclose(found.batch.x.numpy(), (x - low) / (high - low), atol=1e-6)
-    assert found.notes == (f"its values were mapped from [{low:g}, {high:g}] to [0, 1]",)
+    assert found.notes == (f"npz:{tmp_path / 'x.npz'}: its values were mapped from [{low:g}, {high:g}] to [0, 1].",)
     one = other_data(f"npz:{tmp_path / 'x.npz'}", spec((1, 4, 4)), 1, rng(1))  # a row that lies in [0, 1] by chance
     assert one.notes == found.notes
 
 
 def test_a_known_range_is_mapped_to_another(tmp_path: Path) -> None:
     found = other_data(saved(tmp_path / "x.npz", (4, 1, 4, 4)), spec((1, 4, 4), (-1.0, 1.0)), None, rng())
-    assert found.notes == ("its values were mapped from [0, 1] to [-1, 1]",)
+    assert found.notes[0].endswith("x.npz: its values were mapped from [0, 1] to [-1, 1].") and len(found.notes) == 1
     assert float(found.batch.x.min()) < -0.5 and float(found.batch.x.max()) <= 1
 
 
@@ -116,7 +116,7 @@ def test_pictures_of_several_sizes_are_stretched_aloud(tmp_path: Path) -> None:
         Image.new("L", size, 40 * i).save(tmp_path / f"{i}.png")
     found = other_data(f"folder:{tmp_path}", spec((1, 6, 6)), None, rng())
     assert found.batch.x.shape == (3, 1, 6, 6)
-    assert found.notes == ("its pictures differ in size: each was stretched to 6×6 (bicubic)",)
+    assert found.notes == (f"folder:{tmp_path}: its pictures differ in size: each was stretched to 6×6 (bicubic).",)
     assert quantise(found.batch.x).flatten(1).float().mean(dim=1).tolist() == [0, 40, 80]
 
 

@@ -24,8 +24,9 @@ class Noise:
     def __init__(self, value_range: tuple[float, float] | None = None, kept: tuple[float, ...] = KEPT) -> None:
         self.value_range, self.kept, self.n_values = value_range, torch.tensor(kept), len(kept)
 
-    def noise_at(self, value: int) -> tuple[float, float]:
-        return float(self.kept[value].sqrt()), float((1 - self.kept[value]).sqrt())
+    def noise(self, point: Point) -> tuple[Tensor, Tensor]:
+        kept = self.kept[point.aux["noise"]]
+        return kept.sqrt(), (1 - kept).sqrt()
 
     def lift(self, batch: Any, point: Point, rng: Any) -> Point:
         level = torch.randint(self.n_values, (len(point),), generator=rng)

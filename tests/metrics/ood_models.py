@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ebmkit.coordinates.label import Label
 from ebmkit.data.spec import DataSpec
+from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from tests.cli.noisy import Noise, Well
 
@@ -48,6 +49,19 @@ class Directed:
         return quadratic(point)
 
 
+class Plain:
+    """½‖x‖² with x as its features."""
+
+    abilities = frozenset({"features"})
+
+    def evaluate(self, point: Point, *abilities: str) -> Mapping[str, Tensor]:
+        known = {"energy": quadratic(point), "features": point.x}
+        return {name: known[name] for name in abilities}
+
+    def __call__(self, point: Point) -> Tensor:
+        return quadratic(point)
+
+
 class FirstAxis:
     """An encoder that sees the first axis in everything."""
 
@@ -70,6 +84,10 @@ def labelled() -> Any:
 
 def guided() -> Any:
     return model(Directed(), objectives={"clel": FirstAxis()})
+
+
+def featured(n_data: int = 400) -> Any:
+    return model(Plain(), data=spec(n_data=n_data), context=BuildContext)
 
 
 def levelled() -> Any:

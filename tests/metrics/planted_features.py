@@ -39,7 +39,7 @@ FLAT, ALLOCATED = f"{__name__}:Flat", f"{__name__}:Allocated"
 
 @dataclass
 class Given:
-    """A `Subject` of given samples, training data and test data."""
+    """A `Subject` of given samples, training data and test data; y labels the test data."""
 
     x: Tensor
     train: Tensor
@@ -70,7 +70,7 @@ class Given:
         if x is None:
             raise DataError("There is no test part.")
         count = self.n_data if n is None else n
-        return Batch(x=x[:count], y=None if self.y is None else self.y[:count])
+        return Batch(x=x[:count], y=self.y[:count] if self.y is not None and x is self.test else None)
 
     def held_out(self, n: int | None = None) -> Batch:
         return self.data("train" if self.test is None else "test", n)

@@ -7,7 +7,7 @@ import torch
 
 import ebmkit
 from ebmkit.errors import DataError
-from ebmkit.metrics.bootstrap import bootstrap_error, share_error
+from ebmkit.evaluation.uncertainty import bootstrap
 from ebmkit.metrics.declarations.features import FdConfig
 from ebmkit.metrics.fd import build_fd, frechet_distance
 from ebmkit.plugins.context import BuildContext
@@ -82,6 +82,13 @@ def test_too_few_rows_for_a_covariance_are_refused_with_the_count():
         frechet_distance(torch.rand(100, 16), torch.rand(16, 16))
 
 
+def test_too_few_samples_are_refused_before_any_is_drawn(monkeypatch):
+    given = subject(n=4)
+    monkeypatch.setattr(Given, "samples", lambda self: pytest.fail("samples were drawn"))
+    with pytest.raises(DataError, match="at least 5 images a set, found 4"):
+        measured(given)
+
+
 # --- the metric
 
 
@@ -112,31 +119,18 @@ def test_real_images_beside_samples_of_the_same_law_are_as_near():
 
 
 def test_without_test_images_other_training_images_stand_in():
-    found = measured(subject(n=100, test=None), bootstrap=0)
+    found = measured(subject(n=100, test=None), bootstrap=2)
     assert set(found.estimates) == {"fd-Flat", "fd-Flat of other training images"}
-    assert found.estimates["fd-Flat"].error is None
     assert "stand in" in found.notes[0]
-    alone = measured(subject(n=200, test=None), bootstrap=0)
+    alone = measured(subject(n=200, test=None), bootstrap=2)
     assert set(alone.estimates) == {"fd-Flat"} and "no real images are compared" in alone.notes[0]
 
 
 def test_fewer_test_images_than_samples_are_told():
-    assert "Only 50 test images" in measured(subject(test=50), bootstrap=0).notes[0]
+    assert "Only 50 test images" in measured(subject(test=50), bootstrap=2).notes[0]
 
 
 # --- errors
-
-
-def test_the_bootstrap_error_of_a_mean_is_its_standard_error():
-    x = torch.randn(400, generator=ebmkit.stream(0, 0, "x"))
-    found = bootstrap_error(lambda rows: float(rows.mean()), 400, ebmkit.stream(0, 0, "b"), x)
-    assert found == pytest.approx(float(x.std()) / 20, rel=0.15)
-    assert bootstrap_error(lambda rows: 0.0, 1, ebmkit.stream(0, 0, "b"), x) is None
-
-
-def test_the_error_of_a_share_is_binomial():
-    assert share_error(0.5, 100) == pytest.approx(0.05)
-    assert share_error(1.0, 100) == 0.0
 
 
 def test_the_error_of_the_distance_covers_how_it_varies():
@@ -144,5 +138,5 @@ def test_the_error_of_the_distance_covers_how_it_varies():
     draws = [torch.randn(300, 4, generator=ebmkit.stream(i, 0, "v")) for i in range(60)]
     reference = torch.randn(300, 4, generator=ebmkit.stream(99, 0, "v")) + 1.0
     spread = torch.tensor([frechet_distance(x, reference) for x in draws]).std()
-    error = bootstrap_error(lambda x: frechet_distance(x, reference), 60, ebmkit.stream(0, 0, "b"), draws[0])
+    error = bootstrap(lambda x: frechet_distance(x, reference), draws[0], rng=ebmkit.stream(0, 0, "b"), resamples=60)
     assert 0.6 < error / float(spread) < 1.6

@@ -87,5 +87,5 @@ def test_the_metric_is_the_distance_of_those_features(genuine, monkeypatch):
     exact = frechet_distance(draw[0].flatten(1) * 0.5, draw[1].flatten(1))
     assert found.estimates["fid"].value == pytest.approx(exact, rel=0.02)
     assert any("repeated to three channels" in note for note in given.notes)
-    with pytest.raises(DataError, match="at least 17 images a set for a covariance, found 9"):
+    with pytest.raises(DataError, match="16 features needs at least 17 images a set, found 9"):
         build_fid(FidConfig(weights=str(genuine)), BuildContext()).measure(Given(x=draw[0][:9], train=draw[1]))

@@ -106,7 +106,7 @@ def test_few_data_leave_a_wide_interval_that_still_holds_the_kl(d: int) -> None:
 
 
 class Silent(Noise):
-    noise_at = None  # type: ignore[assignment]
+    noise = None  # type: ignore[assignment]
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_the_metric_measures_in_pixels_and_features_and_shows_pairs():
     assert "400 training images" in found.definition and "300 test images" in found.definition
     assert set(found.pictures) == {"nearest-pixels", "nearest-Flat"}
     assert set(found.histograms["distance to the nearest training image, pixels"]) == {"samples", "test images"}
-    fewer = build_memorisation(MemorisationConfig(features=FLAT, bootstrap=0, n_train=50), BuildContext()).measure(
+    fewer = build_memorisation(MemorisationConfig(features=FLAT, bootstrap=2, n_train=50), BuildContext()).measure(
         given
     )
     assert "50 training images" in fewer.definition

@@ -10,15 +10,18 @@ from torch import Generator, Tensor
 
 from ebmkit.errors import CapabilityError, DataError, DivergenceError, RecipeError
 from ebmkit.evaluation.clean_energy import CleanEnergy, checked_rows, in_passes
-from ebmkit.metrics.ood_scores import SCORES, Asked, score_named, score_values, scores_for
-from tests.metrics.ood_models import TEMPERATURE, guided, labelled, levelled, model, spec
+from ebmkit.metrics.ood_formulas import Asked
+from ebmkit.metrics.ood_scores import SCORES, score_named, scores_for, values_with
+from tests.metrics.ood_models import TEMPERATURE, featured, guided, labelled, levelled, model, spec
 
 X = torch.randn(700, 2, generator=Generator().manual_seed(0))
+REFERENCE = torch.randn(300, 2, generator=Generator().manual_seed(1))
 HALF_SQUARE = X.double().square().sum(dim=1) / 2
 
 
 def values(model, name: str, x: Tensor = X, beta: float = 0.1) -> Tensor:
-    return score_values(Asked(model=model, energy=CleanEnergy(model), beta=beta), score_named(model, name), x)
+    asked = Asked(model=model, energy=CleanEnergy(model), beta=beta)
+    return values_with(asked, score_named(model, name), lambda kind: REFERENCE)(x)
 
 
 def close(found: Tensor, wanted: Tensor) -> bool:
@@ -28,8 +31,16 @@ def close(found: Tensor, wanted: Tensor) -> bool:
 def test_energies_and_gradients_of_a_well() -> None:
     assert close(values(model(), "energy"), HALF_SQUARE)
     assert close(values(model(), "energy/T"), HALF_SQUARE / TEMPERATURE)
-    assert close(values(model(), "typicality"), HALF_SQUARE / TEMPERATURE)
+    median = (REFERENCE.double().square().sum(dim=1) / 2).median()
+    assert close(values(model(), "typicality"), (HALF_SQUARE - median).abs() / TEMPERATURE)
     assert close(values(model(), "gradient-norm"), X.norm(dim=1))
+
+
+def test_the_distance_of_features_from_those_of_training_data() -> None:
+    mean, precision = REFERENCE.double().mean(dim=0), torch.linalg.inv(torch.cov(REFERENCE.double().T))
+    away = X.double() - mean
+    wanted = torch.einsum("nf,fg,ng->n", away, precision, away).sqrt()
+    assert close(values(featured(), "feature-distance"), wanted)
 
 
 def test_the_joint_energy_of_a_latent() -> None:
@@ -59,7 +70,7 @@ def test_levels_are_read_at_clean_data() -> None:
 
 
 def test_what_is_far_away_has_higher_values() -> None:
-    for one in (model(), labelled(), guided(), levelled()):
+    for one in (model(), labelled(), guided(), featured(), levelled()):
         for score in scores_for(one)[0]:
             near, far = values(one, score.name, 0.1 * X), values(one, score.name, 10 * X)
             assert float((far > near).double().mean()) > 0.9, score.name
@@ -71,13 +82,17 @@ def test_each_model_has_its_own_and_the_others_are_told() -> None:
 
     assert names(model()) == ["energy", "gradient-norm", "typicality"]
     assert names(labelled()) == ["energy", "gradient-norm", "typicality"]
+    assert names(featured()) == ["energy", "gradient-norm", "typicality", "feature-distance"]
+    assert "2 features need more than 2 training data" in " ".join(scores_for(featured(n_data=2))[1])
     assert names(guided()) == ["energy", "latent-joint", "gradient-norm", "typicality"]
     assert names(levelled()) == ["level-0", "level-marginal", "level-ratio", "gradient-norm", "typicality"]
-    told = " ".join(scores_for(model())[1])
-    assert "latent-joint is left out: it needs an energy with a latent" in told
-    assert "level-0 is left out: the run has no noise level" in told
-    assert "energy/T orders data as energy does" in told
-    assert "energy orders data as level-0 does" in " ".join(scores_for(levelled())[1])
+    assert scores_for(model())[1] == (
+        "Left out: level-0, level-marginal, level-ratio (the run has no noise level all of whose energies it gives).",
+        "Left out: energy/T (the same figures as energy, which orders data alike).",
+        "Left out: latent-joint (it needs an energy with a latent, and an objective that encodes).",
+        "Left out: feature-distance (it needs an energy with features).",
+    )
+    assert "Left out: energy, energy/T (the same figures as level-0" in scores_for(levelled())[1][0]
 
 
 def test_discrete_x_has_no_gradient() -> None:
@@ -94,7 +109,7 @@ def test_what_a_model_lacks_is_refused() -> None:
         score_named(model(), "latent-joint")
     with pytest.raises(RecipeError, match=r"no score 'enrgy'; known: .*Did you mean 'energy'"):
         score_named(model(), "enrgy")
-    assert len(SCORES) == 8
+    assert len(SCORES) == 9
 
 
 def test_an_energy_that_fails_is_told() -> None:

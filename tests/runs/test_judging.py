@@ -8,13 +8,10 @@ import pytest
 import torch
 
 import ebmkit
-from ebmkit import Component, Estimate, Measured, Subject
 from ebmkit.errors import CapabilityError, DataError
 from ebmkit.evaluation.evaluate import judge, metrics_of
 from ebmkit.evaluation.record import as_json, read_evaluations
-from ebmkit.plugins.component import Need, NoConfig
-from ebmkit.plugins.context import BuildContext
-from ebmkit.plugins.host import host
+from tests.evaluation.moments import register
 
 RECIPE = """
 [run]
@@ -39,46 +36,15 @@ use = "moments"
 """
 
 
-class Moments:
-    def measure(self, subject: Subject) -> Measured:
-        x, data = subject.samples().x, subject.held_out().x
-        energy = subject.energy(data)
-        found = {"mean": x.mean(), "energy": energy.mean(), "noise": torch.rand((), generator=subject.rng("moments"))}
-        return Measured(
-            estimates={key: Estimate(value=float(value), error=0.1, n=len(x)) for key, value in found.items()},
-            definition="moments of samples and of energies",
-            histograms={"energy": {"data": energy}},
-        )
-
-
-class Failing:
-    def measure(self, subject: Subject) -> Measured:
-        raise DataError("there is no number to be had")
-
-
-def build_moments(config: NoConfig, context: BuildContext) -> Moments:
-    return Moments()
-
-
-def build_failing(config: NoConfig, context: BuildContext) -> Failing:
-    return Failing()
-
-
-PARTS = {"moments": (), "failing": (), "needing": (Need("energy.latent", otherwise="Train one"),)}
-
-
 @pytest.fixture(autouse=True)
 def registered() -> None:
-    for name, needs in PARTS.items():
-        build = f"{__name__}:build_{'failing' if name == 'failing' else 'moments'}"
-        if name not in host().names("metric"):
-            ebmkit.register(Component(kind="metric", name=name, build=build, summary="for tests", needs=needs))
+    register()
 
 
 def numbers(evaluation: ebmkit.Evaluation) -> object:
     found = as_json(evaluation)
     for entry in found["metrics"]:
-        entry.pop("seconds")
+        del entry["seconds"], entry["pictures"]  # they are written afterwards
     return found["metrics"], found["sampling"], found["step"], found["seed"]
 
 
@@ -120,3 +86,12 @@ def test_what_a_metric_needs_is_told_before_the_first_step(tmp_path: Path) -> No
     with pytest.raises(CapabilityError, match=r"Metric needing needs energy\.latent.*Train one"):
         ebmkit.run(RECIPE.replace("moments", "needing"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_model_can_do_without_a_metric_that_is_not_installed(tmp_path: Path) -> None:
+    ebmkit.run(RECIPE.replace("every = 3", "every = 0"), tmp_path / "run")
+    recipe = tmp_path / "run" / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace('use = "moments"', 'use = "elsewhere"'))
+    found = ebmkit.load(tmp_path / "run")
+    assert "metric" not in found.recipe.parts
+    assert found.evaluate("moments", n=5, n_data=5).metrics[0].name == "moments"

@@ -11,9 +11,9 @@ from ebmkit.plugins.component import Component, Need
 from ebmkit.plugins.short_repr import short_repr
 
 Count = Annotated[int, Ge(0)]
+Draws = Annotated[int, Ge(2)]
 
-IMAGES = Need("data.images", otherwise="leave out metrics on features: they are of images")
-TEST = Need("data.test", otherwise="a set with a test part: nearness to training images says nothing without it")
+IMAGES = Need("data.images", otherwise="Features are of images: leave this metric out")
 
 
 @short_repr
@@ -24,11 +24,11 @@ class FdConfig:
     Attributes:
         features: "garments" (grey 28×28), "resnet20" (colour 32×32), a file (.safetensors, .pt, .pth, .pt2) or
             package.module:callable; empty for the one that ships for this shape.
-        bootstrap: draws for the error; 0 for no error.
+        bootstrap: draws for the errors.
     """
 
     features: str = ""
-    bootstrap: Count = 100
+    bootstrap: Draws = 100
 
 
 @short_repr
@@ -38,11 +38,11 @@ class KidConfig:
 
     Attributes:
         features: as of `fd`.
-        subset_size: images of each subset; 0 for a tenth of the smaller set.
+        subset_size: the most images of a subset; more are cut into several, whose mean is taken.
     """
 
     features: str = ""
-    subset_size: Count = 0
+    subset_size: Annotated[int, Ge(10)] = 1000
 
 
 @short_repr
@@ -66,11 +66,11 @@ class FidConfig:
 
     Attributes:
         weights: file of the Inception-v3 weights that FID is defined on, pt_inception-2015-12-05-6726825d.pth.
-        bootstrap: draws for the error, each about half a minute of one core; 0 for no error.
+        bootstrap: draws for the error, each about half a minute of one core.
     """
 
     weights: str = ""
-    bootstrap: Count = 5
+    bootstrap: Draws = 5
 
 
 @short_repr
@@ -86,7 +86,7 @@ class ClassesConfig:
 
     features: str = ""
     share: Annotated[float, Interval(gt=0.0, lt=1.0)] = 0.03
-    bootstrap: Count = 200
+    bootstrap: Draws = 200
 
 
 @short_repr
@@ -106,7 +106,7 @@ class MemorisationConfig:
     n_train: Count = 0
     quantile: Annotated[float, Interval(gt=0.0, lt=1.0)] = 0.01
     shown: Annotated[int, Gt(0)] = 20
-    bootstrap: Count = 200
+    bootstrap: Draws = 200
 
 
 COMPONENTS: tuple[Component, ...] = (
@@ -180,7 +180,7 @@ COMPONENTS: tuple[Component, ...] = (
         config=MemorisationConfig,
         build="ebmkit.metrics.memorisation:build_memorisation",
         summary="whether samples lie nearer to training images than test images do, with the neighbours shown",
-        needs=(IMAGES, TEST),
+        needs=(IMAGES,),
         cite=(
             "Casey Meehan, Kamalika Chaudhuri, Sanjoy Dasgupta (2020). A non-parametric test to detect data-copying in "
             "generative models. AISTATS. arXiv:2004.05675"

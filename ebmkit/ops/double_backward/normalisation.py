@@ -128,13 +128,13 @@ def _sum(x: Tensor) -> Tensor:
 
 def _group_mean(sums: Tensor, x: Tensor, n_groups: int) -> Tensor:
     """Returns the means over groups [B, G, 1] from the sums over places [B, C, 1, 1]."""
-    return sums.view(len(x), n_groups, -1).sum(dim=2, keepdim=True) / (x[0].numel() // n_groups)
+    return sums.view(x.shape[0], n_groups, -1).sum(dim=2, keepdim=True) / (x[0].numel() // n_groups)
 
 
 def _to_channels(groups: Tensor, x: Tensor) -> Tensor:
     """Returns [B, C, 1, 1] of [B, G, 1]: each channel has its group's value."""
     n_groups = groups.shape[1]
-    return groups.expand(-1, -1, x.shape[1] // n_groups).reshape(len(x), -1, 1, 1)
+    return groups.expand(-1, -1, x.shape[1] // n_groups).reshape(x.shape[0], -1, 1, 1)
 
 
 def _channels(values: Tensor, x: Tensor) -> Tensor:

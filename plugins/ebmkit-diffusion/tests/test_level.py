@@ -3,6 +3,7 @@
 import pytest
 import torch
 from ebmkit_diffusion.declarations import LevelHeadConfig
+from ebmkit_diffusion.level import Level
 from ebmkit_diffusion.level_embedding import LevelBase, level_coordinate
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,13 +120,12 @@ def test_less_than_one_level_is_refused():
         level(noise_levels=0)
 
 
-@pytest.mark.parametrize("smooth", [0.0, 0.5])
-def test_the_noise_of_a_level_is_that_of_its_lifted_data(smooth):
-    level = build("coordinate", "level", noise_levels=6, low=0.01, high=0.3, smooth=smooth)
-    x = torch.full((60_000, 1), 3.0)
-    lifted = level.lift(Batch(x=x), Point(x=x), torch.Generator().manual_seed(0))
-    for value in range(7):
-        here = lifted.x[lifted.aux["level"] == value]
-        scale, spread = level.noise_at(value)
-        assert float(here.mean()) == pytest.approx(3 * scale, abs=0.05)
-        assert float(here.std()) == pytest.approx(spread, rel=0.05, abs=1e-6)
+def test_the_noise_of_x_is_that_of_the_level_and_of_smoothing_together():
+    level = Level([0.0, 0.1, 0.5], smooth=0.3)
+    x = torch.full((3000, 4), 2.0)
+    rng = torch.Generator().manual_seed(0)
+    lifted = level.lift(Batch(x=x), Point(x=x), rng)
+    for value in range(3):
+        rows = lifted.map(lambda values, value=value: values[lifted.aux["level"] == value])
+        scale, sd = (found[0] for found in level.noise(rows))
+        assert torch.allclose(rows.x.mean(), scale * 2, atol=0.05) and torch.allclose(rows.x.std(), sd, rtol=0.05)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import hypot
 
 import torch
 from torch import Generator, Tensor
@@ -68,6 +67,7 @@ class Level:
         self.n_values = len(betas)
         self.value_range = value_range
         self.smooth, self.start_mean = smooth, start[0] * self.scales
+        self.sds = (kept * smooth**2 + 1 - kept).sqrt().float()
         self.start_sd = (kept * start[1] ** 2 + 1 - kept).sqrt().float()
 
     def lift(self, batch: Batch, point: Point, rng: Generator) -> Point:
@@ -95,7 +95,7 @@ class Level:
 
     def clean(self, point: Point) -> Point:
         """Returns the point at level 0."""
-        return point.with_aux(level=torch.zeros(len(point), dtype=torch.int64, device=point.x.device))
+        return point.with_aux(level=torch.zeros(point.x.shape[0], dtype=torch.int64, device=point.x.device))
 
     def is_data(self, point: Point) -> Tensor:
         """Returns [B] bool: the rows at level 0."""
@@ -105,10 +105,9 @@ class Level:
         """Returns ᾱ [B] of each row's level."""
         return self.signals[point.aux[LEVEL]]
 
-    def noise_at(self, value: int) -> tuple[float, float]:
-        """Returns (√ᾱ, s.d. of the noise) at a level, that of `smooth` included."""
-        scale, spread = float(self.scales[value]), float(self.spreads[value])
-        return scale, hypot(spread, scale * self.smooth)
+    def noise(self, point: Point) -> tuple[Tensor, Tensor]:
+        """Returns √ᾱ and the s.d. of all noise [B] at each row's level: that of `smooth` and of the level together."""
+        return self.scales[point.aux[LEVEL]], self.sds[point.aux[LEVEL]]
 
     def scaled(self, x: Tensor) -> Tensor:
         """Returns data x as chains hold them: scaled from their value range to [−1, 1], or as they are without one."""

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebmkit.cli.bibtex import bibtex, escaped, key_of, protected
 from ebmkit.cli.citations import ITSELF
+from ebmkit.plugins.bibtex import bibtex, escaped, key_of, protected
 from ebmkit.plugins.citation import work, works
 from ebmkit.plugins.host import host
 

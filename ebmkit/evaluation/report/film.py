@@ -1,0 +1,63 @@
+"""Fresh chains for a report, and a few of them on their way from noise."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ebmkit.rng import stream
+from ebmkit.sampling.generate import Generated
+from ebmkit.sampling.model import Model
+from ebmkit.sampling.named import ready
+from ebmkit.sampling.shown import shown
+from ebmkit.sampling.starts import fresh_chains
+
+FRAMES = 60
+"""Moments of the chains that are kept, at most."""
+
+
+class Film:
+    """Keeps a few chains at every transition, at every second one where there are too many, and so on.
+
+    Args:
+        start: x [k, *event] of the chains before their first transition.
+    """
+
+    def __init__(self, start: Tensor) -> None:
+        self.k, self.kept = len(start), [(0, start)]
+        self._every, self._seen = 1, 0
+        self._last = self.kept[0]
+
+    def __call__(self, x: Tensor) -> None:
+        """Keeps x [n, *event] after a transition, or does not."""
+        self._seen += 1
+        self._last = self._seen, x[: self.k].detach().clone()
+        if self._seen % self._every == 0:
+            self.kept.append(self._last)
+        if len(self.kept) > FRAMES:
+            self.kept, self._every = self.kept[::2], 2 * self._every
+
+    @property
+    def frames(self) -> list[tuple[int, Tensor]]:
+        """Transitions made and x [k, *event], the last ones among them."""
+        return self.kept if self.kept[-1][0] == self._last[0] else [*self.kept, self._last]
+
+
+def sampled(model: Model, n: int, n_film: int = 4) -> tuple[Generated, Film]:
+    """Returns n fresh chains, drawn as the recipe says, and a film of the first few; raises as `generate`."""
+    seed = model.recipe.table("run").seed
+    size = min(n, model.recipe.table("sample").batch_size)
+    rng = stream(seed, 0, f"generate {seed} 0", model.device)  # where `generate` starts its first batch
+    start = fresh_chains(ready(model, {}, seed), size, rng, {})
+    film = Film(model.in_data_range(start.without("latent")).cpu()[:n_film])
+    return shown(model, n, frames=film), film
+
+
+def told(model: Model, made: Generated) -> str:
+    """Returns how chains were made, in words."""
+    how = f"taken at visit {made.plan.visits} to data" if made.plan.visits else f"{made.transitions:,} transitions each"
+    rate = "" if made.accept_rate is None else f", {made.accept_rate:.2f} of the proposals accepted"
+    seed = model.recipe.table("run").seed
+    return (
+        f"{len(made.x)} fresh chains of step {model.step:,}, averaged weights, seed {seed}: {how}, "
+        f"{made.n_gradients:,} gradients each{rate}; unselected"
+    )

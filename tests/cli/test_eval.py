@@ -1,0 +1,65 @@
+"""`eval`: numbers on the screen and beside the run, and refusals that say what to do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ebmkit.evaluation.record import read_evaluations
+
+METRIC = """
+import torch
+from dataclasses import dataclass
+from ebmkit import Component, Estimate, Measured
+
+@dataclass(frozen=True, kw_only=True)
+class SpreadConfig:
+    times: float = 1.0
+
+class Spread:
+    def __init__(self, times):
+        self.times = times
+    def measure(self, subject):
+        x = subject.samples().x
+        value = float(x.std()) * self.times
+        found = {"spread": Estimate(value, .1, len(x)), "rings: AUROC": Estimate(.5, .1, 3)}
+        return Measured(found, "spread of samples")
+
+def build(config, context):
+    return Spread(config.times)
+
+COMPONENTS = [Component(kind="metric", name="spread", config=SpreadConfig, build=f"{__name__}:build", summary="spread")]
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Path:
+    path = tmp_path / "spread.py"
+    path.write_text(METRIC)
+    return path
+
+
+def test_numbers_are_printed_and_kept(cli, trained, plugin) -> None:
+    flags = ("--plugin", plugin, "--metric", "spread", "-n", 20)
+    answer = cli("eval", trained, *flags, "--set", "metric.spread.times=2")
+    assert answer.status == 0, answer.err
+    assert "spread: spread of samples" in answer.out and "AUROC" in answer.out and "20" in answer.out
+    assert "Numbers:   " in answer.out
+    found = read_evaluations(Path(trained))[-1]
+    assert found.metric("spread").settings == {"times": 2.0}
+    once = cli("eval", trained, *flags[2:], "--json", "--out", "x.json")
+    assert once.status == 0, once.err
+    assert json.loads(Path("x.json").read_text())["metrics"][0]["estimates"]["spread"]["n"] == 20
+    half = json.loads(once.out[: once.out.rindex("}") + 1])["metrics"][0]["estimates"]["spread"]["value"]
+    assert half * 2 == pytest.approx(found["spread"]["spread"].value)
+
+
+def test_refusals(cli, trained, plugin) -> None:
+    cli("eval", trained, "--metric", "fd").refuses("Metric fd needs images [1 or 3, height, width]")
+    cli("eval", trained, "--metric", "spred", "--plugin", plugin).refuses("There is no metric 'spred'", "spread")
+    cli("eval", trained, "--metric", "spread", "--set", "run.seed=3").refuses("the run is trained")
+    cli("eval", trained, "--metric", "spread", "--set", "metric.times.x=3").refuses("which metric is meant")
+    cli("eval", "nowhere", "--metric", "spread").refuses("nowhere holds no run")
+    assert not Path("evaluation").exists()

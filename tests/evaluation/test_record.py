@@ -1,0 +1,61 @@
+"""An evaluation is the same after it was written and read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+import ebmkit
+from ebmkit.errors import DataError
+from ebmkit.evaluation.record import as_json, binned, from_json, judgement, read_evaluations
+from ebmkit.protocols.metric import Estimate, Measured
+from ebmkit.runs.evaluated import save_evaluation
+from tests.evaluation.moments import register, small_model
+
+
+@pytest.fixture
+def evaluation() -> ebmkit.Evaluation:
+    register()
+    return ebmkit.evaluate(small_model(), "moments", n=10, n_data=10, transitions=2)
+
+
+def test_written_and_read_with_its_pictures(evaluation: ebmkit.Evaluation, tmp_path: Path) -> None:
+    first = save_evaluation(tmp_path, evaluation)
+    second = save_evaluation(tmp_path, evaluation)
+    assert [first.name, second.name] == ["step-00000002.json", "step-00000002-2.json"]
+    found = read_evaluations(tmp_path)
+    assert len(found) == 2 and str(found[0]) == str(evaluation)
+    picture = found[1].metric("moments").pictures["a view"]
+    assert picture == "step-00000002-2-moments-a-view.png" and (first.parent / picture).is_file()
+
+
+def test_order_is_by_step_then_by_number(evaluation: ebmkit.Evaluation, tmp_path: Path) -> None:
+    folder = tmp_path / "evaluation"
+    folder.mkdir()
+    for name, seed in (("step-00000010-10", 3), ("step-00000010", 1), ("step-00000010-2", 2), ("step-00000002", 0)):
+        raw = {**as_json(evaluation), "seed": seed}
+        (folder / f"{name}.json").write_text(json.dumps(raw))
+    assert [found.seed for found in read_evaluations(tmp_path)] == [0, 1, 2, 3]
+
+
+def test_what_cannot_be_read_is_said(evaluation: ebmkit.Evaluation) -> None:
+    raw = as_json(evaluation)
+    with pytest.raises(DataError, match=r"x\.json is an evaluation of version 7"):
+        from_json({**raw, "version": 7}, "x.json")
+    with pytest.raises(DataError, match=r"x\.json is damaged"):
+        from_json({key: value for key, value in raw.items() if key != "seed"}, "x.json")
+
+
+def test_a_number_that_is_nan_is_refused() -> None:
+    measured = Measured({"a": Estimate(float("nan"), 0.1, 3)}, "a number")
+    with pytest.raises(DataError, match="found no number for 'a': it is NaN"):
+        judgement("m", {}, "", measured, 0.0)
+
+
+def test_counts_over_shared_edges_lose_no_value() -> None:
+    found = binned({"a": torch.randn(1000), "b": 5 + torch.randn(300), "none": torch.zeros(0)}, bins=20)
+    assert len(found["edges"]) == 21 and {name: sum(n) for name, n in found["counts"].items()} == {"a": 1000, "b": 300}
+    assert sum(binned({"same": torch.full((9,), 3.0)})["counts"]["same"]) == 9
