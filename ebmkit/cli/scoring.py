@@ -16,7 +16,8 @@ from ebmkit.display.output import remark, say
 from ebmkit.errors import RecipeError
 
 if TYPE_CHECKING:
-    from ebmkit.metrics.detector import Detector, Scored
+    from ebmkit.metrics.detector import Detector
+    from ebmkit.metrics.scored import Scored
     from ebmkit.sampling.model import Model
 
 
@@ -47,7 +48,8 @@ def score(
         write_table(out, scored)
     for line in summary(out, found, scored):
         say(line)
-    for note in (*scored.notes, *(f"Calibration: {note}." for note in found.notes)):
+    calibration = (f"Calibration: {note}." for note in found.notes)
+    for note in filter(None, (*scored.notes, *calibration, scored.verdict)):
         remark(note)
 
 

@@ -26,7 +26,7 @@ from ebmkit.sampling.variants import without_augmentation
 
 FEW_ENTRIES = 8
 """Entries of x up to which each is followed by itself."""
-RESAMPLES = 100
+RESAMPLES = 50
 PER = 1_000
 """Transitions on which round trips are counted."""
 

@@ -23,6 +23,9 @@ LogDensity = Callable[[Tensor], Tensor]
 WIDER = (1.3, 2.0, 3.0)
 """How much wider than all data the window may be, tried in turn, until the model's mass lies in it."""
 
+FP32 = 1e-5
+"""Least error of a divergence, nats: energies are in fp32."""
+
 SHOWN, SHOWN_CELLS = 1.3, 240
 """Width of the window of a picture, of that around the data, at most; and its cells along a side."""
 
@@ -116,6 +119,7 @@ def divergence_estimates(found: Divergence, n_cells: int) -> dict[str, Estimate]
     """Returns both KLs, the total variation and the entropy of the data."""
 
     def estimate(value: float, error: float, unit: str = "nats", better: Better = "lower") -> Estimate:
+        error = max(error, FP32)
         return Estimate(value=value, error=None if isinf(value) else error, n=n_cells, better=better, unit=unit)
 
     return {

@@ -17,11 +17,15 @@ from ebmkit.evaluation.other_data import other_data
 from ebmkit.metrics.held_out import HeldOut, held_out, training_rows
 from ebmkit.metrics.ood_formulas import LATENT_BETA, Asked
 from ebmkit.metrics.ood_scores import OodScore, Reference, Values, score_named, values_with
+from ebmkit.metrics.scored import Scored
 from ebmkit.rng import stream
 from ebmkit.sampling.model import Model
 
 CALIBRATION = 5_000
 """Held-out data that a threshold is calibrated on at most; those of a median come on top."""
+
+TRAINING = 5_000
+"""Training data that a distance of features is taken from, at most."""
 
 MEDIAN_SHARE = 5
 """For so many held-out data that give a threshold, one more gives the median of a score that is a distance from it."""
@@ -38,35 +42,6 @@ class HasModel(Protocol):
     def model(self) -> Model:
         """The model."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scored:
-    """A data set with its values.
-
-    Attributes:
-        rows: of the data set [N].
-        scores: values [N], higher out of distribution, float64.
-        flagged: [N] bool: they are above the threshold.
-        labels: of the data set [N], None where it has none.
-        notes: what was done to make the data fit the model.
-    """
-
-    rows: Tensor
-    scores: Tensor
-    flagged: Tensor
-    labels: Tensor | None
-    notes: tuple[str, ...]
-
-    @property
-    def share(self) -> float:
-        """Of the data that are flagged."""
-        return float(self.flagged.double().mean())
-
-    @property
-    def share_error(self) -> float:
-        """One standard error of the share, as of a binomial."""
-        return float((self.share * (1 - self.share) / len(self.flagged)) ** 0.5)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -118,7 +93,10 @@ class Detector:
         doing(f"scoring {len(found.batch):,} data")
         values = self.scores(found.batch.x)
         flagged = values > self.threshold
-        return Scored(rows=found.rows, scores=values, flagged=flagged, labels=found.batch.y, notes=found.notes)
+        return Scored(
+            rows=found.rows, scores=values, flagged=flagged, labels=found.batch.y, notes=found.notes,
+            by=self.score.name, fpr=self.fpr,
+        )  # fmt: skip
 
     @property
     def score(self) -> OodScore:
@@ -228,7 +206,7 @@ def _valued(model: Model, score: OodScore, beta: float, own: Tensor, seed: int) 
     """Returns the values of a name, their reference measured on `own` held-out data, or on training data of the run."""
 
     def reference(kind: Reference) -> Tensor:
-        return own if kind == "held-out" else training_rows(model, CALIBRATION, seed)
+        return own if kind == "held-out" else training_rows(model, TRAINING, seed)
 
     return values_with(Asked(model=model, energy=CleanEnergy(model), beta=beta), score, reference)
 

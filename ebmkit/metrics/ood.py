@@ -11,7 +11,7 @@ from ebmkit.errors import DataError
 from ebmkit.evaluation.clean_energy import CleanEnergy, checked_rows
 from ebmkit.evaluation.other_data import set_names
 from ebmkit.metrics.declarations.detection import OodConfig
-from ebmkit.metrics.detector import split_for_median
+from ebmkit.metrics.detector import TRAINING, split_for_median
 from ebmkit.metrics.ood_formulas import Asked
 from ebmkit.metrics.ood_notes import verdicts
 from ebmkit.metrics.ood_scores import OodScore, Reference, scores_for, values_with
@@ -113,7 +113,7 @@ def _reference(subject: Subject, own: Tensor, kind: Reference) -> Tensor:
     if kind == "held-out":
         return own
     shape: tuple[int, ...] = subject.model.data.event_shape
-    return checked_rows(subject.data("train").x, shape)
+    return checked_rows(subject.data("train", TRAINING).x, shape)
 
 
 def _near(values: Mapping[str, Tensor]) -> dict[str, Tensor]:

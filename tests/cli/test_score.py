@@ -26,7 +26,7 @@ def saved(x: np.ndarray, name: str = "x.npz", **more: np.ndarray) -> str:
 def test_a_value_each_and_the_same_from_python(cli, trained) -> None:
     x = np.random.default_rng(0).normal(size=(300, 2))
     answer = cli("score", trained, "--data", saved(x, y=np.arange(300) % 4), "--out", "v.csv")
-    assert answer.status == 0 and not answer.err
+    assert answer.status == 0
     found, run = table("v.csv"), ebmkit.load(trained)
     x32 = torch.from_numpy(x.astype(np.float32))
     values = ebmkit.ood_scores(run, x32)
@@ -56,6 +56,15 @@ def test_far_away_is_flagged(cli, trained) -> None:
     assert set(table("v.csv")["flagged"]) == {"1"} and "label" not in table("v.csv")
 
 
+def test_a_score_that_does_not_tell_a_set_apart_says_so(cli, trained) -> None:
+    x = np.random.default_rng(0).normal(size=(50, 2)) + 1000
+    told = cli("score", trained, "--data", saved(x), "--score", "typicality", "--out", "v.csv")
+    alike = cli("score", trained, "--data", "toy:moons", "-n", 500, "--score", "typicality", "--out", "v.csv")
+    assert "50 flagged (100.0 % ± 1.9 %)" in told.out and not told.err
+    assert "typicality does not tell them apart, or they are of the same law" in alike.err
+    assert "--metric ood" in alike.err
+
+
 def test_a_choice_of_rows_repeats_with_the_seed(cli, trained) -> None:
     data = saved(np.random.default_rng(0).normal(size=(300, 2)))
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
@@ -73,7 +82,7 @@ def test_images_of_another_size_are_told_and_so_is_a_missing_test_part(cli, smal
     assert cli("run", *flags, "--steps", 1, "--out", "x").status == 0
     answer = cli("score", "x", "--data", "npz:large.npz", "--out", "v.csv")
     assert answer.status == 0 and "n = 60 of the last training data" in answer.out
-    told, calibration = answer.err.splitlines()
+    told, calibration, _ = answer.err.splitlines()
     assert told.startswith("npz:large.npz: its images were taken from 1×16×16 to 1×8×8 (antialiased bicubic)")
     assert calibration.startswith("Calibration: the data of the run have no test part: its last 60 training data")
 

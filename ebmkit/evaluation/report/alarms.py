@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from ebmkit.evaluation.report.numbers import count, said
 from ebmkit.evaluation.report.tables import section, table
 from ebmkit.training.alarms.table import ALARMS
 
+POINTER = re.compile(r" \(alarm [^)]*\)$")
+"""Where a message sends its reader, who has the table here."""
 MOST = 40
 """Findings of a run that are listed, the last ones."""
 
@@ -36,5 +39,6 @@ def _row(finding: Mapping[str, Any]) -> list[Content]:
     known = next((alarm for alarm in ALARMS if alarm.name == finding.get("alarm")), None)
     sign = tag("span", "■ stop" if stop else "▲ warning", class_=f"sign {'stop' if stop else 'warning'}")
     meaning, advice = (known.meaning, known.advice) if known else ("an alarm that this ebmkit does not know", "")
-    return [said(finding["step"]), sign, tag("code", str(finding.get("alarm"))), said(finding.get("value")),
-            meaning, advice]  # fmt: skip
+    advice = POINTER.sub("", advice)
+    name = tag("code", str(finding.get("alarm")), class_="sign")
+    return [said(finding["step"]), sign, name, said(finding.get("value")), meaning, advice]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from ebmkit.evaluation.report.content import RunContent
 from ebmkit.evaluation.report.estimates import APART, best, estimate_text
 from ebmkit.evaluation.report.markup import Content, tag
-from ebmkit.evaluation.report.tables import table
+from ebmkit.evaluation.report.numbers import count
+from ebmkit.evaluation.report.tables import folded, table
 from ebmkit.protocols.metric import Estimate
 
 
@@ -17,10 +18,20 @@ def comparison(runs: Sequence[RunContent]) -> Content:
         return None
     columns = [_estimates(run) for run in runs]
     keys = list(dict.fromkeys(key for column in columns for key in column))
-    rows = [(f"{metric}, {key}", *_cells([column.get((metric, key)) for column in columns])) for metric, key in keys]
     told = f"Bold: better than every other run by more than {APART:g} standard errors of the difference."
     header = ["number", *(f"{run.name}, step {run.evaluations[-1].found.step:,}" for run in runs)]
-    return tag("p", told, class_="soft"), table(header, rows, range(1, len(runs) + 1))
+    numbers = range(1, len(runs) + 1)
+    rows: dict[bool, list[list[Content]]] = {False: [], True: []}
+    for metric, key in keys:
+        name = key if metric in key else f"{metric}: {key}"
+        rows[": " in key].append([name, *_cells([column.get((metric, key)) for column in columns])])
+    return (
+        tag("p", told, class_="soft"),
+        table(header, rows[False], numbers) if rows[False] else None,
+        folded(f"{count(len(rows[True]), 'number')} more, by row and column", table(header, rows[True], numbers))
+        if rows[True]
+        else None,
+    )
 
 
 def _cells(estimates: Sequence[Estimate | None]) -> list[Content]:

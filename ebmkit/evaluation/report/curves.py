@@ -228,7 +228,9 @@ def _guide(runs: Sequence[RunContent]) -> Content:
     if window:
         guide.append(f"Thin: each logged step. Bold: the mean of up to {window} logged steps around it.")
     if any(run.alarms for run in runs):
-        guide.append("▲ marks a step at which an alarm warned, ■ one at which it stopped the run.")
+        guide.append(
+            "▲ marks a step at which an alarm warned, ■ one at which it stopped the run; pointing at one shows which."
+        )
     return " ".join(guide)
 
 

@@ -61,7 +61,7 @@ def shown(value: object) -> str:
         return "{" + ", ".join(f"{key} = {shown(entry)}" for key, entry in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(shown(entry) for entry in value) + "]"
-    return str(value)
+    return str(value) or '""'
 
 
 def _settings(run: RunContent) -> Iterator[tuple[str, str]]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from math import isfinite, sqrt
 
+from ebmkit.errors import EbmkitError
 from ebmkit.evaluation.report.content import RunContent
 from ebmkit.evaluation.report.images import embedded, from_file, image_grid
 from ebmkit.evaluation.report.markup import Content, Markup, tag
 from ebmkit.evaluation.report.numbers import count, duration, said, with_error
 from ebmkit.evaluation.report.tables import facts
+from ebmkit.plugins.host import host
 from ebmkit.protocols.metric import Estimate
+from ebmkit.recipes.naming import data_name
+from ebmkit.recipes.recipe import Recipe
 
 HERO = 16
 """Fresh chains in the picture of a card, at most."""
@@ -46,8 +51,15 @@ def parts_in_short(run: RunContent) -> str:
     if run.recipe is None:
         return "its recipe cannot be read"
     names = {table: " + ".join(part.use for part in parts) for table, parts in run.recipe.parts.items()}
-    energy = f"{names.get('energy', 'no energy')} on {names.get('data', 'no data')}"
+    energy = f"{names.get('energy', 'no energy')} on {_data(run.recipe) or names.get('data', 'no data')}"
     return ", ".join([energy, *(names[table] for table in ("sampler", "objective") if table in names)])
+
+
+def _data(recipe: Recipe) -> str:
+    """Returns what `--data` calls the data set, "" where no installed plugin gives it."""
+    with suppress(EbmkitError, KeyError):
+        return data_name(recipe, host())
+    return ""
 
 
 def _card(run: RunContent, *, alone: bool) -> Markup:
@@ -73,7 +85,8 @@ def _hero(run: RunContent) -> Markup | None:
         picture = from_file(path, 560)
         if picture is not None:
             caption = f"Chains of training, step {step:,}."
-            return tag("figure", embedded(picture, caption), tag("figcaption", caption))
+            wide = "plane" if picture.width > 1.3 * picture.height else None
+            return tag("figure", embedded(picture, caption), tag("figcaption", caption), class_=wide)
     return None
 
 
@@ -136,6 +149,6 @@ def _measured(run: RunContent) -> Iterator[Fact]:
 
 
 def _estimate(estimate: Estimate) -> tuple[Content, Content]:
-    value = with_error(estimate.value, estimate.error)
+    value = with_error(estimate.value, estimate.error).replace(" ± ", "\u00a0±\u00a0")
     better = f"{estimate.better} is better, " if estimate.better else ""
     return f"{value}{f' {estimate.unit}' if estimate.unit else ''}", f"{better}n\u00a0=\u00a0{estimate.n:,}"

@@ -19,7 +19,7 @@ from ebmkit.evaluation.report.tables import listed, section
 
 SHOWN, SHOWN_OF_MANY = 8, 5
 """Pictures of a run's training, of one run and of several."""
-GRID_PIXELS, PLANE_PIXELS = 320, 760
+GRID_PIXELS, PLANE_PIXELS = 320, 1000
 FRAMES = 12
 HELD = ("step",)
 
@@ -114,14 +114,23 @@ def _training(run: RunContent, n_runs: int) -> Content:
     if not tiles:
         return None
     what = f"{len(tiles)} of {len(found)} pictures" if len(found) > len(tiles) else "All pictures"
-    told = f"{what} that were drawn in training, early to late. Rows of images are chains of the buffer, which go on "
-    told += "from step to step; in runs without chains, samples."
+    told = f"{what} that were drawn in training, early to late: {_what_is_drawn(run)}."
     is_plane = _is_wide(steps[-1][1])
     return (
         tag("h4", "Through training"),
         tag("div", tiles, class_="tiles wide" if is_plane else "tiles"),
         tag("p", told, class_="soft"),
     )
+
+
+def _what_is_drawn(run: RunContent) -> str:
+    parts = {} if run.recipe is None else run.recipe.parts
+    buffers, samplers = ([part.use for part in parts.get(table, ())] for table in ("buffer", "sampler"))
+    if not samplers and parts:
+        return "samples of the weights of that step, for this run trains without chains"
+    if buffers and buffers != ["none"]:
+        return "chains of the buffer, which go on from step to step, some of them begun anew"
+    return "ends of the chains of that step"
 
 
 def _figures(run: RunContent) -> list[Content]:

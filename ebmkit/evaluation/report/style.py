@@ -25,7 +25,7 @@ header{padding-top:36px}
 h1{font-size:1.9rem;line-height:1.2;margin:0 0 .3rem;letter-spacing:-.01em}
 h2{font-size:1.35rem;margin:3.2rem 0 .4rem;padding-top:.9rem;border-top:1px solid var(--line)}
 h3{font-size:1.08rem;margin:1.8rem 0 .5rem}
-h4{font-size:.95rem;margin:0 0 .35rem}
+h4{font-size:.95rem;margin:1.7rem 0 .4rem}.chart h4,.duo>div>h4:first-child,h3+h4,h2+h4{margin-top:0}
 p{margin:.4rem 0 .9rem;max-width:46rem}
 .soft,figcaption,.lead{color:var(--soft)}
 .lead{font-size:1.05rem;max-width:50rem}
@@ -43,23 +43,22 @@ img{max-width:100%;height:auto;display:block;border-radius:4px}
 .card{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:18px 20px;min-width:0}
 .run{display:flex;flex-wrap:wrap;gap:18px 26px;align-items:flex-start}
 .run>div{flex:1 1 250px;min-width:0}
-.run>figure{flex:0 1 270px}.run>figure img{width:100%}
+.run>figure{flex:0 1 270px}.run>figure.plane{flex:1 1 400px}.run>figure img{width:100%}
 main>.card{margin-top:1.4rem}
 .run h3{margin:0 0 .1rem;font-size:1.2rem}
 .state{font-weight:600}.state.good{color:var(--good)}.state.warn{color:var(--warn)}.state.stop{color:var(--stop)}
 dl.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(128px,1fr));gap:14px 18px;margin:14px 0 4px}
 dl.facts div{min-width:0}
 dl.facts dt{color:var(--soft);font-size:.82rem}
-dl.facts dd{margin:0;font-size:1.22rem;font-weight:600;line-height:1.25;font-variant-numeric:tabular-nums;
-white-space:nowrap}
-dl.facts dd small{display:block;white-space:normal;font-size:.78rem;font-weight:400;color:var(--soft)}
+dl.facts dd{margin:0;font-size:1.22rem;font-weight:600;line-height:1.25;font-variant-numeric:tabular-nums}
+dl.facts dd small{display:block;font-size:.78rem;font-weight:400;color:var(--soft)}
 .charts{display:grid;gap:26px 30px;grid-template-columns:repeat(auto-fill,minmax(min(100%,420px),1fr));margin:1rem 0}
 .duo{display:grid;gap:22px 40px;grid-template-columns:minmax(0,2fr) minmax(0,3fr);align-items:start;margin:.6rem 0}
 .duo .charts{grid-template-columns:minmax(0,1fr);max-width:560px}.duo img{width:100%}
 .tiles{display:grid;gap:16px;grid-template-columns:repeat(auto-fill,minmax(min(100%,230px),1fr));margin:.8rem 0}
 .runs .tiles{grid-template-columns:repeat(auto-fill,minmax(min(100%,150px),1fr))}
 .runs .duo{grid-template-columns:minmax(0,1fr)}
-.wide .tiles,.tiles.wide{grid-template-columns:repeat(auto-fill,minmax(min(100%,330px),1fr))}
+.wide .tiles,.tiles.wide{grid-template-columns:repeat(auto-fill,minmax(min(100%,500px),1fr))}
 .film{display:grid;gap:6px;grid-template-columns:repeat(auto-fill,minmax(56px,1fr));margin:.2rem 0 .6rem}
 .tiles img,.film img{width:100%}
 .film figcaption,.tiles figcaption{margin-top:.2rem;font-size:.8rem}
@@ -87,7 +86,7 @@ color:var(--soft)}
 .dot{fill:currentColor}.area{fill:currentColor;fill-opacity:.28;stroke:currentColor;stroke-width:1.2}
 .mark line{stroke:currentColor;stroke-width:1.2;stroke-dasharray:4 3}.mark path{fill:currentColor}
 .mark.warning{color:var(--warn)}.mark.stop{color:var(--stop)}
-.sign.warning{color:var(--warn)}.sign.stop{color:var(--stop)}
+.sign{white-space:nowrap}.sign.warning{color:var(--warn)}.sign.stop{color:var(--stop)}
 footer{margin-top:3.5rem;padding-top:14px;padding-bottom:40px;color:var(--soft);font-size:.88rem}
 @media(max-width:800px){.duo{grid-template-columns:minmax(0,1fr)}}
 @media(max-width:520px){main,header,footer{padding-left:14px;padding-right:14px}h1{font-size:1.5rem}.card{padding:14px}

@@ -15,8 +15,8 @@ WIDE = 300.0
 """Ratio of the largest to the smallest of positive numbers from which an axis is logarithmic."""
 OUTLYING = 12.0
 """The same of the whole range to that of the middle 90 % from which an axis of any sign is logarithmic both ways."""
-MAGNITUDE = 1e250
-"""Numbers beyond it count as infinite: axes that held them would overflow."""
+MAGNITUDE, SMALLEST = 1e100, 1e-100
+"""Numbers beyond the first count as infinite, below the second as 0: axes that held them would overflow."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,11 +68,12 @@ def scale_of(
         kind: unset, what suits the values.
         margin: share of its length left free at both ends.
     """
-    found = sorted(float(value) for value in values if isfinite(value) and abs(value) < MAGNITUDE)
+    drawn = (float(value) for value in values if isfinite(value) and abs(value) < MAGNITUDE)
+    found = sorted(value if abs(value) > SMALLEST else 0.0 for value in drawn)
     if not found:
         return Scale(kind="linear", low=0.0, high=1.0, start=start, end=end)
     kind = kind or suited(found)
-    if kind == "log" and found[0] <= 0:
+    if (kind == "log" and found[0] <= 0) or found[0] == found[-1]:
         kind = "linear"
     low, high = found[0], found[-1]
     if kind == "log":

@@ -1,0 +1,104 @@
+"""Laws of the metric long-run."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from ebmkit.assembly.build import build
+from ebmkit.data.given import given_data
+from ebmkit.errors import DataError
+from ebmkit.evaluation.subject import ModelSubject
+from ebmkit.metrics.declarations.chains import LongRunConfig
+from ebmkit.metrics.drift import Drift, energy_distance
+from ebmkit.protocols.metric import Measured
+from ebmkit.recipes.tables import EvalConfig
+from tests.metrics.diffused import Noise, model_of
+
+X = torch.randn(2_000, 2, generator=torch.Generator().manual_seed(0))
+
+
+def gaussian(point: Any) -> Tensor:
+    return point.x.flatten(1).square().sum(dim=1) / 2
+
+
+def measured(model: Any, x: Tensor = X, **config: Any) -> Measured:
+    subject = ModelSubject(model=model, config=EvalConfig(), dataset=given_data(x, device="cpu"))
+    return Drift(LongRunConfig(**config)).measure(subject)
+
+
+def run_of(*coordinates: Any, **context: Any) -> Any:
+    return model_of(gaussian, *coordinates, sampler=build("sampler", "mala", moves=4, step_size=1.0), **context)
+
+
+def test_chains_of_the_right_model_stay_with_the_data() -> None:
+    found = measured(run_of(Noise()), n_chains=300)
+    for key, one in found.estimates.items():
+        if "−" in key:
+            assert abs(one.value) < 4 * (one.error or 0), key
+    end = found.estimates["energy distance from other data, end"]
+    assert abs(end.value) < 4 * (end.error or 0) and "stay where the data are" in found.notes[0]
+    assert "160 moves" in found.definition and found.pictures["start, middle, end"].width > 900
+
+
+def test_chains_of_another_model_end_elsewhere_and_are_told() -> None:
+    found = measured(run_of(), X + 3, n_chains=100)
+    end, start = (found.estimates[f"energy distance from other data, {name}"] for name in ("end", "data"))
+    assert end.value > 10 * (end.error or 0) and abs(start.value) < 4 * (start.error or 0)
+    assert found.estimates["mean: end − data"].value == pytest.approx(-3, abs=0.3)
+    assert "The chains drift" in found.notes[0] and "mean −" in found.notes[0].replace("-", "−")
+
+
+def test_images_are_shown_in_rows_of_start_middle_and_end() -> None:
+    images = torch.rand(60, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    model = run_of(event_shape=(1, 6, 6), value_range=(0.0, 1.0))
+    picture = measured(model, images, n_chains=12, transitions=4, records=4).pictures["start, middle, end"]
+    assert (picture.width, picture.height) == (2 * (10 * 8 + 2), 2 * (3 * 8 + 2))
+
+
+@pytest.mark.parametrize("d", [1, 30])
+def test_the_energy_distance_of_shifted_gaussians_is_that_of_a_large_sample(d: int) -> None:
+    """In one dimension of N(0, 1) and N(2, 1) it is known: E|X − Y| is of N(2, 2), E|X − X'| is 2/√π."""
+    rng = torch.Generator().manual_seed(0)
+    x, y = torch.randn(800, d, generator=rng), 2 + torch.randn(800, d, generator=rng)
+    value, error = energy_distance(x, y)
+    if d == 1:
+        across = math.sqrt(2) * math.sqrt(2 / math.pi) * math.exp(-1) + 2 * math.erf(1)
+        assert abs(value - (2 * across - 2 * 2 / math.sqrt(math.pi))) < 4 * error < 0.5
+    same, its_error = energy_distance(x, torch.randn(800, d, generator=rng))
+    assert abs(same) < 4 * its_error and value > 20 * its_error
+
+
+def test_the_jackknife_error_is_the_spread_over_samples() -> None:
+    rng = torch.Generator().manual_seed(0)
+    found = [
+        energy_distance(torch.randn(60, 2, generator=rng), 1 + torch.randn(60, 2, generator=rng)) for _ in range(60)
+    ]
+    values, errors = torch.tensor(found).T
+    assert 0.7 < float(errors.mean() / values.std()) < 1.4
+
+
+def biased_energy_distance(x: Tensor, y: Tensor) -> float:
+    """A wrong double: the zero distances of points from themselves are counted."""
+    pairs = [torch.cdist(a, b).mean() for a, b in ((x, y), (x, x), (y, y))]
+    return float(2 * pairs[0] - pairs[1] - pairs[2]) / x.shape[1] ** 0.5
+
+
+def test_a_double_with_a_bias_is_away_from_zero_where_the_laws_agree() -> None:
+    rng = torch.Generator().manual_seed(0)
+    pairs = [(torch.randn(20, 2, generator=rng), torch.randn(20, 2, generator=rng)) for _ in range(200)]
+    right = torch.tensor([energy_distance(*pair)[0] for pair in pairs])
+    wrong = torch.tensor([biased_energy_distance(*pair) for pair in pairs])
+    assert abs(float(right.mean())) < 4 * float(right.std()) / 200**0.5
+    assert float(wrong.mean()) > 10 * float(wrong.std()) / 200**0.5
+
+
+def test_too_few_data_are_refused() -> None:
+    with pytest.raises(DataError, match="6 data"):
+        measured(run_of(), X[:5])
+    with pytest.raises(DataError, match="three rows"):
+        energy_distance(X[:2], X)
