@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from ebmkit.energies.compose import mixture, product
 from ebmkit.errors import RecipeError
+from ebmkit.evaluation.evaluate import sampling_words
 from ebmkit.evaluation.labelled import classes_grid
 from ebmkit.evaluation.uncertainty import share_error
 from ebmkit.metrics.classes import class_names
@@ -77,20 +78,22 @@ class Compositions:
         features = features_of(subject, config.features)
         names = class_names(features, model.data.class_names, model.data.n_classes)
         estimates: dict[str, Estimate] = {}
-        pictures: list[tuple[str, Tensor]] = []
+        pictures, how = list[tuple[str, Tensor]](), dict[str, None]()
         for first, second in pairs_of(model, config.pairs, subject.rng("pairs of classes")):
             for op in config.ops:
                 what = f"{names[first]} {op} {names[second]}"
-                x = subject.generate(config.n, model=composed(model, op, first, second, config.weight)).x
+                made = subject.generate(config.n, model=composed(model, op, first, second, config.weight))
+                how[f"Samples of {op}: {sampling_words(model, made)}."] = None
+                x = made.x
                 estimates |= _estimates(what, shown_concepts(op, features.logits(x), first, second))
                 pictures.append((what, x[:SHOWN]))
         both, either, without = chance(len(names))
-        how = "labels" if _has_label(model) else "latents"
         definition = DEFINITION.format(
-            name=features.name, weight=config.weight, both=both, either=either, without=without, how=how
-        )
-        picture = _picture(pictures, model.data.value_range)
-        return Measured(estimates=estimates, definition=definition, pictures={"compositions": picture})
+            name=features.name, weight=config.weight, both=both, either=either, without=without,
+            how="labels" if _has_label(model) else "latents",
+        )  # fmt: skip
+        drawn = {"compositions": _picture(pictures, model.data.value_range)}
+        return Measured(estimates=estimates, definition=definition, notes=tuple(how), pictures=drawn)
 
 
 def pairs_of(model: Model, asked: tuple[str, ...], rng: Generator) -> list[tuple[int, int]]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ebmkit.errors import DataError
+from ebmkit.evaluation.evaluate import sampling_words
 from ebmkit.evaluation.labelled import classes_grid
 from ebmkit.evaluation.uncertainty import share_error
 from ebmkit.metrics.classes import class_names
@@ -71,7 +72,7 @@ class Conditional:
         return Measured(
             estimates=estimates,
             definition=DEFINITION.format(how=how, name=features.name, k=len(names), chance=1 / len(names)),
-            notes=_notes(estimates, len(names)),
+            notes=(f"Samples: {sampling_words(subject.sampled_model(), made)}.", *_notes(estimates, len(names))),
             pictures={"samples by class": shown},
         )
 
