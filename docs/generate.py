@@ -40,7 +40,7 @@ PAGES = (
     "docs/alarms.md",
 )
 REGION = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-COMMANDS = ("bench", "run", "resume", "sample", "list", "show", "recipes", "plugins", "cite")
+COMMANDS = ("bench", "run", "resume", "sample", "eval", "score", "report", "export", "list", "show", "recipes", "plugins", "cite")
 
 Parts = list[tuple[Component, str]]
 
