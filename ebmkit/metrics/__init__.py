@@ -6,6 +6,8 @@ them is in the modules of this package.
 
 from ebmkit.metrics.declarations.chains import ChainsConfig as Chains
 from ebmkit.metrics.declarations.chains import LongRunConfig as LongRun
+from ebmkit.metrics.declarations.conditions import CompositionConfig as Composition
+from ebmkit.metrics.declarations.conditions import ConditionalConfig as Conditional
 from ebmkit.metrics.declarations.detection import OodConfig as Ood
 from ebmkit.metrics.declarations.features import ClassesConfig as Classes
 from ebmkit.metrics.declarations.features import FdConfig as Fd
@@ -21,6 +23,8 @@ __all__ = [
     "Ais",
     "Chains",
     "Classes",
+    "Composition",
+    "Conditional",
     "Fd",
     "Fid",
     "Kid",
