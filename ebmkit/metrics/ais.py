@@ -150,9 +150,9 @@ def _beyond_use(found: LogZ, model: Model, temperature: float) -> list[str]:
     if bits <= 1:
         return []
     return [
-        f"log Z is known to {bits:.3g} bits a dimension: these numbers do not say how likely data are. At T = "
-        f"{temperature:g}, E/T is too steep for annealing from so "
-        "far. A model that is sampled cold, in short runs, has a likelihood in name only."
+        f"log Z is known to within {bits:.3g} bits a dimension: these numbers do not say how likely data are. At T = "
+        f"{temperature:g}, E/T is too steep for so short an annealing; a model that is sampled cold, in short runs, "
+        "has a likelihood in name only."
     ]
 
 

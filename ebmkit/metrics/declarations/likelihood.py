@@ -26,7 +26,8 @@ NEAL = (
 class AisConfig:
     """log Z by annealed chains in both directions, and what follows for held-out data.
 
-    It costs about 2 · n_temperatures · (moves · n_leapfrog + 2) gradients a chain, and half of that for pilots, on half as many.
+    It costs about 2 · n_temperatures · (moves · n_leapfrog + 2) gradients a chain, and as many again for the pilots,
+    of half as many chains.
 
     Attributes:
         n_chains: chains each way.
