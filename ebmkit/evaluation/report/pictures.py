@@ -79,6 +79,8 @@ def _film(drawn: Drawn) -> Content:
     ]  # fmt: skip
     n = len(drawn.film[0][1])
     told = f"{n} chains, one below the other; below each picture, the transitions made. They are the first ones drawn."
+    if "visit" in drawn.how:
+        told += " On the way x is noised; a chain that was taken stands still."
     return (
         (tag("h4", "From noise to image"), tag("div", tiles, class_="film"), tag("p", told, class_="soft"))
         if tiles
