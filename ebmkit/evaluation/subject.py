@@ -83,15 +83,15 @@ class ModelSubject:
         return self._samples
 
     def generate(self, n: int, **how: Any) -> Generated:
-        """Returns fresh samples with the sampler settings of the evaluation."""
-        config = self.config
+        """Returns fresh samples with the sampler settings of the evaluation, of another `model` where one is named."""
+        config, model = self.config, how.pop("model", None)
         settings: dict[str, Any] = {
             "transitions": config.transitions,
             "visits": config.visits,
             "plain_transitions": config.plain_transitions,
             "seed": self.seed,
         }
-        made = shown(self.sampled_model(), n, **{**settings, **how})
+        made = shown(self.sampled_model(model), n, **{**settings, **how})
         bad = int((~made.x.isfinite().flatten(1).all(dim=1)).sum())
         if bad:
             raise DivergenceError(f"{bad} of {len(made.x)} samples are not finite: nothing can be measured of them.")
@@ -128,11 +128,12 @@ class ModelSubject:
         """The shared samples, where a metric asked for them."""
         return self._samples
 
-    def sampled_model(self) -> Model:
-        """Returns the model with the sampler that `[eval]` names."""
-        if self.config.sampler is None:
-            return self.model
-        return replace(self.model, recipe=self.model.recipe.with_table("sample", sampler=self.config.sampler))
+    def sampled_model(self, other: Model | None = None) -> Model:
+        """Returns the model, or another one, with the sampler that `[eval]` names."""
+        model = self.model if other is None else other
+        if self.config.sampler is None or model.untuned:
+            return model
+        return replace(model, recipe=model.recipe.with_table("sample", sampler=self.config.sampler))
 
     def _part(self, split: Split) -> Dataset:
         if self.dataset is None:

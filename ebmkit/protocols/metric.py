@@ -104,7 +104,10 @@ class Subject(Protocol):
         ...
 
     def generate(self, n: int, **how: Any) -> Any:
-        """Returns samples for one metric alone, `how` as in `ebmkit.generate`, else as the evaluation has it."""
+        """Returns samples for one metric alone, `how` as in `ebmkit.generate`, else as the evaluation has it.
+
+        With `model`, they are of that one, which a metric has made of the model that is judged.
+        """
         ...
 
     def energy(self, x: Tensor) -> Tensor:

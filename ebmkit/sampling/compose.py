@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ebmkit.energies.compose import Composition, mixture, product
 from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.point import Point
-from ebmkit.protocols.energy import Energy, abilities_of, values_of
+from ebmkit.protocols.energy import Energy, abilities_of, levels_of, values_of
 from ebmkit.protocols.guided import guidance_strength
 from ebmkit.recipes.recipe import to_toml
 from ebmkit.sampling.given import LARGEST, latent_direction
@@ -141,19 +141,20 @@ def compose(
 
 
 class Conditioned(nn.Module):
-    """An energy given a latent: every point that it sees holds it."""
+    """An energy given a latent, or the value of another coordinate: every point that it sees holds it."""
 
     value: Tensor
 
-    def __init__(self, inner: Energy, value: Tensor) -> None:
+    def __init__(self, inner: Energy, value: Tensor, name: str = "latent") -> None:
         super().__init__()
-        self.inner = inner
-        self.abilities = abilities_of(inner)
+        self.inner, self.name = inner, name
+        self.abilities = abilities_of(inner) - {levels_of(name)}
         self.register_buffer("value", value, persistent=False)
 
     def evaluate(self, point: Point, *abilities: str) -> Mapping[str, Tensor]:
-        """Returns what the energy says of the points with the latent."""
-        return values_of(self.inner, point.with_aux(latent=self.value.expand(len(point), -1)), *abilities)
+        """Returns what the energy says of the points that hold it."""
+        rows = self.value.expand(point.x.shape[0], *self.value.shape)
+        return values_of(self.inner, point.with_aux(**{self.name: rows}), *abilities)
 
     @property
     def guidance_strength(self) -> float | None:

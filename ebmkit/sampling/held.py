@@ -74,7 +74,7 @@ def _one_for_each_class(model: Model, texts: Mapping[str, str]) -> list[dict[str
         raise RecipeError(f"--given {asked}: the data of this run have no classes to take one after the other.")
     groups = [dict(texts) for _ in range(n)]
     for index, group in enumerate(groups):
-        spelt = model.data.class_names[index] if model.data.class_names else str(index)
+        spelt = model.data.class_names[index] if str(index) in model.data.class_names else str(index)
         if group.get(LABEL) == ALL:
             group[LABEL] = spelt
         if "latent" in group:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from ebmkit.metrics.declarations import chains, detection, features, likelihood
+from ebmkit.metrics.declarations import chains, conditions, detection, features, likelihood
 
-GROUPS: tuple[ModuleType, ...] = (features, detection, likelihood, chains)
+GROUPS: tuple[ModuleType, ...] = (features, conditions, detection, likelihood, chains)
 """The modules of declarations, in the order in which they are listed."""
