@@ -40,7 +40,8 @@ PAGES = (
     "docs/alarms.md",
 )
 REGION = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-COMMANDS = ("bench", "run", "resume", "sample", "list", "show", "recipes", "plugins", "cite")
+OF_RUNS = ("run", "resume", "sample", "eval", "score", "report", "export")
+COMMANDS = (*OF_RUNS, "list", "show", "recipes", "plugins", "cite", "bench")
 
 Parts = list[tuple[Component, str]]
 

@@ -19,6 +19,12 @@ def report(
         Path | None, _option("FILE", "The page; unset, report.html in the first directory. Overwritten.", "--out")
     ] = None,
     n: Annotated[int, _option("N", "Fresh chains of each model.", "-n", min=1)] = 36,
+    transitions: Annotated[
+        int | None, _option("N", "Of each chain; unset, the recipe's, and by visits at most 500.", min=1)
+    ] = None,
+    visits: Annotated[
+        int | None, _option("N", "With a noise level: visits to data before a chain is taken.", min=1)
+    ] = None,
     sampling: Annotated[
         bool, typer.Option("--sampling/--no-sampling", help="Ask the models for fresh chains and energies.")
     ] = True,
@@ -37,7 +43,7 @@ def report(
             from ebmkit.assembly.device import choose_device
 
             choose_device(device)
-    path = write_report(runs, out, n=n, sampling=sampling, device=device)
+    path = write_report(runs, out, n=n, transitions=transitions, visits=visits, sampling=sampling, device=device)
     say(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 

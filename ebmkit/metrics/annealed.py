@@ -19,8 +19,6 @@ from ebmkit.views.view import CallableView
 
 AIM = 0.75
 """Acceptance rate at which the pilots aim."""
-LEARNING = 4
-"""Transitions of the pilots at each density of the path, after each of which the step is corrected."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -61,8 +59,15 @@ def moves_for(base: Base, *, bounds: tuple[float, float] | None, n_moves: int, n
     return Moves(sampler=sampler, step_sizes=(first,) * n)
 
 
-def pilot(path: Path, moves: Moves, n: int, rng: Generator) -> tuple[Moves, Tensor]:
+def pilot(path: Path, moves: Moves, n: int, rng: Generator, learning: int = 4) -> tuple[Moves, Tensor]:
     """Sends n chains up a path to learn what the chains that count must not: they would no longer be Markov.
+
+    Args:
+        path: to go along.
+        moves: with a guess of the first step size.
+        n: chains.
+        rng: of the chains.
+        learning: transitions at each density, after each of which the step is corrected.
 
     Returns:
         The moves with a step size for each density, and the s.d. [K] of the log ratios along the path.
@@ -70,7 +75,7 @@ def pilot(path: Path, moves: Moves, n: int, rng: Generator) -> tuple[Moves, Tens
     x, size, spread = path.draw(n, rng), moves.step_sizes[0], []
     for k in range(1, len(path) + 1):
         spread.append(finite(path.log_ratio(k, x), "on the way to the model").std())
-        for _ in range(LEARNING):
+        for _ in range(learning):
             x, rate = moves.with_step(k, size).at(path, k, x, rng)
             size *= exp(rate - AIM)
         moves = moves.with_step(k, size)

@@ -17,15 +17,13 @@ from ebmkit.evaluation.other_data import other_data
 from ebmkit.metrics.held_out import HeldOut, held_out, training_rows
 from ebmkit.metrics.ood_formulas import LATENT_BETA, Asked
 from ebmkit.metrics.ood_scores import OodScore, Reference, Values, score_named, values_with
+from ebmkit.metrics.references import TRAINING
 from ebmkit.metrics.scored import Scored
 from ebmkit.rng import stream
 from ebmkit.sampling.model import Model
 
 CALIBRATION = 5_000
 """Held-out data that a threshold is calibrated on at most; those of a median come on top."""
-
-TRAINING = 5_000
-"""Training data that a distance of features is taken from, at most."""
 
 MEDIAN_SHARE = 5
 """For so many held-out data that give a threshold, one more gives the median of a score that is a distance from it."""
@@ -128,7 +126,7 @@ def detector(
         model: a model or run.
         fpr: share of in-distribution data to be flagged at most.
         score: "energy", "energy/T", "level-0", "latent-joint", "level-marginal", "level-ratio", "gradient-norm",
-            "typicality" or "feature-distance", as far as the model has it.
+            "typicality", "feature-distance" or "input-distance", as far as the model has it.
         x: held-out data [N, *event] to calibrate on; unset, the test part of the run's data, or where it has none the
             last of the training data, which is noted.
         seed: of the choice of the held-out data; unset, that of the run.

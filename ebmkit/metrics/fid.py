@@ -12,13 +12,12 @@ from torch import Tensor, nn
 
 from ebmkit.data.arrays import quantise
 from ebmkit.errors import CapabilityError, DataError, RecipeError
-from ebmkit.metrics.declarations.features import FidConfig
+from ebmkit.metrics.declarations.features import WEIGHTS, FidConfig, fid_refused
 from ebmkit.metrics.fd import check_counts, frechet_measured
 from ebmkit.metrics.on_features import Sets, real_sets
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.metric import Measured, Subject
 
-WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 """Of that file, which pytorch-fid and torch-fidelity both use: the network of Heusel et al. (2017), converted."""
 
@@ -95,9 +94,7 @@ class FrechetInceptionDistance:
 
 def build_fid(config: FidConfig, context: BuildContext) -> FrechetInceptionDistance:
     """Returns the metric; raises RecipeError where no weights were named."""
-    if not config.weights:
-        raise RecipeError(
-            f"fid is defined on the weights of one network: set weights = FILE ({WEIGHTS}, which ebmkit does not ship "
-            "and does not fetch). Without that file, use fd, whose name says which features it is on."
-        )
+    wrong = fid_refused(config, context.selection())
+    if wrong:
+        raise RecipeError(f"fid: {wrong}")
     return FrechetInceptionDistance(config=config)

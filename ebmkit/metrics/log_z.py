@@ -129,11 +129,12 @@ def annealed_log_z(
 
     Source: Neal (2001); Grosse, Ghahramani, Adams (2015); Burda, Grosse, Salakhutdinov (2015).
     """
-    path = Geometric(base=base, energy=energy, betas=first_betas(n_temperatures))
-    moves = moves_for(base, bounds=bounds, n_moves=n_moves, n_leapfrog=n_leapfrog, n=n_temperatures + 1)
-    for _ in range(2):
-        moves, spread = pilot(path, moves, ways.n_pilot, rng)
-        path, step_sizes = refined(path, moves.step_sizes, spread, n_temperatures)
+    n = max(n_temperatures // 4, 5)
+    path = Geometric(base=base, energy=energy, betas=first_betas(n))
+    moves = moves_for(base, bounds=bounds, n_moves=n_moves, n_leapfrog=n_leapfrog, n=n + 1)
+    for learning, n_next in ((4, max(n_temperatures // 2, 5)), (2, n_temperatures)):
+        moves, spread = pilot(path, moves, ways.n_pilot, rng, learning)
+        path, step_sizes = refined(path, moves.step_sizes, spread, n_next)
         moves = replace(moves, step_sizes=step_sizes)
     return both_ways(path, moves, starts, ways, rng)
 

@@ -14,7 +14,8 @@ class GarmentsNet(nn.Module):
     """Five convolutions for grey 28×28 images in [0, 1]; 64 features are the last maps' means.
 
     One halving by max-pooling after the first, one after the third: 13 million multiplications an image, so that ten
-    thousand images take seconds on one core.
+    thousand images take seconds on one core. The weights that ship find the class of 92.09 % of the 10,000 test images
+    of Fashion-MNIST; `examples/train_classifier.py` trained them, on the training images alone.
     """
 
     input_shape = (1, 28, 28)
@@ -39,7 +40,9 @@ class ResNet20(nn.Module):
     """The residual network with 20 layers for colour 32×32 images in [0, 1]; 64 features are the last maps' means.
 
     Source: He, Zhang, Ren, Sun (2016), Deep residual learning for image recognition, section 4.2, with the shortcuts
-    of option A: every second pixel, and channels of zeros on both sides.
+    of option A: every second pixel, and channels of zeros on both sides. The weights that ship are those of Yerlan
+    Idelbayev (BSD licence, `weights/RESNET20_LICENSE`), by `examples/convert_resnet20.py`; they find the class of
+    91.73 % of the 10,000 test images of CIFAR-10.
     """
 
     input_shape = (3, 32, 32)

@@ -9,10 +9,11 @@ from typing import Literal
 from torch import Tensor
 
 from ebmkit.errors import CapabilityError, DataError
+from ebmkit.metrics.declarations.features import SHAPES, unfit
 from ebmkit.metrics.features import Features, load_features
 from ebmkit.protocols.metric import Subject
 
-BY_SHAPE = {(1, 28, 28): "garments", (3, 32, 32): "resnet20"}
+BY_SHAPE = {shape: name for name, shape in SHAPES.items()}
 """Features of images of a shape, where none are named."""
 
 
@@ -20,17 +21,15 @@ def features_of(subject: Subject, asked: str) -> Features:
     """Returns the named features for the images of a model, and notes where they come from.
 
     Raises:
-        CapabilityError: none were named, and none that ship are of images of this shape.
+        CapabilityError: they are not of images of this shape, or none were named and none that ship are.
+        RecipeError, DataError: as `load_features`.
     """
     spec = subject.model.data
-    name = asked or BY_SHAPE.get(tuple(spec.event_shape), "")
-    if not name:
-        shapes = ", ".join(f"{name} {list(shape)}" for shape, name in BY_SHAPE.items())
-        raise CapabilityError(
-            f"No features that ship are of data {list(spec.event_shape)} ({shapes}). Name a network of your own: "
-            "features = FILE.pt2, or package.module:callable."
-        )
-    features = load_features(name, tuple(spec.event_shape), spec.value_range, subject.model.device)
+    shape = tuple(spec.event_shape)
+    wrong = unfit(asked, shape)
+    if wrong:
+        raise CapabilityError(f"{wrong[0].upper()}{wrong[1:]}")
+    features = load_features(asked or BY_SHAPE[shape], shape, spec.value_range, subject.model.device)
     subject.note(f"features '{features.name}': {features.source}")
     return features
 

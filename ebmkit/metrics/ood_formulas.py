@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor
 
 from ebmkit.energies.probe import length_of
 from ebmkit.evaluation.clean_energy import CleanEnergy, choices
+from ebmkit.metrics.references import TRAINING
 from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.energy import abilities_of, levels_of, values_of
 from ebmkit.protocols.guided import Encodes
@@ -63,6 +65,11 @@ def features(asked: Asked, x: Tensor) -> Tensor:
     """Returns f(x) [N, F], what the energy is computed from."""
     (point,) = asked.energy.points(x)
     return values_of(asked.energy.energy, point, "features")["features"]
+
+
+def entries(asked: Asked, x: Tensor) -> Tensor:
+    """Returns x [N, entries] itself: what a baseline without the model sees."""
+    return x.flatten(1)
 
 
 def level_marginal(asked: Asked, x: Tensor) -> Tensor:
@@ -132,8 +139,17 @@ def lacks_features(model: Model) -> str:
         return "it needs an energy with features"
     if labels := _labelled(model, "features"):
         return labels
-    n = length_of(model.energy, "features", model.context())
-    return f"{n} features need more than {model.data.n_data:,} training data" if model.data.n_data <= n else ""
+    return _too_many(length_of(model.energy, "features", model.context()), "features", model)
+
+
+def lacks_input(model: Model) -> str:
+    """Returns why the training data do not tell the covariance of x, "" where they do."""
+    return _too_many(prod(model.data.event_shape), "entries of x", model)
+
+
+def _too_many(n: int, what: str, model: Model) -> str:
+    found = min(model.data.n_data, TRAINING)
+    return f"the covariance of {n:,} {what} needs more than {found:,} training data" if found <= n else ""
 
 
 def _labelled(model: Model, what: str) -> str:

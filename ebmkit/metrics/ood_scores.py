@@ -14,6 +14,7 @@ from ebmkit.errors import CapabilityError, DivergenceError, RecipeError, did_you
 from ebmkit.evaluation.clean_energy import in_passes
 from ebmkit.metrics import ood_formulas as formulas
 from ebmkit.metrics.ood_formulas import Asked
+from ebmkit.metrics.ood_notes import BASELINE
 from ebmkit.metrics.references import Distance, distance_from_gaussian, distance_from_median
 from ebmkit.sampling.model import Model
 
@@ -154,6 +155,9 @@ _ALL = (
              unit="nats", raw=formulas.energy_in_temperatures, reference="held-out", distance=distance_from_median),
     OodScore(name="feature-distance", meaning="Mahalanobis distance of the energy's features f(x) from those of "
              "training data", unit="s.d.", raw=formulas.features, lacks=formulas.lacks_features, reference="training",
+             distance=distance_from_gaussian),
+    OodScore(name=BASELINE, meaning="Mahalanobis distance of x itself from training data, a baseline that needs no "
+             "model", unit="s.d.", raw=formulas.entries, lacks=formulas.lacks_input, reference="training",
              distance=distance_from_gaussian),
 )  # fmt: skip
 

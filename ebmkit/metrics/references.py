@@ -12,6 +12,9 @@ from ebmkit.errors import DataError
 RIDGE = 1e-6
 """Of the mean variance, added to every variance: a feature that is constant in the reference has none."""
 
+TRAINING = 5_000
+"""Training data that a covariance is taken of, at most."""
+
 Distance = Callable[[Tensor], Tensor]
 
 

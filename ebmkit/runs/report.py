@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ebmkit import __version__
@@ -17,6 +18,7 @@ from ebmkit.runs.directory import is_run, write_text
 from ebmkit.runs.located import run_directory, writable_directory
 from ebmkit.runs.report_files import read_files
 from ebmkit.runs.run import Run, load
+from ebmkit.sampling.model import Model
 
 Runs = Run | str | Path | Sequence[Run | str | Path]
 
@@ -24,7 +26,14 @@ FILE = "report.html"
 
 
 def report(
-    runs: Runs, out: str | Path | None = None, *, n: int = 36, sampling: bool = True, device: str | None = None
+    runs: Runs,
+    out: str | Path | None = None,
+    *,
+    n: int = 36,
+    transitions: int | None = None,
+    visits: int | None = None,
+    sampling: bool = True,
+    device: str | None = None,
 ) -> Path:
     """Writes one self-contained HTML page on a run, or on several side by side.
 
@@ -35,6 +44,8 @@ def report(
         out: the page, which is overwritten; unset, `report.html` in the first directory, of a run that
             comes with ebmkit in `pretrained-NAME` here.
         n: fresh chains of each model.
+        transitions: of each chain; unset, as the recipe says, and by visits to data at most 500.
+        visits: to data, after which such a chain is taken; unset, as the recipe says.
         sampling: ask the models for chains and energies, which takes seconds to minutes; else files alone are read.
         device: of the models; unset, those of the runs.
 
@@ -56,7 +67,9 @@ def report(
         with preparing():
             doing(f"reading {directory}")
             content = read_files(directory, name)
-        contents.append(_asked(content, given, directory, n, device) if sampling else _unasked(content))
+        opening = partial(_model, given, directory, device)
+        asking = partial(ask, n=n, transitions=transitions, visits=visits)
+        contents.append(_asked(content, opening, asking) if sampling else _unasked(content))
     with preparing():
         doing(f"writing {path}")
         write_text(path, page(contents, __version__))
@@ -100,13 +113,17 @@ def _check(directories: Sequence[Path], n: int) -> None:
             raise CheckpointError(f"{directory} holds no run: there is no {directory / 'recipe.toml'}.")
 
 
-def _asked(content: RunContent, given: Run | str | Path, directory: Path, n: int, device: str | None) -> RunContent:
+def _model(given: Run | str | Path, directory: Path, device: str | None) -> Model:
+    return given.model if isinstance(given, Run) else load(directory, device=device).model
+
+
+def _asked(content: RunContent, opening: Callable[[], Model], asking: Callable[[Model], Drawn]) -> RunContent:
     """Returns the content with what the model shows, or with the reason why it shows nothing."""
     left_out, shown = list[str](), list[Drawn]()
     with leaving_out("Fresh chains, their way from noise, and energies", left_out):
         with preparing():
-            model = given.model if isinstance(given, Run) else load(directory, device=device).model
-        shown.append(ask(model, n))
+            model = opening()
+        shown.append(asking(model))
     return replace(content, drawn=shown[0] if shown else None, left_out=[*content.left_out, *left_out])
 
 

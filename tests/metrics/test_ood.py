@@ -10,10 +10,13 @@ import torch
 from torch import Generator, Tensor
 
 from ebmkit.errors import CapabilityError, DataError, RecipeError
-from ebmkit.metrics.declarations.detection import COMPONENTS, OodConfig
+from ebmkit.metrics.declarations.detection import COMPONENTS, SCORE_NAMES, SET_NAMES, OodConfig
 from ebmkit.metrics.ood import Ood
 from ebmkit.metrics.ood_notes import verdicts
+from ebmkit.metrics.ood_scores import SCORES
+from ebmkit.metrics.ood_sets import BUILT_IN
 from ebmkit.metrics.separation import Figure
+from ebmkit.plugins.component import Selection
 from ebmkit.plugins.context import BuildContext
 from ebmkit.plugins.loading import load_build
 from ebmkit.point import Batch
@@ -107,9 +110,10 @@ def test_every_value_of_the_model_is_shown_and_what_it_lacks_is_told() -> None:
         keys = measured(Known(of, n_data=100), resamples=5).estimates
         return list(dict.fromkeys(key.split(", ")[1].split(":")[0] for key in keys))
 
-    assert scores(guided()) == ["energy", "latent-joint", "gradient-norm", "typicality"]
-    assert scores(featured()) == ["energy", "gradient-norm", "typicality", "feature-distance"]
-    assert scores(levelled()) == ["level-0", "level-marginal", "level-ratio", "gradient-norm", "typicality"]
+    usual = ["gradient-norm", "typicality"]
+    assert scores(guided()) == ["energy", "latent-joint", *usual, "input-distance"]
+    assert scores(featured()) == ["energy", *usual, "feature-distance", "input-distance"]
+    assert scores(levelled()) == ["level-0", "level-marginal", "level-ratio", *usual, "input-distance"]
     assert any("latent-joint (it needs" in note for note in measured(Known(n_data=100)).notes)
 
 
@@ -163,9 +167,41 @@ def test_what_the_figures_say() -> None:
     assert "the best score here is level-ratio (AUROC 0.950 ± 0.010)." in said(**{"level-0": 0.4, "level-ratio": 0.95})
 
 
+def test_why_an_energy_fails_is_said_once_and_only_where_it_does() -> None:
+    def whole(*areas: float) -> str:
+        return " ".join(verdicts({(str(i), "energy"): {"AUROC": Figure(value=area, error=0.01)}
+                                  for i, area in enumerate(areas)}))  # fmt: skip
+
+    assert whole(0.4, 0.5, 0.99).count("no detector of them") == 1
+    assert "no detector of them" not in whole(0.7, 0.99)
+
+
+def test_a_baseline_without_the_model_is_told_and_is_never_the_best_score() -> None:
+    text = said(energy=0.45, typicality=0.63, input_distance=0.97)
+    assert "the best score here is typicality" in text
+    assert text.endswith(" Without the model, input-distance has AUROC 0.970 ± 0.010.")
+    alone = {("letters", "input-distance"): {"AUROC": Figure(value=0.9, error=0.01)}}
+    assert verdicts(alone) == ()
+
+
 def test_the_best_worst_case_is_named() -> None:
     areas = {("a", "energy"): 0.99, ("a", "typicality"): 0.7, ("b", "energy"): 0.3, ("b", "typicality"): 0.65}
     whole = verdicts({key: {"AUROC": Figure(value=area, error=0.01)} for key, area in areas.items()})[-1]
     assert whole.startswith("Over all 2 sets typicality has the best worst case: AUROC 0.650 ± 0.010, on b. ")
+    bare = {**areas, ("a", "input-distance"): 0.6, ("b", "input-distance"): 0.8}
+    whole = verdicts({key: {"AUROC": Figure(value=area, error=0.01)} for key, area in bare.items()})[-1]
+    assert "on b. Without the model, input-distance has at worst AUROC 0.600 ± 0.010. A score" in whole
     lost = {key: {"AUROC": Figure(value=min(area, 0.4), error=0.01)} for key, area in areas.items()}
     assert "no score here is a detector of all of these sets" in verdicts(lost)[-1]
+
+
+def test_names_are_checked_before_anything_is_measured() -> None:
+    def refusal(**settings: Any) -> str:
+        return COMPONENTS[0].objection("refuse", OodConfig(**settings), Selection())
+
+    assert refusal(sets=("constants", "toy:moons"), scores=("energy/T",)) == ""
+    assert "no score 'typicalty'" in refusal(scores=("typicalty",))
+    assert "Did you mean 'typicality'" in refusal(scores=("typicalty",))
+    with pytest.raises(RecipeError, match=r"nmist.*Built in are uniform-noise, constants"):
+        refusal(sets=("nmist:here",))
+    assert tuple(SCORES) == SCORE_NAMES and tuple(BUILT_IN) == SET_NAMES

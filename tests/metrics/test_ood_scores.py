@@ -43,6 +43,11 @@ def test_the_distance_of_features_from_those_of_training_data() -> None:
     assert close(values(featured(), "feature-distance"), wanted)
 
 
+def test_the_baseline_is_the_same_distance_of_x_itself() -> None:
+    found = values(model(), "input-distance")
+    assert close(found, values(featured(), "feature-distance")) and close(found, values(guided(), "input-distance"))
+
+
 def test_the_joint_energy_of_a_latent() -> None:
     cosine = X[:, 0] / X.norm(dim=1)
     for beta in (0.1, 3.0):
@@ -80,12 +85,15 @@ def test_each_model_has_its_own_and_the_others_are_told() -> None:
     def names(one) -> list[str]:
         return [score.name for score in scores_for(one)[0]]
 
-    assert names(model()) == ["energy", "gradient-norm", "typicality"]
-    assert names(labelled()) == ["energy", "gradient-norm", "typicality"]
-    assert names(featured()) == ["energy", "gradient-norm", "typicality", "feature-distance"]
-    assert "2 features need more than 2 training data" in " ".join(scores_for(featured(n_data=2))[1])
-    assert names(guided()) == ["energy", "latent-joint", "gradient-norm", "typicality"]
-    assert names(levelled()) == ["level-0", "level-marginal", "level-ratio", "gradient-norm", "typicality"]
+    usual = ["gradient-norm", "typicality"]
+    assert names(model()) == ["energy", *usual, "input-distance"]
+    assert names(labelled()) == ["energy", *usual, "input-distance"]
+    assert names(featured()) == ["energy", *usual, "feature-distance", "input-distance"]
+    too_few = " ".join(scores_for(featured(n_data=2))[1])
+    assert "the covariance of 2 features needs more than 2 training data" in too_few
+    assert "the covariance of 2 entries of x needs more than 2 training data" in too_few
+    assert names(guided()) == ["energy", "latent-joint", *usual, "input-distance"]
+    assert names(levelled()) == ["level-0", "level-marginal", "level-ratio", *usual, "input-distance"]
     assert scores_for(model())[1] == (
         "Left out: level-0, level-marginal, level-ratio (the run has no noise level all of whose energies it gives).",
         "Left out: energy/T (the same figures as energy, which orders data alike).",
@@ -109,7 +117,7 @@ def test_what_a_model_lacks_is_refused() -> None:
         score_named(model(), "latent-joint")
     with pytest.raises(RecipeError, match=r"no score 'enrgy'; known: .*Did you mean 'energy'"):
         score_named(model(), "enrgy")
-    assert len(SCORES) == 9
+    assert len(SCORES) == 10
 
 
 def test_an_energy_that_fails_is_told() -> None:

@@ -23,6 +23,7 @@ ROOMS = {
     "buffer": "ebmkit.buffers",
     "objective": "ebmkit.objectives",
     "dataset": "ebmkit.data",
+    "metric": "ebmkit.metrics",
 }
 PLUGINS = ("ebmkit_clel", "ebmkit_diffusion", "ebmkit_improved_cd")
 CORE = [pytest.param(part, id=f"{part.kind}-{part.name}") for part in ebmkit_components()]

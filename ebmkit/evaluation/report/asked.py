@@ -18,7 +18,7 @@ from ebmkit.evaluation.clean_energy import CleanEnergy, in_passes
 from ebmkit.evaluation.plane import density_if_any, window_around
 from ebmkit.evaluation.plane_pictures import save_plane
 from ebmkit.evaluation.report.content import Drawn
-from ebmkit.evaluation.report.film import Film, sampled, told
+from ebmkit.evaluation.report.film import Film, begun, sampled, told
 from ebmkit.evaluation.subject import ModelSubject
 from ebmkit.recipes.tables import EvalConfig
 from ebmkit.rng import stream
@@ -33,21 +33,29 @@ Energies = Callable[[Tensor], Tensor]
 """From x [N, *event], as data hold it, to E(x) [N], nats."""
 
 
-def ask(model: Model, n: int) -> Drawn:
-    """Returns n fresh chains of a model, the way of a few of them, and energies of data and of what is none."""
+def ask(model: Model, n: int, transitions: int | None = None, visits: int | None = None) -> Drawn:
+    """Returns n fresh chains of a model, the way of a few of them, and energies of data and of what is none.
+
+    Args:
+        model: with its averaged weights.
+        n: chains.
+        transitions: of each; unset, as the recipe says.
+        visits: to data, after which chains are taken that leave data; unset, as the recipe says.
+    """
     left_out = list[str]()
     energy: Energies = partial(in_passes, CleanEnergy(model), device=model.device)
     made: Generated | None = None
     film: Film | None = None
     with leaving_out("Fresh chains", left_out):
-        made, film = sampled(model, n)
+        film = begun(model, n)
+        made = sampled(model, n, film, transitions, visits)
     sets = {**_data(model, left_out), **({} if made is None else {"fresh chains": made.x})}
     sets |= dict(no_data(model, sets))
     with preparing():
         doing("asking for energies")
         energies = dict(_energies(energy, sets, left_out))
     is_plane = tuple(model.data.event_shape) == PLANE and model.data.x_values == "real"
-    frames = film.frames if film is not None and made is not None and not is_plane else []
+    frames = film.frames if film is not None and len(film.frames) > 1 and not is_plane else []
     on_the_way, plane = list[Tensor](), None
     with leaving_out("Energies on the way from noise", left_out):
         on_the_way = [energy(x) for _, x in frames]

@@ -8,9 +8,12 @@ from ebmkit.rng import stream
 from ebmkit.sampling.generate import Generated
 from ebmkit.sampling.model import Model
 from ebmkit.sampling.named import ready
+from ebmkit.sampling.plan import plan_of
 from ebmkit.sampling.shown import shown
 from ebmkit.sampling.starts import fresh_chains
 
+MOST = 500
+"""Transitions of a chain that is taken at a visit to data, unless more are asked for."""
 FRAMES = 60
 """Moments of the chains that are kept, at most."""
 
@@ -42,14 +45,25 @@ class Film:
         return self.kept if self.kept[-1][0] == self._last[0] else [*self.kept, self._last]
 
 
-def sampled(model: Model, n: int, n_film: int = 4) -> tuple[Generated, Film]:
-    """Returns n fresh chains, drawn as the recipe says, and a film of the first few; raises as `generate`."""
+def begun(model: Model, n: int, n_film: int = 4) -> Film:
+    """Returns the film of the first few of n chains, at their start, where `generate` will begin them."""
     seed = model.recipe.table("run").seed
     size = min(n, model.recipe.table("sample").batch_size)
-    rng = stream(seed, 0, f"generate {seed} 0", model.device)  # where `generate` starts its first batch
+    rng = stream(seed, 0, f"generate {seed} 0", model.device)  # as the first batch of `generate` has it
     start = fresh_chains(ready(model, {}, seed), size, rng, {})
-    film = Film(model.in_data_range(start.without("latent")).cpu()[:n_film])
-    return shown(model, n, frames=film), film
+    return Film(model.in_data_range(start.without("latent")).cpu()[:n_film])
+
+
+def sampled(model: Model, n: int, film: Film | None, transitions: int | None, visits: int | None) -> Generated:
+    """Returns n fresh chains, drawn as the recipe says, or as asked; raises as `generate`.
+
+    Chains that are taken at a visit to data make no more than `MOST` transitions, unless more are asked for: a model
+    that lets none through would take many minutes.
+    """
+    plan = plan_of(ready(model, {}, model.recipe.table("run").seed), frozenset(), transitions, visits)
+    if plan.visits and transitions is None:
+        transitions = min(plan.transitions, MOST)
+    return shown(model, n, frames=film, transitions=transitions, visits=visits)
 
 
 def told(model: Model, made: Generated) -> str:

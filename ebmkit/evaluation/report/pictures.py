@@ -38,7 +38,7 @@ def _run(run: RunContent, n_runs: int) -> Content:
 
 def _drawn(run: RunContent) -> Content:
     """Returns fresh chains, beside the way of a few of them."""
-    if run.drawn is None or run.drawn.x is None:
+    if run.drawn is None:
         return None
     fresh, film = _fresh(run.drawn), _film(run.drawn)
     return tag("div", tag("div", fresh), tag("div", film), class_="duo") if fresh and film else (fresh or film)

@@ -7,8 +7,18 @@ from typing import Annotated
 
 from annotated_types import Ge
 
-from ebmkit.plugins.component import Component
+from ebmkit.errors import RecipeError, did_you_mean
+from ebmkit.plugins.component import Component, Selection
 from ebmkit.plugins.short_repr import short_repr
+
+SET_NAMES = ("uniform-noise", "constants", "patch-shuffled", "permuted-coordinates")
+"""Sets that need no files."""
+
+SCORE_NAMES = (
+    "energy", "level-0", "energy/T", "latent-joint", "level-marginal", "level-ratio", "gradient-norm", "typicality",
+    "feature-distance", "input-distance",
+)  # fmt: skip
+"""Values of an x that are to be higher out of distribution."""
 
 
 @short_repr
@@ -21,7 +31,8 @@ class OodConfig:
             random grey or colour each), "patch-shuffled" (held-out images, their 4×4 patches in a random order),
             "permuted-coordinates" (held-out data, each entry from a datum of its own). None named: those that suit x.
         scores: "energy", "energy/T", "latent-joint", "level-0", "level-marginal", "level-ratio", "gradient-norm",
-            "typicality", "feature-distance"; none named: all that the run has, of two that order data alike one.
+            "typicality", "feature-distance", "input-distance" (a baseline without the model); none named: all that the
+            run has, of two that order data alike one.
         beta: of the joint energy E(x) − β·cos(h(x), g(f(x))), nats; .1 is that of the published test, training has .01.
         resamples: of the bootstrap of the errors.
     """
@@ -32,6 +43,28 @@ class OodConfig:
     resamples: Annotated[int, Ge(2)] = 200
 
 
+def _refused(config: OodConfig, selection: Selection) -> str:
+    """Returns what is wrong with the names of sets and scores: told before anything is measured.
+
+    Raises:
+        RecipeError: there is no data set of a name.
+    """
+    from ebmkit.plugins.host import host
+    from ebmkit.recipes.data_part import data_part  # with the recipes comes pydantic, a third of a second
+
+    for text in config.sets:
+        try:
+            text in SET_NAMES or data_part(text, host())
+        except RecipeError as error:
+            raise RecipeError(f"{error} Built in are {', '.join(SET_NAMES)}.") from error
+    unknown = [name for name in config.scores if name not in SCORE_NAMES]
+    if unknown:
+        return (
+            f"there is no score '{unknown[0]}'; known: {', '.join(SCORE_NAMES)}.{did_you_mean(unknown[0], SCORE_NAMES)}"
+        )
+    return ""
+
+
 COMPONENTS: tuple[Component, ...] = (
     Component(
         kind="metric",
@@ -39,6 +72,7 @@ COMPONENTS: tuple[Component, ...] = (
         config=OodConfig,
         build="ebmkit.metrics.ood:build_ood",
         summary="how well energies and other values tell data from other sets: AUROC, AUPR, FPR95",
+        refuse=_refused,
         aliases=("auroc", "aupr", "fpr95", "outlier", "anomaly", "novelty"),
         cite=(
             "Dan Hendrycks, Kevin Gimpel (2017). A baseline for detecting misclassified and out-of-distribution "

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Interval
 
-from ebmkit.plugins.component import Component, Need
+from ebmkit.plugins.component import Component, Need, Selection
 from ebmkit.plugins.short_repr import short_repr
 
 Count = Annotated[int, Ge(0)]
 Draws = Annotated[int, Ge(2)]
+
+SHAPES = {"garments": (1, 28, 28), "resnet20": (3, 32, 32)}
+"""Images [C, H, W] that the features which ship are of."""
+
+WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"
 
 IMAGES = Need("data.images", otherwise="Features are of images: leave this metric out")
 
@@ -109,6 +114,33 @@ class MemorisationConfig:
     bootstrap: Draws = 200
 
 
+def unfit(asked: str, shape: tuple[int, ...]) -> str:
+    """Returns why no features of a name, or none that ship for "", are of data of a shape; "" where they may be."""
+    if SHAPES.get(asked, shape) == shape and (asked or shape in SHAPES.values()):
+        return ""
+    found = f"the features '{asked}' are not" if asked else "no features that ship are"
+    of = ", ".join(f"{name} {list(sides)}" for name, sides in SHAPES.items())
+    return (
+        f"{found} of data {list(shape)} ({of}). Name a network of your own: features = FILE.pt2, or "
+        "package.module:callable."
+    )
+
+
+def features_refused(config: Any, selection: Selection) -> str:
+    """Returns why the features of a metric cannot be of these data."""
+    return "" if selection.event_shape is None else unfit(config.features, tuple(selection.event_shape))
+
+
+def fid_refused(config: FidConfig, selection: Selection) -> str:
+    """Returns why nothing is called FID without the weights that it is defined on, "" where a file is named."""
+    if config.weights:
+        return ""
+    return (
+        f"fid is defined on the weights of one network: set weights = FILE ({WEIGHTS}, which ebmkit does not ship and "
+        "does not fetch). Without that file, use fd, whose name says which features it is on."
+    )
+
+
 COMPONENTS: tuple[Component, ...] = (
     Component(
         kind="metric",
@@ -117,6 +149,7 @@ COMPONENTS: tuple[Component, ...] = (
         build="ebmkit.metrics.fd:build_fd",
         summary="Fréchet distance of samples to training images on named features",
         needs=(IMAGES,),
+        refuse=features_refused,
         cite=(
             "D. C. Dowson, B. V. Landau (1982). The Fréchet distance between multivariate normal distributions. "
             "Journal of Multivariate Analysis; "
@@ -131,6 +164,7 @@ COMPONENTS: tuple[Component, ...] = (
         build="ebmkit.metrics.kid:build_kid",
         summary="kernel distance (unbiased squared MMD) of samples to training images on named features",
         needs=(IMAGES,),
+        refuse=features_refused,
         cite=(
             "Mikołaj Bińkowski, Danica J. Sutherland, Michael Arbel, Arthur Gretton (2018). Demystifying MMD GANs. "
             "ICLR. arXiv:1801.01401"
@@ -143,6 +177,7 @@ COMPONENTS: tuple[Component, ...] = (
         build="ebmkit.metrics.precision_recall:build_precision_recall",
         summary="share of samples among the data, and of data among the samples, on named features",
         needs=(IMAGES,),
+        refuse=features_refused,
         cite=(
             "Tuomas Kynkäänniemi, Tero Karras, Samuli Laine, Jaakko Lehtinen, Timo Aila (2019). Improved precision "
             "and recall metric for assessing generative models. NeurIPS. arXiv:1904.06991"
@@ -155,6 +190,7 @@ COMPONENTS: tuple[Component, ...] = (
         build="ebmkit.metrics.fid:build_fid",
         summary="Fréchet Inception distance, with the Inception-v3 weights that define it, from a file",
         needs=(IMAGES,),
+        refuse=fid_refused,
         cite=(
             "Martin Heusel, Hubert Ramsauer, Thomas Unterthiner, Bernhard Nessler, Sepp Hochreiter (2017). GANs "
             "trained by a two time-scale update rule converge to a local Nash equilibrium. NeurIPS. arXiv:1706.08500; "
@@ -169,6 +205,7 @@ COMPONENTS: tuple[Component, ...] = (
         build="ebmkit.metrics.classes:build_classes",
         summary="how many classes samples show, how evenly and how clearly, by a classifier",
         needs=(IMAGES,),
+        refuse=features_refused,
         cite=(
             "Akash Srivastava, Lazar Valkov, Chris Russell, Michael U. Gutmann, Charles Sutton (2017). VEEGAN: "
             "Reducing mode collapse in GANs using implicit variational learning. NeurIPS. arXiv:1705.07761"
@@ -181,6 +218,7 @@ COMPONENTS: tuple[Component, ...] = (
         build="ebmkit.metrics.memorisation:build_memorisation",
         summary="whether samples lie nearer to training images than test images do, with the neighbours shown",
         needs=(IMAGES,),
+        refuse=features_refused,
         cite=(
             "Casey Meehan, Kamalika Chaudhuri, Sanjoy Dasgupta (2020). A non-parametric test to detect data-copying in "
             "generative models. AISTATS. arXiv:2004.05675"

@@ -26,7 +26,7 @@ NEAL = (
 class AisConfig:
     """log Z by annealed chains in both directions, and what follows for held-out data.
 
-    It costs about 2.5 · n_temperatures · (moves · n_leapfrog + 2) gradients a chain, pilots included.
+    It costs about 2 · n_temperatures · (moves · n_leapfrog + 2) gradients a chain, and a third of that for pilots.
 
     Attributes:
         n_chains: chains each way.
@@ -41,7 +41,7 @@ class AisConfig:
         temperature: T of p ∝ exp(−E/T); unset, that of the run.
     """
 
-    n_chains: Chains = 64
+    n_chains: Chains = 32
     n_temperatures: Count = 100
     moves: Count = 1
     n_leapfrog: Count = 5
