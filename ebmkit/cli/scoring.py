@@ -26,7 +26,10 @@ def score(
     data: Annotated[str, _option("NAME[:ARGUMENT]", "As in mnist:FOLDER, npz:FILE, folder:DIR.", "--data")],
     out: Annotated[Path, _option("FILE", "A .csv table: row, score, flagged, label; overwritten.", "--out")],
     fpr: Annotated[float, _option("SHARE", "Of in-distribution data to be flagged, at most.", "--fpr")] = 0.05,
-    by: Annotated[str, _option("NAME", "energy, typicality, latent-joint, gradient-norm, …", "--score")] = "energy",
+    by: Annotated[
+        str | None,
+        _option("NAME", "energy, gradient-norm, …; unset, of images feature-distance, else energy.", "--score"),
+    ] = None,
     n: Annotated[int | None, _option("N", "Data, chosen at random; unset, all.", "-n", min=1)] = None,
     seed: Annotated[int | None, _option("N", "Of all choices; unset, the recipe's.", min=0)] = None,
     device: Annotated[str | None, _option("DEVICE", "Another device than the run's.")] = None,
