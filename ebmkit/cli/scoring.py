@@ -16,8 +16,8 @@ from ebmkit.display.output import remark, say
 from ebmkit.errors import RecipeError
 
 if TYPE_CHECKING:
-    from ebmkit.metrics.detector import Detector
-    from ebmkit.metrics.scored import Scored
+    from ebmkit.metrics.detection.detector import Detector
+    from ebmkit.metrics.detection.scored import Scored
     from ebmkit.sampling.model import Model
 
 
@@ -43,7 +43,7 @@ def score(
     check_table(out)
     load_files(plugin)
     with importing_torch():
-        from ebmkit.metrics.detector import detector
+        from ebmkit.metrics.detection.detector import detector
 
         found = detector(_model(directory, device), fpr=fpr, score=by, seed=seed)
         scored = found.scored(data, n)

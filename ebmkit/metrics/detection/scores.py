@@ -12,10 +12,10 @@ from torch import Tensor
 
 from ebmkit.errors import CapabilityError, DivergenceError, RecipeError, did_you_mean
 from ebmkit.evaluation.clean_energy import in_passes
-from ebmkit.metrics import ood_formulas as formulas
-from ebmkit.metrics.ood_formulas import Asked
-from ebmkit.metrics.ood_notes import BASELINE
-from ebmkit.metrics.references import Distance, distance_from_gaussian, distance_from_median
+from ebmkit.metrics.detection import formulas
+from ebmkit.metrics.detection.formulas import Asked
+from ebmkit.metrics.detection.notes import BASELINE
+from ebmkit.metrics.detection.references import Distance, distance_from_gaussian, distance_from_median
 from ebmkit.sampling.model import Model
 
 Reference = Literal["", "held-out", "training"]

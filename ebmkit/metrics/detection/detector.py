@@ -14,11 +14,11 @@ from ebmkit.display.doing import doing
 from ebmkit.errors import DataError, RecipeError
 from ebmkit.evaluation.clean_energy import CleanEnergy, checked_rows
 from ebmkit.evaluation.other_data import other_data
-from ebmkit.metrics.held_out import HeldOut, held_out, training_rows
-from ebmkit.metrics.ood_formulas import LATENT_BETA, Asked
-from ebmkit.metrics.ood_scores import OodScore, Reference, Values, score_named, values_with
-from ebmkit.metrics.references import TRAINING
-from ebmkit.metrics.scored import Scored
+from ebmkit.metrics.detection.formulas import LATENT_BETA, Asked
+from ebmkit.metrics.detection.held_out import HeldOut, held_out, training_rows
+from ebmkit.metrics.detection.references import TRAINING
+from ebmkit.metrics.detection.scored import Scored
+from ebmkit.metrics.detection.scores import OodScore, Reference, Values, score_named, values_with
 from ebmkit.rng import stream
 from ebmkit.sampling.model import Model
 
