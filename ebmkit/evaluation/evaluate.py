@@ -12,6 +12,7 @@ from ebmkit.assembly.given import asked_parts
 from ebmkit.display.doing import doing
 from ebmkit.errors import EbmkitError, RecipeError
 from ebmkit.evaluation.needs import check_metrics, usual_metrics
+from ebmkit.evaluation.promises import measured_by
 from ebmkit.evaluation.record import Evaluation, Judgement, judgement
 from ebmkit.evaluation.subject import ModelSubject
 from ebmkit.plugins.host import host
@@ -131,7 +132,7 @@ def _judged(part: Part, subject: ModelSubject) -> Judgement:
     metric = build_part("metric", part, context)
     if not isinstance(metric, Metric):
         raise RecipeError(f"Metric {part.use} has no measure(subject): it is {type(metric).__name__}.")
-    measured = metric.measure(subject)
+    measured = measured_by(part.use, metric, subject)
     config = validated(component.config, part.settings, f"[[metric]] {part.use}")
     settings = given_settings(config, f"metric {part.use}") if part.built is None else dict(part.settings)
     return judgement(part.use, settings, component.cite, measured, time.monotonic() - begun)
