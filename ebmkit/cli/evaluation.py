@@ -61,6 +61,8 @@ def evaluate(
     with importing_torch():
         run = _loaded(directory, device, averaged=not last_weights)
         parts, config = _wanted(run.recipe, metric, settings or [], asked, run)
+        if config.weights != run.model.weights:  # as [eval] of the recipe, or --set, has it
+            run = _loaded(directory, device, averaged=config.weights == "averaged")
     with preparing():
         found = _judged(run, parts, config)
         doing("writing the numbers")
@@ -69,7 +71,7 @@ def evaluate(
         say(path.read_text(encoding="utf-8").removesuffix("\n"), verbatim=True)
     else:
         show(found)
-    say(f"Numbers:   {path}")
+    (remark if as_json else say)(f"Numbers:   {path}")
     if found.failures and (metric is not None or run.recipe.parts.get("metric")):
         raise typer.Exit(1)  # of the usual metrics, those that can judge the run are enough
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ebmkit.evaluation.record import read_evaluations
+from tests.cli.conftest import TOY
 
 METRIC = """
 import torch
@@ -52,7 +53,7 @@ def test_numbers_are_printed_and_kept(cli, trained, plugin) -> None:
     once = cli("eval", trained, *flags[2:], "--json", "--out", "x.json")
     assert once.status == 0, once.err
     assert json.loads(Path("x.json").read_text())["metrics"][0]["estimates"]["spread"]["n"] == 20
-    half = json.loads(once.out[: once.out.rindex("}") + 1])["metrics"][0]["estimates"]["spread"]["value"]
+    half = json.loads(once.out)["metrics"][0]["estimates"]["spread"]["value"]
     assert half * 2 == pytest.approx(found["spread"]["spread"].value)
 
 
@@ -63,3 +64,14 @@ def test_refusals(cli, trained, plugin) -> None:
     cli("eval", trained, "--metric", "spread", "--set", "metric.times.x=3").refuses("which metric is meant")
     cli("eval", "nowhere", "--metric", "spread").refuses("nowhere holds no run")
     assert not Path("evaluation").exists()
+
+
+def test_the_weights_that_are_set_are_judged(cli, plugin) -> None:
+    averaged_at_once = ("--set", "run.ema_half_life=50", "--set", "run.ema_copy_steps=0")
+    cli("run", *TOY, "--steps", 4, *averaged_at_once, "--out", "run")
+    for how in (("--last-weights",), ("--set", "eval.weights=last"), ()):
+        answer = cli("eval", "run", "--plugin", plugin, "--metric", "spread", "-n", 20, *how)
+        assert answer.status == 0, answer.err
+    by_flag, by_setting, averaged = read_evaluations(Path("run"))
+    assert (by_flag.weights, by_setting.weights, averaged.weights) == ("last", "last", "averaged")
+    assert by_flag["spread"] == by_setting["spread"] != averaged["spread"]
