@@ -69,8 +69,8 @@ def test_refusals(cli, trained, plugin) -> None:
 def test_the_weights_that_are_set_are_judged(cli, plugin) -> None:
     averaged_at_once = ("--set", "run.ema_half_life=50", "--set", "run.ema_copy_steps=0")
     cli("run", *TOY, "--steps", 4, *averaged_at_once, "--out", "run")
-    for how in (("--last-weights",), ("--set", "eval.weights=last"), ()):
-        answer = cli("eval", "run", "--plugin", plugin, "--metric", "spread", "-n", 20, *how)
+    for how in (("--last-weights", "--plugin", plugin), ("--set", "eval.weights=last"), ()):
+        answer = cli("eval", "run", "--metric", "spread", "-n", 20, *how)
         assert answer.status == 0, answer.err
     by_flag, by_setting, averaged = read_evaluations(Path("run"))
     assert (by_flag.weights, by_setting.weights, averaged.weights) == ("last", "last", "averaged")

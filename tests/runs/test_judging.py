@@ -111,5 +111,5 @@ def test_the_weights_that_are_named_are_the_ones_that_are_judged(tmp_path: Path)
     assert numbers(in_training) == numbers(of_last) != numbers(of_averaged)
     assert any("averaged=False" in note for note in of_averaged.notes)
     assert not any("weights" in note for note in of_last.notes)
-    with pytest.raises(RecipeError, match="The last weights were asked for.*averaged ones.*averaged=False"):
+    with pytest.raises(RecipeError, match=r"The last weights were asked for.*averaged ones.*averaged=False"):
         run.evaluate(weights="last")
