@@ -13,25 +13,32 @@ from ebmkit.errors import EbmkitError, PluginError
 from ebmkit.evaluation.subject import ModelSubject
 from ebmkit.plugins.loading import describe
 from ebmkit.protocols.metric import Better, Estimate, Measured, Metric
-from ebmkit.training.checker.streams import own_stream_only
+from ebmkit.rng import part_seed, seeded
+from ebmkit.training.checker.streams import GlobalStreams
 
 
 def measured_by(name: str, metric: Metric, subject: ModelSubject) -> Measured:
     """Returns what a metric found, once it is what was promised.
 
+    Whatever it draws from torch's global random stream, as new networks do for weights that are then replaced, follows
+    from the seed of the evaluation, and afterwards all global streams are as before: a run in training goes on as it
+    would have.
+
     Raises:
-        PluginError: it failed in a way that is no refusal, drew from a global random stream, changed the samples that
-            all metrics share, or returned something else than was promised.
+        PluginError: it failed in a way that is no refusal, changed the samples that all metrics share, or returned
+            something else than was promised.
         EbmkitError: its own refusal.
     """
+    before = GlobalStreams.now()
     try:
-        with own_stream_only(f"Metric '{name}'", "Draw from subject.rng(name).", of_torch_alone=True):
+        with seeded(part_seed(subject.seed, f"metric {name}")):
             measured = metric.measure(subject)
     except EbmkitError:
         raise
     except Exception as error:  # a stranger's metric may raise anything, and the other numbers are worth having
         raise PluginError(f"Metric {name} failed: {describe(error)}.") from error
     finally:
+        before.restore()
         is_changed = subject.forget_changed_samples()
     if is_changed:
         raise PluginError(f"Metric {name} changed the samples, which all metrics share. Change a copy: x.clone().")
