@@ -42,7 +42,7 @@ class HasModel(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Detector:
     """A value for each x, and the threshold above which x counts as out of distribution; see `detector`.
 
@@ -105,6 +105,11 @@ class Detector:
     def convention(self) -> str:
         """What the threshold is, in words."""
         return CONVENTION.format(score=self.score.name)
+
+    def __repr__(self) -> str:
+        score = self.score
+        where = f"{score.name} > {self.threshold:.6g} {score.unit}"
+        return f"Detector({where}; fpr = {self.fpr:g}, n = {self.n:,} {self.origin})"
 
 
 def detector(

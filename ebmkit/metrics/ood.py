@@ -77,7 +77,8 @@ class Ood:
         """Yields the out-of-distribution sets by name; built-in ones have as many data as are held out."""
         data = subject.model.data
         texts = self.config.sets or usual_sets(data)
-        for text, name in zip(texts, set_names(texts), strict=True):
+        for text, short in zip(texts, set_names(texts), strict=True):
+            name = text if short == INSIDE else short
             if text in BUILT_IN:
                 yield name, built_in(text, held, data, subject.rng(f"ood {text}"))
             else:
