@@ -56,7 +56,11 @@ class Ais:
                 f"{law} to the model, both ways; ± of log Z, and of what follows from it, is half the gap and two "
                 f"standard errors, no standard error. −log p of held-out data is E/T + log Z{convention(model)}."
             ),
-            notes=(*remarks(found), _about_starts(whence, len(starts), config.settle)),
+            notes=(
+                *_beyond_use(found, model, temperature),
+                *remarks(found),
+                _about_starts(whence, len(starts), config.settle),
+            ),
         )
 
     def _base(self, subject: Subject) -> tuple[Base, str]:
@@ -138,6 +142,18 @@ def remarks(found: LogZ) -> list[str]:
     if found.effective < FEW_CHAINS:
         told.append(f"One way hangs on {found.effective:.1f} effective chains: its standard error is too small.")
     return told
+
+
+def _beyond_use(found: LogZ, model: Model, temperature: float) -> list[str]:
+    """Returns that the likelihood is not known, where its error is above a bit a dimension."""
+    bits = found.error * bits_a_nat(model)
+    if bits <= 1:
+        return []
+    return [
+        f"log Z is known to within {bits:.3g} bits a dimension: these numbers do not say how likely data are. At T = "
+        f"{temperature:g}, E/T is too steep for so short an annealing; a model that is sampled cold, in short runs, "
+        "has a likelihood in name only."
+    ]
 
 
 def _about_starts(whence: str, n: int, settle: int) -> str:

@@ -17,8 +17,10 @@ from ebmkit.point import Point
 from ebmkit.protocols.sampler import Sampler
 from ebmkit.views.view import CallableView
 
-AIM = 0.75
+AIM = 0.8
 """Acceptance rate at which the pilots aim."""
+SHORTEST = 0.2
+"""Shortest step of a transition, of the step size there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -33,10 +35,15 @@ class Moves:
     sampler: Sampler
     step_sizes: tuple[float, ...]
 
-    def at(self, path: Path, k: int, x: Tensor, rng: Generator) -> tuple[Tensor, float]:
-        """Returns x after one transition at f_k, and the share of accepted moves."""
+    def at(self, path: Path, k: int, x: Tensor, rng: Generator, *, varied: bool = True) -> tuple[Tensor, float]:
+        """Returns x after one transition at f_k, and the share of accepted moves.
+
+        A varied step is drawn between a share of the step size and all of it: a trajectory of one length may be half
+        a period of a Gaussian, and then changes nothing but the sign (Neal, 2011, section 5.4.2.2).
+        """
         view = CallableView(lambda point: path.reduced(k, point.x))
-        size = torch.tensor(self.step_sizes[k], device=x.device, dtype=x.dtype)
+        u = torch.rand((), generator=rng, device=x.device, dtype=x.dtype)
+        size = self.step_sizes[k] * (SHORTEST + (1 - SHORTEST) * u if varied else torch.ones_like(u))
         state = self.sampler.init(Point(x=x), rng, {"step_size": size})
         state, info = self.sampler.step(view, state)
         return state.point.x, float(info.accept_rate.mean())
@@ -76,7 +83,7 @@ def pilot(path: Path, moves: Moves, n: int, rng: Generator, learning: int = 4) -
     for k in range(1, len(path) + 1):
         spread.append(finite(path.log_ratio(k, x), "on the way to the model").std())
         for _ in range(learning):
-            x, rate = moves.with_step(k, size).at(path, k, x, rng)
+            x, rate = moves.with_step(k, size).at(path, k, x, rng, varied=False)
             size *= exp(rate - AIM)
         moves = moves.with_step(k, size)
     return moves, torch.stack(spread)

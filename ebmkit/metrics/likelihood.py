@@ -83,9 +83,10 @@ class Likelihood:
                 **log_z_estimates(found, config.n_chains),
             },
             definition=(
-                f"log p(x) = E(x, {last}) − E(x, 0) + log q(x) of held-out x (over T), q the Gaussian of training data "
+                f"log p(x) = (E(x, {last}) − E(x, 0))/T + log q(x) of held-out x, q the Gaussian of training data "
                 f"at level {last} of '{coordinate.name}'{convention(model)}. Beside it log Z of level 0 by annealed "
-                "importance sampling along the levels, both ways; its ± is half the gap and two standard errors."
+                "importance sampling along the levels, both ways, over x as chains hold it; its ± is half the gap "
+                "and two standard errors."
             ),
             notes=(*_judged(pass_z, found, kl), *remarks(found), *_of_the_ways(config)),
         )  # fmt: skip

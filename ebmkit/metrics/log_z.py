@@ -8,6 +8,7 @@ from math import sqrt
 import torch
 from torch import Generator, Tensor
 
+from ebmkit.display.doing import doing
 from ebmkit.errors import DataError
 from ebmkit.metrics.annealed import Moves, forward, log_mean_exp, moves_for, pilot, reverse, settle
 from ebmkit.metrics.bases import Base
@@ -129,10 +130,11 @@ def annealed_log_z(
 
     Source: Neal (2001); Grosse, Ghahramani, Adams (2015); Burda, Grosse, Salakhutdinov (2015).
     """
-    n = max(n_temperatures // 4, 5)
+    n = max(n_temperatures // 3, 10)
     path = Geometric(base=base, energy=energy, betas=first_betas(n))
     moves = moves_for(base, bounds=bounds, n_moves=n_moves, n_leapfrog=n_leapfrog, n=n + 1)
-    for learning, n_next in ((4, max(n_temperatures // 2, 5)), (2, n_temperatures)):
+    for learning, n_next in ((4, max(n_temperatures // 2, 10)), (3, n_temperatures)):
+        doing("learning temperatures and steps of annealing")
         moves, spread = pilot(path, moves, ways.n_pilot, rng, learning)
         path, step_sizes = refined(path, moves.step_sizes, spread, n_next)
         moves = replace(moves, step_sizes=step_sizes)
@@ -141,7 +143,9 @@ def annealed_log_z(
 
 def both_ways(path: Path, moves: Moves, starts: Tensor, ways: Ways, rng: Generator) -> LogZ:
     """Returns log Z of the end of a path, with moves whose step sizes are known; see `annealed_log_z`."""
+    doing("annealing to the model")
     to = forward(path, moves, ways.n, rng)
+    doing("annealing back from the model")
     back = reverse(path, moves, settle(path, moves, starts, ways.settle, rng), rng)
     return log_z(to.cpu(), back.cpu(), on_cpu(rng))
 

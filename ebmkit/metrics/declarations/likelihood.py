@@ -26,7 +26,8 @@ NEAL = (
 class AisConfig:
     """log Z by annealed chains in both directions, and what follows for held-out data.
 
-    It costs about 2 · n_temperatures · (moves · n_leapfrog + 2) gradients a chain, and a third of that for pilots.
+    It costs about 2 · n_temperatures · (moves · n_leapfrog + 2) gradients a chain, and as many again for the pilots,
+    of half as many chains.
 
     Attributes:
         n_chains: chains each way.
@@ -42,7 +43,7 @@ class AisConfig:
     """
 
     n_chains: Chains = 32
-    n_temperatures: Count = 100
+    n_temperatures: Count = 60
     moves: Count = 1
     n_leapfrog: Count = 5
     base: Literal["auto", "gaussian", "uniform"] = "auto"
