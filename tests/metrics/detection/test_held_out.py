@@ -12,7 +12,7 @@ import torch
 from ebmkit.data.arrays import quantise
 from ebmkit.data.given import given_data
 from ebmkit.errors import DataError
-from ebmkit.metrics.held_out import held_out, training_rows
+from ebmkit.metrics.detection.held_out import held_out, training_rows
 from ebmkit.recipes.recipe import Part
 
 

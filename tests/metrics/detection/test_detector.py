@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from ebmkit.errors import DataError, RecipeError
-from ebmkit.metrics.detector import detector, ood_scores, threshold_of
+from ebmkit.metrics.detection.detector import detector, ood_scores, threshold_of
 from tests.metrics.ood_models import guided, model
 
 
