@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from ebmkit.evaluation.record import Evaluation as Evaluation
     from ebmkit.evaluation.uncertainty import bootstrap as bootstrap
     from ebmkit.evaluation.uncertainty import standard_error as standard_error
-    from ebmkit.metrics.detector import Detector as Detector
-    from ebmkit.metrics.detector import detector as detector
-    from ebmkit.metrics.detector import ood_scores as ood_scores
+    from ebmkit.metrics.detection.detector import Detector as Detector
+    from ebmkit.metrics.detection.detector import detector as detector
+    from ebmkit.metrics.detection.detector import ood_scores as ood_scores
     from ebmkit.ops.gradients import score as score
     from ebmkit.plugins.component import Component as Component
     from ebmkit.plugins.component import Include as Include
@@ -114,7 +114,7 @@ _HOME = {
     "evaluation.evaluate": "evaluate",
     "evaluation.record": "Evaluation",
     "evaluation.uncertainty": "bootstrap standard_error",
-    "metrics.detector": "Detector detector ood_scores",
+    "metrics.detection.detector": "Detector detector ood_scores",
     "ops.gradients": "score",
     "errors": "CapabilityError CheckpointError DataError DivergenceError EbmkitError PluginError RecipeError RunError",
     "plugins.component": "Component Include Need NoConfig Selection",

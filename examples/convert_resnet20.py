@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 import ebmkit
 from ebmkit.data.arrays import quantise
 from ebmkit.data.cifar import CLASS_NAMES
-from ebmkit.metrics.extractors import of_weights
+from ebmkit.metrics.features.extractors import of_weights
 
 LICENCE = "BSD 2-Clause, Copyright (c) 2018, Yerlan Idelbayev (the notice lies beside the weights)"
 

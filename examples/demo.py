@@ -15,7 +15,7 @@ import torch
 import ebmkit
 from ebmkit import generate
 from ebmkit.metrics.classes import shares
-from ebmkit.metrics.features import load_features
+from ebmkit.metrics.features.named import load_features
 from ebmkit.metrics.memorisation import nearest, pairs
 
 

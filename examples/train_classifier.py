@@ -3,7 +3,7 @@
 python examples/train_classifier.py --out garments.safetensors                      # 6,000 images that ship with ebmkit
 python examples/train_classifier.py --root DIR --out garments.safetensors           # the 60,000 of Fashion-MNIST
 
-The weights that ship (`ebmkit/metrics/weights/garments.safetensors`) were made by the second command, with
+The weights that ship (`ebmkit/metrics/features/weights/garments.safetensors`) were made by the second command, with
 `--epochs 6 --seed 0`. Test images are looked at once, after training, for the accuracy.
 """
 
@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
 
 import ebmkit
-from ebmkit.metrics.networks import GarmentsNet
+from ebmkit.metrics.features.networks import GarmentsNet
 
 LICENCE = "Weights by the authors of ebmkit, Apache-2.0; trained on Fashion-MNIST (Zalando SE, MIT licence)"
 

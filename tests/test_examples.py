@@ -18,7 +18,7 @@ import torch
 from matplotlib import pyplot
 
 import ebmkit
-from ebmkit.metrics.features import load_features
+from ebmkit.metrics.features.named import load_features
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 BODY = re.compile(r"^for step, .*:\n((?:    .*\n)+)", re.MULTILINE)

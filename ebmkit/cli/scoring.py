@@ -16,8 +16,8 @@ from ebmkit.display.output import remark, say
 from ebmkit.errors import RecipeError
 
 if TYPE_CHECKING:
-    from ebmkit.metrics.detector import Detector
-    from ebmkit.metrics.scored import Scored
+    from ebmkit.metrics.detection.detector import Detector
+    from ebmkit.metrics.detection.scored import Scored
     from ebmkit.sampling.model import Model
 
 
@@ -26,7 +26,10 @@ def score(
     data: Annotated[str, _option("NAME[:ARGUMENT]", "As in mnist:FOLDER, npz:FILE, folder:DIR.", "--data")],
     out: Annotated[Path, _option("FILE", "A .csv table: row, score, flagged, label; overwritten.", "--out")],
     fpr: Annotated[float, _option("SHARE", "Of in-distribution data to be flagged, at most.", "--fpr")] = 0.05,
-    by: Annotated[str, _option("NAME", "energy, typicality, latent-joint, gradient-norm, …", "--score")] = "energy",
+    by: Annotated[
+        str | None,
+        _option("NAME", "energy, gradient-norm, …; unset, of images feature-distance, else energy.", "--score"),
+    ] = None,
     n: Annotated[int | None, _option("N", "Data, chosen at random; unset, all.", "-n", min=1)] = None,
     seed: Annotated[int | None, _option("N", "Of all choices; unset, the recipe's.", min=0)] = None,
     device: Annotated[str | None, _option("DEVICE", "Another device than the run's.")] = None,
@@ -40,7 +43,7 @@ def score(
     check_table(out)
     load_files(plugin)
     with importing_torch():
-        from ebmkit.metrics.detector import detector
+        from ebmkit.metrics.detection.detector import detector
 
         found = detector(_model(directory, device), fpr=fpr, score=by, seed=seed)
         scored = found.scored(data, n)

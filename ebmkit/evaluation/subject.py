@@ -11,9 +11,9 @@ import torch
 from torch import Generator, Tensor
 
 from ebmkit.assembly.build import build_dataset
-from ebmkit.assembly.context import data_point
 from ebmkit.display.doing import doing
 from ebmkit.errors import DataError, DivergenceError
+from ebmkit.evaluation.clean_energy import CleanEnergy, in_passes
 from ebmkit.point import Batch
 from ebmkit.protocols.dataset import Dataset
 from ebmkit.recipes.tables import EvalConfig
@@ -100,10 +100,8 @@ class ModelSubject:
         return made
 
     def energy(self, x: Tensor) -> Tensor:
-        """Returns E(x) [N] of clean data, some rows at a time."""
-        device, view = self.model.device, self.model.view()
-        rows = (data_point(self.model.coordinates, some.to(device)) for some in torch.split(x, ROWS))
-        return torch.cat([view.energy(point).detach().cpu() for point in rows])
+        """Returns E(x) [N] of clean data, some rows at a time; a label, which any value fits, is averaged out."""
+        return in_passes(CleanEnergy(self.model), x, self.model.device).float()
 
     def data_log_density(self) -> Callable[[Tensor], Tensor] | None:
         """Returns that of a data set which has a method `log_density`."""

@@ -11,8 +11,8 @@ from torch import Generator, Tensor
 from ebmkit.errors import CapabilityError
 from ebmkit.evaluation.uncertainty import bootstrap, share_error, standard_error
 from ebmkit.metrics.declarations.features import ClassesConfig
-from ebmkit.metrics.features import Features
-from ebmkit.metrics.on_features import features_of
+from ebmkit.metrics.features.named import Features
+from ebmkit.metrics.features.sets import features_of
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.metric import Better, Estimate, Measured, Subject
 

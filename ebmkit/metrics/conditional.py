@@ -14,7 +14,7 @@ from ebmkit.evaluation.labelled import classes_grid
 from ebmkit.evaluation.uncertainty import share_error
 from ebmkit.metrics.classes import class_names
 from ebmkit.metrics.declarations.conditions import LABEL, ConditionalConfig
-from ebmkit.metrics.on_features import features_of
+from ebmkit.metrics.features.sets import features_of
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.metric import Better, Estimate, Measured, Subject
 from ebmkit.sampling.held import class_name

@@ -10,7 +10,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from ebmkit.errors import DataError
 from ebmkit.evaluation.uncertainty import bootstrap
 from ebmkit.metrics.declarations.features import FdConfig
-from ebmkit.metrics.on_features import Sets, feature_sets, features_of
+from ebmkit.metrics.features.sets import Sets, feature_sets, features_of
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.metric import Estimate, Measured, Subject
 

@@ -14,7 +14,7 @@ from ebmkit.data.arrays import quantise
 from ebmkit.errors import CapabilityError, DataError, RecipeError
 from ebmkit.metrics.declarations.features import WEIGHTS, FidConfig, fid_refused
 from ebmkit.metrics.fd import check_counts, frechet_measured
-from ebmkit.metrics.on_features import Sets, real_sets
+from ebmkit.metrics.features.sets import Sets, real_sets
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.metric import Measured, Subject
 

@@ -11,7 +11,7 @@ from torchmetrics.image.kid import poly_mmd
 
 from ebmkit.errors import DataError
 from ebmkit.metrics.declarations.features import KidConfig
-from ebmkit.metrics.on_features import feature_sets, features_of
+from ebmkit.metrics.features.sets import feature_sets, features_of
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.metric import Estimate, Measured, Subject
 

@@ -13,7 +13,7 @@ from ebmkit.errors import DataError
 from ebmkit.evaluation.pictures import grid, to_uint8
 from ebmkit.evaluation.uncertainty import bootstrap, share_error
 from ebmkit.metrics.declarations.features import MemorisationConfig
-from ebmkit.metrics.on_features import features_of
+from ebmkit.metrics.features.sets import features_of
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.metric import Estimate, Measured, Subject
 

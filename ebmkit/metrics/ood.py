@@ -11,13 +11,13 @@ from ebmkit.errors import DataError
 from ebmkit.evaluation.clean_energy import CleanEnergy, checked_rows
 from ebmkit.evaluation.other_data import set_names
 from ebmkit.metrics.declarations.detection import OodConfig
-from ebmkit.metrics.detector import split_for_median
-from ebmkit.metrics.ood_formulas import Asked
-from ebmkit.metrics.ood_notes import verdicts
-from ebmkit.metrics.ood_scores import OodScore, Reference, scores_for, values_with
-from ebmkit.metrics.ood_sets import BUILT_IN, built_in, usual_sets
-from ebmkit.metrics.references import TRAINING
-from ebmkit.metrics.separation import CONVENTION, FEWEST, FIGURES, Figure, separation
+from ebmkit.metrics.detection.detector import split_for_median
+from ebmkit.metrics.detection.formulas import Asked
+from ebmkit.metrics.detection.notes import verdicts
+from ebmkit.metrics.detection.references import TRAINING
+from ebmkit.metrics.detection.scores import OodScore, Reference, scores_for, values_with
+from ebmkit.metrics.detection.separation import CONVENTION, FEWEST, FIGURES, Figure, separation
+from ebmkit.metrics.detection.sets import BUILT_IN, built_in, usual_sets
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.metric import Better, Estimate, Measured, Subject
 from ebmkit.rng import stream
@@ -77,7 +77,8 @@ class Ood:
         """Yields the out-of-distribution sets by name; built-in ones have as many data as are held out."""
         data = subject.model.data
         texts = self.config.sets or usual_sets(data)
-        for text, name in zip(texts, set_names(texts), strict=True):
+        for text, short in zip(texts, set_names(texts), strict=True):
+            name = text if short == INSIDE else short
             if text in BUILT_IN:
                 yield name, built_in(text, held, data, subject.rng(f"ood {text}"))
             else:

@@ -10,7 +10,7 @@ from torch import Tensor
 from ebmkit.errors import DataError
 from ebmkit.evaluation.uncertainty import share_error
 from ebmkit.metrics.declarations.features import PrecisionRecallConfig
-from ebmkit.metrics.on_features import feature_sets, features_of
+from ebmkit.metrics.features.sets import feature_sets, features_of
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.metric import Better, Estimate, Measured, Subject
 

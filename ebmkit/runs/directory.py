@@ -128,7 +128,7 @@ def for_new_run(directory: Path, *, overwrite: bool, tell: Callable[[str], None]
 def remove_run(directory: Path) -> None:
     """Removes what runs write from a directory, and nothing else; raises RunError where that cannot be done."""
     try:
-        for name in ("recipe.toml", "environment.json", "metrics.jsonl", "alarms.jsonl"):
+        for name in ("recipe.toml", "environment.json", "metrics.jsonl", "alarms.jsonl", "report.html"):
             (directory / name).unlink(missing_ok=True)
         for name in ("checkpoints", "samples", "tensorboard", "evaluation"):
             if (directory / name).is_dir() and not (directory / name).is_symlink():

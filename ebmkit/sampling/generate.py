@@ -145,7 +145,7 @@ def generate(
     for first in range(0, n, size):
         rng = stream(seed, 0, f"generate {seed} {first}", model.device)
         taken = _taken(model, view, plan, _started(made, first, min(size, n - first), rng), rng, watch)
-        if denoise:
+        if denoise and len(taken.point):
             taken, sd = denoised(model, taken, denoise)
             sds.append(sd)
         batches.append(replace(taken, rows=taken.rows + first))

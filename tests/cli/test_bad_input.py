@@ -116,7 +116,8 @@ def test_runs_that_cannot_be_resumed(cli, trained) -> None:
 
 def test_samples_that_cannot_be_drawn(cli, trained) -> None:
     wrong = {
-        "--out x.jpg": ".png", "--out x": ".png", "--out no/x.png": "no folder no", "--out x.gif": ".npz",
+        "--out x.jpg": ".png", "--out x": ".png", "--out no/x.png": "no folder no",
+        "--out x.gif --denoise": "no noise level",
         "--out x.png -n 0": "-n", "--out x.png --given a": "NAME=VALUE", "--out x.png --given label=1": "label",
         "--out x.png --given a=1 --given a=2": "twice", "--out x.png --given-strength 2": "--given",
         "--out x.png --device toaster": "toaster", "": "--out",

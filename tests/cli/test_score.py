@@ -108,3 +108,13 @@ def test_what_cannot_be_scored_is_refused_and_nothing_is_written(cli, trained) -
         cli("score", trained, *flags).refuses(words)
     cli("score", "none", "--data", good, "--out", "v.csv").refuses("none holds no run")
     assert not list(Path().glob("*v.csv"))
+
+
+def test_the_metric_judges_the_same_scores(cli, trained) -> None:
+    settings = ("--set", 'metric.ood.sets=["toy:moons", "uniform-noise"]', "--set", "metric.ood.resamples=20")
+    answer = cli("eval", trained, "--metric", "ood", "--n-data", 300, *settings, "--out", "x.json")
+    assert answer.status == 0, answer.err
+    for words in ("toy, energy", "uniform-noise, feature-distance", "FPR95", "energy does not separate toy"):
+        assert words in answer.out
+    refused = cli("eval", trained, "--metric", "ood", "--set", 'metric.ood.sets=["nmist:x"]', "--out", "y.json")
+    refused.refuses("nmist", "Built in are uniform-noise")

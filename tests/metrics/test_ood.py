@@ -11,11 +11,11 @@ from torch import Generator, Tensor
 
 from ebmkit.errors import CapabilityError, DataError, RecipeError
 from ebmkit.metrics.declarations.detection import COMPONENTS, SCORE_NAMES, SET_NAMES, OodConfig
+from ebmkit.metrics.detection.notes import verdicts
+from ebmkit.metrics.detection.scores import SCORES
+from ebmkit.metrics.detection.separation import Figure
+from ebmkit.metrics.detection.sets import BUILT_IN
 from ebmkit.metrics.ood import Ood
-from ebmkit.metrics.ood_notes import verdicts
-from ebmkit.metrics.ood_scores import SCORES
-from ebmkit.metrics.ood_sets import BUILT_IN
-from ebmkit.metrics.separation import Figure
 from ebmkit.plugins.component import Selection
 from ebmkit.plugins.context import BuildContext
 from ebmkit.plugins.loading import load_build

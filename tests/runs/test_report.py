@@ -10,6 +10,7 @@ import pytest
 
 import ebmkit
 from ebmkit.errors import CheckpointError, RecipeError
+from ebmkit.runs.directory import remove_run
 from ebmkit.runs.report import names, report
 from tests.evaluation.report.reading import Page, sound
 from tests.runs.reported import HOSTILE, RECIPE, a_run, evaluation, metrics
@@ -187,3 +188,9 @@ def test_missing_data_are_told_and_the_rest_is_shown(trained: ebmkit.Run, tmp_pa
     page = sound(ebmkit.report(trained, tmp_path / "a.html", n=2).read_text(encoding="utf-8"))
     assert "Energies of training data: there are no files" in page.text
     assert "uniform noise" in page.text and "2 fresh chains" in page.text
+
+
+def test_a_new_run_in_a_directory_leaves_no_page_on_the_old_one(tmp_path: Path) -> None:
+    path = report(a_run(tmp_path / "moons"), sampling=False)
+    remove_run(path.parent)
+    assert not path.exists()

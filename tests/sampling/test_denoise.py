@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,13 +10,13 @@ import torch
 from torch import Tensor
 
 from ebmkit.data.spec import DataSpec
-from ebmkit.errors import CapabilityError, RecipeError
+from ebmkit.errors import CapabilityError, RecipeError, RunError
 from ebmkit.point import Point
 from ebmkit.recipes.recipe import Recipe
 from ebmkit.sampling.denoise import tweedie
 from ebmkit.sampling.generate import generate
 from ebmkit.sampling.model import Model
-from tests.sampling.test_generate import Noise, mala
+from tests.sampling.test_generate import Noise, Scripted, mala
 
 MEAN, SD, TEMPERATURE = 1.5, 0.8, 2.0
 KEPT = torch.tensor([1.0, 0.9, 0.4, 0.1])
@@ -99,3 +100,11 @@ def test_what_no_noise_is_known_of_is_refused() -> None:
 
     with pytest.raises(CapabilityError, match="x at data holds no noise"):
         generate(run_of(Diffused(), Clean()), 2, transitions=1, denoise=True, given={"noise": "0"})
+
+
+def test_chains_that_never_came_to_data_are_told_as_such() -> None:
+    run = replace(run_of(Diffused(), Noisy()), sampler=Scripted())
+    with pytest.raises(RunError, match="None of 3 chains came to data 9 times"):
+        generate(run, 3, visits=9, transitions=2, denoise=True)
+    made = generate(run, 8, visits=1, transitions=2, denoise=True)
+    assert len(made.x) == 4 and made.denoised is not None

@@ -27,7 +27,12 @@ def alarms(runs: Sequence[RunContent]) -> Markup | None:
         (
             tag("h3", run.name) if len(runs) > 1 else None,
             tag("p", f"The last {MOST} of {count(len(findings), 'finding')}.") if len(findings) > MOST else None,
-            table(["step", "", "alarm", "value", "what it means", "what to change"], map(_row, findings[-MOST:]), [3]),
+            table(
+                ["step", "", "alarm", "value", "what it means", "what to change"],
+                map(_row, findings[-MOST:]),
+                [3],
+                [4, 5],
+            ),
         )
         for run, findings in found
     ]

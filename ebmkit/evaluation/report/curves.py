@@ -133,7 +133,9 @@ def _panels(logged: Sequence[str], runs: Sequence[RunContent]) -> Iterator[Panel
     for name in logged:
         if name.startswith("level.") and not INDEXED.fullmatch(name):
             caption = ROUND_TRIP if name.endswith("round_trip") else ""
-            yield Panel(title=name.replace(".", ": ").replace("_", " "), names={name: name}, caption=caption)
+            yield Panel(
+                title=name.replace(".", " ").replace("_", " ").capitalize(), names={name: name}, caption=caption
+            )
 
 
 def _others(logged: Sequence[str], panels: Sequence[Panel]) -> Iterator[Panel]:

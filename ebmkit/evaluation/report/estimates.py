@@ -31,6 +31,9 @@ def estimate_tables(estimates: Mapping[str, Estimate]) -> Iterator[Content]:
     columns = list(dict.fromkeys(column for _, column in crossed))
     planes = {column: _plane({row: e for (row, of), e in crossed.items() if of == column}) for column in columns}
     if crossed and all(planes.values()):
+        yield tag(
+            "p", f"Bold: better than every other of its row by more than {APART:g} standard errors.", class_="soft"
+        )
         for column, plane in planes.items():
             yield tag("h4", _headed(column, list(plane.values())))
             yield _table(plane, marked=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -46,10 +45,15 @@ def shrunk(picture: Image.Image, widest: int) -> Image.Image:
     """Returns a picture halved where each of its pixels is doubled, as grids are, and then no wider than asked."""
     if is_doubled(picture):
         picture = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.NEAREST)
-    if picture.width > widest:
-        height = max(1, round(picture.height * widest / picture.width))
-        picture = picture.resize((widest, height), Image.Resampling.LANCZOS)
-    return picture
+    return no_wider(picture, widest)
+
+
+def no_wider(picture: Image.Image, widest: int) -> Image.Image:
+    """Returns a picture with its width at most so many pixels."""
+    if picture.width <= widest:
+        return picture
+    height = max(1, round(picture.height * widest / picture.width))
+    return picture.resize((widest, height), Image.Resampling.LANCZOS)
 
 
 def is_doubled(picture: Image.Image) -> bool:
@@ -61,12 +65,14 @@ def is_doubled(picture: Image.Image) -> bool:
     return all(np.array_equal(first, values[i::2, j::2]) for i, j in ((0, 1), (1, 0), (1, 1)))
 
 
-def image_grid(x: Tensor, value_range: tuple[float, float] | None, columns: int | None = None) -> Image.Image | None:
-    """Returns images x [B, C, H, W] as one picture; None where x are no images."""
+def image_grid(
+    x: Tensor, value_range: tuple[float, float] | None, columns: int | None = None, widest: int = 640
+) -> Image.Image | None:
+    """Returns images x [B, C, H, W] as one picture, no wider than so many pixels; None where x are no images."""
     if x.ndim != 4 or x.shape[1] not in (1, 3):
         return None
     finite = torch.nan_to_num(x.float(), nan=0.0, posinf=0.0, neginf=0.0)
-    return grid(to_uint8(finite, value_range), columns, gap=1)
+    return no_wider(grid(to_uint8(finite, value_range), columns, gap=1), widest)
 
 
 def chosen(n: int, most: int) -> list[int]:
@@ -78,12 +84,6 @@ def chosen(n: int, most: int) -> list[int]:
     if n <= most:
         return list(range(n))
     return sorted({round((k / (most - 1)) ** 1.4 * (n - 1)) for k in range(most)})
-
-
-def cropped(pictures: Sequence[Image.Image]) -> list[Image.Image]:
-    """Returns pictures cut to the size of the smallest."""
-    width, height = min(p.width for p in pictures), min(p.height for p in pictures)
-    return [p.crop((0, 0, width, height)) for p in pictures]
 
 
 def _as_png(picture: Image.Image) -> bytes:

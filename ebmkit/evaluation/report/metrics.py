@@ -21,6 +21,8 @@ from ebmkit.plugins.citation import works
 from ebmkit.protocols.metric import Estimate
 
 PICTURE_PIXELS = 640
+LONG = 400
+"""Letters of a definition from which it is folded."""
 COURSES = 6
 """Charts of numbers over training, of one run, at most."""
 
@@ -62,12 +64,18 @@ def _metric(judged: Judgement, evaluated: Evaluated) -> Content:
                f"Took {duration(judged.seconds)}."]  # fmt: skip
     return (
         tag("h3", judged.name),
-        tag("p", judged.definition),
+        _definition(judged.definition),
         [*estimate_tables(judged.estimates)],
         listed(judged.notes),
         tag("div", [*_histograms(judged), *_pictures(judged, evaluated)], class_="charts"),
         tag("p", " ".join(filter(None, details)), class_="soft"),
     )
+
+
+def _definition(text: str) -> Markup:
+    """Returns what was computed, as a sentence; a long one is shown when it is asked for."""
+    sentence = tag("p", text if text.endswith((".", "!", "?")) else f"{text}.")
+    return folded("What is computed, of what", sentence) if len(text) > LONG else sentence
 
 
 def _histograms(judged: Judgement) -> Iterator[Markup]:
@@ -80,7 +88,7 @@ def _histograms(judged: Judgement) -> Iterator[Markup]:
             for i, (name, values) in enumerate(counts.items())
         ]
         chart = ridge_chart(title, rows, axis_of_edges(edges), "")
-        yield figure(title, chart, "Each row to the height of its own peak; the outermost bins hold what lies beyond.")
+        yield figure(title, chart, "Each row is drawn to the height of its own peak.")
 
 
 def _pictures(judged: Judgement, evaluated: Evaluated) -> Iterator[Markup]:

@@ -126,7 +126,7 @@ def _tail(run: RunContent) -> Iterator[Fact]:
             spread = sqrt(sum((v - mean) ** 2 for v in finite) / len(finite))
             shown = said(mean, 2 if abs(mean) < spread else 3)
             never = "nothing was rejected" if key != "gap" and set(finite) == {1.0} else remark
-            yield name, shown, f"{remark}; s.d. {said(spread, 2)}" if key == "gap" else never
+            yield name, shown, f"{remark}; s.d. {said(spread, 2)}" if key == "gap" and len(finite) > 1 else never
 
 
 def _alarms(run: RunContent) -> tuple[Content, Content]:

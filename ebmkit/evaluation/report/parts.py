@@ -54,7 +54,7 @@ def _run(run: RunContent, *, alone: bool) -> Content:
         for table_name in ORDER
         for part in run.recipe.parts.get(table_name, ())
     ]
-    parts = table(["part", "name", "what it is", "set to other than its default"], rows)
+    parts = table(["part", "name", "what it is", "set to other than its default"], rows, prose=[2, 3])
     recipe = folded("The whole recipe", tag("pre", run.recipe_text))
     return heading, parts, _conditions(run), recipe
 

@@ -19,7 +19,7 @@ from ebmkit.evaluation.report.tables import listed, section
 
 SHOWN, SHOWN_OF_MANY = 8, 5
 """Pictures of a run's training, of one run and of several."""
-GRID_PIXELS, PLANE_PIXELS = 320, 1000
+GRID_PIXELS, PLANE_PIXELS, FRAME_PIXELS = 320, 1000, 96
 FRAMES = 12
 HELD = ("step",)
 
@@ -71,7 +71,7 @@ def _film(drawn: Drawn) -> Content:
     if not drawn.film:
         return None
     frames = [drawn.film[i] for i in _even(len(drawn.film), FRAMES)]
-    seen = [(transition, image_grid(x, drawn.value_range, columns=1)) for transition, x in frames]
+    seen = [(transition, image_grid(x, drawn.value_range, columns=1, widest=FRAME_PIXELS)) for transition, x in frames]
     tiles = [
         tag("figure", embedded(picture, f"transition {transition}", pixelated=True),
             tag("figcaption", "start" if transition == 0 else said(transition)))
@@ -79,6 +79,8 @@ def _film(drawn: Drawn) -> Content:
     ]  # fmt: skip
     n = len(drawn.film[0][1])
     told = f"{n} chains, one below the other; below each picture, the transitions made. They are the first ones drawn."
+    if "visit" in drawn.how:
+        told += " On the way x is noised; a chain that was taken stands still."
     return (
         (tag("h4", "From noise to image"), tag("div", tiles, class_="film"), tag("p", told, class_="soft"))
         if tiles

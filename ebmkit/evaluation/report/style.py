@@ -69,7 +69,7 @@ tr:last-child>td,tr:last-child>th{border-bottom:0}
 thead th{background:var(--card);font-weight:600;white-space:nowrap}
 tbody th{font-weight:500}
 td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
-td.n small{color:var(--soft)}
+td.prose{min-width:13rem}td.n small{color:var(--soft)}
 .best{font-weight:700}
 ul.notes{margin:.4rem 0 1rem;padding-left:1.2rem;max-width:48rem}
 ul.notes li{margin:.2rem 0}

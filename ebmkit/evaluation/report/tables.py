@@ -7,17 +7,23 @@ from collections.abc import Iterable, Sequence
 from ebmkit.evaluation.report.markup import Content, Markup, tag
 
 
-def table(header: Sequence[Content], rows: Iterable[Sequence[Content]], numbers: Iterable[int] = ()) -> Markup:
+def table(
+    header: Sequence[Content],
+    rows: Iterable[Sequence[Content]],
+    numbers: Iterable[int] = (),
+    prose: Iterable[int] = (),
+) -> Markup:
     """Returns a table that scrolls inside the page where it is too wide.
 
     Args:
         header: of its columns.
         rows: cells; the first of each names the row.
         numbers: columns that are set to the right.
+        prose: columns of whole sentences, which keep a width at which they can be read.
     """
-    right = frozenset(numbers)
-    head = tag("tr", [tag("th", cell, scope="col", class_=_side(i, right)) for i, cell in enumerate(header)])
-    body = [tag("tr", [_cell(i, cell, right) for i, cell in enumerate(row)]) for row in rows]
+    looks = {**dict.fromkeys(numbers, "n"), **dict.fromkeys(prose, "prose")}
+    head = tag("tr", [tag("th", cell, scope="col", class_=looks.get(i)) for i, cell in enumerate(header)])
+    body = [tag("tr", [_cell(i, cell, looks.get(i)) for i, cell in enumerate(row)]) for row in rows]
     inside = tag("table", tag("thead", head), tag("tbody", body))
     return tag("div", inside, class_="scroll", tabindex="0", role="region", aria_label="table")
 
@@ -47,9 +53,5 @@ def section(anchor: str, title: str, *inside: Content) -> Markup:
     return tag("section", tag("h2", title), *inside, id=anchor)
 
 
-def _cell(i: int, cell: Content, right: frozenset[int]) -> Markup:
-    return tag("td", cell, class_=_side(i, right)) if i else tag("th", cell, scope="row")
-
-
-def _side(i: int, right: frozenset[int]) -> str | None:
-    return "n" if i in right else None
+def _cell(i: int, cell: Content, look: str | None) -> Markup:
+    return tag("td", cell, class_=look) if i else tag("th", cell, scope="row", class_=look)

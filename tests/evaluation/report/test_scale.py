@@ -59,3 +59,9 @@ def test_ticks_are_round() -> None:
         "0", "0.2", "0.4", "0.6", "0.8", "1.0"
     ]  # fmt: skip
     assert [label for _, label in scale_of([1.0, 1e4], 0, 1).ticks()] == ["1", "10", "100", "1,000", "10,000"]
+
+
+@given(st.integers(0, 10**6), st.integers(1, 10**6))
+def test_steps_are_marked_at_whole_numbers(first: int, more: int) -> None:
+    scale = Scale(kind="linear", low=first, high=first + more, start=0, end=400, whole=True)
+    assert scale.ticks() and not any("." in label for _, label in scale.ticks())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 
 from ebmkit.evaluation.report.charts.frame import (
@@ -86,7 +86,7 @@ def line_chart(
     y = scale_of([*_heights(lines), *holds], bottom, TOP)
     left = left_margin(y)
     xs = [x for line in lines for x, _ in line.points]
-    x = scale_of(xs, left, WIDTH - RIGHT, "linear", margin=0.02)
+    x = replace(scale_of(xs, left, WIDTH - RIGHT, "linear", margin=0.02), whole=True)
     drawn = [*y_axis(y, left, WIDTH - RIGHT), *x_axis(x, TOP, bottom, x_label)]
     drawn += [_mark(mark, x, bottom) for mark in marks]
     drawn += [part for line in lines for part in _drawn(line, x, y, bottom)]

@@ -28,6 +28,7 @@ class Scale:
         low, high: its ends, low < high.
         start, end: pixels of the ends.
         linear_to: of "symlog", the magnitude up to which it is about linear.
+        whole: whole numbers alone are marked, as of steps.
     """
 
     kind: Kind
@@ -36,6 +37,7 @@ class Scale:
     start: float
     end: float
     linear_to: float = 1.0
+    whole: bool = False
 
     def __call__(self, value: float) -> float:
         """Returns the pixel of a number; one beyond an end lies at that end."""
@@ -112,6 +114,7 @@ def _round_numbers(scale: Scale, most: int) -> list[tuple[float, str]]:
     rough = (scale.high - scale.low) / max(most - 1, 1)
     power = floor(log10(rough))
     step = next(10.0**power * factor for factor in (1, 2, 5, 10) if 10.0**power * factor >= rough * 0.999)
+    step = max(step, 1.0) if scale.whole else step
     first, last = ceil(scale.low / step), floor(scale.high / step)
     numbers = [0.0 if i == 0 else float(f"{i * step:.12g}") for i in range(first, last + 1)]
     places = max(0, -floor(log10(step) + 1e-9))

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from ebmkit.errors import DataError
-from ebmkit.metrics.references import distance_from_gaussian, distance_from_median
+from ebmkit.metrics.detection.references import distance_from_gaussian, distance_from_median
 
 SHAPE = torch.tensor([[3.0, 0.0], [2.0, 0.1]], dtype=torch.float64)
 

@@ -7,8 +7,8 @@ import torch
 
 from ebmkit.errors import CapabilityError
 from ebmkit.metrics.declarations.features import SHAPES
-from ebmkit.metrics.networks import NETWORKS
-from ebmkit.metrics.on_features import features_of, real_sets
+from ebmkit.metrics.features.networks import NETWORKS
+from ebmkit.metrics.features.sets import features_of, real_sets
 from ebmkit.plugins.component import Selection
 from ebmkit.plugins.host import host
 from tests.metrics.planted_features import FLAT, Given

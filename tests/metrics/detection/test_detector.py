@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from ebmkit.errors import DataError, RecipeError
-from ebmkit.metrics.detector import detector, ood_scores, threshold_of
+from ebmkit.metrics.detection.detector import detector, ood_scores, threshold_of
 from tests.metrics.ood_models import guided, model
 
 
@@ -75,6 +75,7 @@ def test_a_typicality_counts_from_the_median_of_data_that_set_no_threshold() -> 
     x = normal(600, 1)
     found = calibrated(x=x, score="typicality")
     median = (x[500:].double().square().sum(dim=1) / 2 / 0.5).median()
+    assert repr(found).startswith("Detector(typicality > ") and repr(found).endswith("n = 500 given data)")
     assert found.n == 500 and found.score.name == "typicality"
     near = torch.tensor([[float((0.5 * median * 2) ** 0.5), 0.0]])
     assert float(found.scores(near)) < 1e-5 and float(found.scores(torch.zeros(1, 2))) == pytest.approx(float(median))

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ebmkit.data.cifar import CLASS_NAMES as CIFAR_NAMES
 from ebmkit.errors import DataError, RecipeError, did_you_mean
-from ebmkit.metrics.networks import NETWORKS
+from ebmkit.metrics.features.networks import NETWORKS
 from ebmkit.ops.programs import read_program
 
 Answer = tuple[Tensor, Tensor | None]
@@ -57,7 +57,7 @@ class Extractor:
 def find_extractor(asked: str) -> Extractor:
     """Returns the extractor of a name, file or "package.module:callable"; raises RecipeError where there is none."""
     if asked in SHIPPED:
-        with as_file(files("ebmkit.metrics") / "weights" / SHIPPED[asked]) as path:
+        with as_file(files("ebmkit.metrics.features") / "weights" / SHIPPED[asked]) as path:
             return of_weights(path, name=asked)
     suffix = Path(asked).suffix
     if suffix == ".pt2":

@@ -36,7 +36,7 @@ def held_out(model: Model, n: int, seed: int) -> HeldOut:
     Raises:
         DataError: the data of the run cannot be had.
     """
-    dataset = build_dataset(model.recipe.part("data"), "cpu")
+    dataset = _dataset(model)
     rng = stream(seed, 0, "held-out")
     try:
         test = dataset.split("test")
@@ -57,9 +57,19 @@ def training_rows(model: Model, n: int, seed: int) -> Tensor:
     Raises:
         DataError: the data of the run cannot be had.
     """
-    dataset = build_dataset(model.recipe.part("data"), "cpu")
+    dataset = _dataset(model)
     rng = stream(seed, 0, "training rows")
     return _rows(dataset, chosen_rows(len(dataset), n, rng), rng)
+
+
+def _dataset(model: Model) -> Dataset:
+    part = model.recipe.part("data")
+    if part.built is None and "given" in part.settings:
+        raise DataError(
+            f"The data of {model.name} were handed over by a program, and are not in its directory. From Python, load "
+            "it with ebmkit.load(DIR, given={'data': x}), or give held-out data: ebmkit.detector(run, x=…)."
+        )
+    return build_dataset(part, "cpu")
 
 
 def _rows(dataset: Dataset, rows: Tensor, rng: torch.Generator) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ebmkit.energies.probe import length_of
 from ebmkit.evaluation.clean_energy import CleanEnergy, choices
-from ebmkit.metrics.references import TRAINING
+from ebmkit.metrics.detection.references import TRAINING
 from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.energy import abilities_of, levels_of, values_of
 from ebmkit.protocols.guided import Encodes

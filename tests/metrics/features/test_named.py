@@ -16,9 +16,9 @@ from torch import nn
 
 import ebmkit
 from ebmkit.errors import CapabilityError, DataError, RecipeError
-from ebmkit.metrics.extractors import SHIPPED, find_extractor
-from ebmkit.metrics.features import load_features
-from ebmkit.metrics.networks import GarmentsNet, ResNet20
+from ebmkit.metrics.features.extractors import SHIPPED, find_extractor
+from ebmkit.metrics.features.named import load_features
+from ebmkit.metrics.features.networks import GarmentsNet, ResNet20
 
 GREY, COLOUR, UNIT = (1, 28, 28), (3, 32, 32), (0.0, 1.0)
 
@@ -63,7 +63,7 @@ def test_the_garments_classifier_tells_garments_apart():
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_what_ships_is_small_and_says_where_it_comes_from(name):
-    path = files("ebmkit.metrics") / "weights" / SHIPPED[name]
+    path = files("ebmkit.metrics.features") / "weights" / SHIPPED[name]
     assert path.stat().st_size < 1.2e6 and (name != "garments" or path.stat().st_size < 1e6)
     extractor = find_extractor(name)
     assert extractor.name == name and len(extractor.classes) == 10
@@ -71,7 +71,7 @@ def test_what_ships_is_small_and_says_where_it_comes_from(name):
 
 
 def test_the_notice_of_the_colour_network_ships_beside_it():
-    notice = (files("ebmkit.metrics") / "weights" / "RESNET20_LICENSE").read_text()
+    notice = (files("ebmkit.metrics.features") / "weights" / "RESNET20_LICENSE").read_text()
     assert "Yerlan Idelbayev" in notice and "Redistributions in binary form" in notice
 
 

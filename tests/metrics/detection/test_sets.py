@@ -10,7 +10,7 @@ from torch.nn import functional
 from ebmkit.data.arrays import quantise
 from ebmkit.data.spec import DataSpec
 from ebmkit.errors import DataError
-from ebmkit.metrics.ood_sets import BUILT_IN, built_in, usual_sets
+from ebmkit.metrics.detection.sets import BUILT_IN, built_in, usual_sets
 
 
 def rng(seed: int = 0) -> Generator:

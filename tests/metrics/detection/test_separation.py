@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from ebmkit.errors import DataError, DivergenceError
-from ebmkit.metrics.separation import Figure, separation
+from ebmkit.metrics.detection.separation import Figure, separation
 
 N = 4_000
 Separates = Callable[[Tensor, Tensor, Generator], Mapping[str, Figure]]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ebmkit.errors import CapabilityError, DataError
-from ebmkit.metrics.extractors import Answer, Extractor, find_extractor
+from ebmkit.metrics.features.extractors import Answer, Extractor, find_extractor
 
 CHUNK = 500
 """Images at a time; the memory of a pass is bounded by it."""

@@ -21,7 +21,7 @@ Distance = Callable[[Tensor], Tensor]
 def distance_from_median(reference: Tensor) -> Distance:
     """Returns v [N] → |v − m|, m the median of the reference values [M].
 
-    Source: Nalisnick et al., 2019, equation 5, of a batch of one.
+    Source: Nalisnick et al., 2019, their test of a batch, here of one datum.
     """
     median = reference.median()
     return lambda values: (values - median).abs()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ebmkit.metrics.separation import Figure
+from ebmkit.metrics.detection.separation import Figure
 
 Figures = Mapping[tuple[str, str], Mapping[str, Figure]]
 """(set, score) → figures."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ebmkit.errors import CapabilityError, DataError
 from ebmkit.metrics.declarations.features import SHAPES, unfit
-from ebmkit.metrics.features import Features, load_features
+from ebmkit.metrics.features.named import Features, load_features
 from ebmkit.protocols.metric import Subject
 
 BY_SHAPE = {shape: name for name, shape in SHAPES.items()}

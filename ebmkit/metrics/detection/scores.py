@@ -12,10 +12,10 @@ from torch import Tensor
 
 from ebmkit.errors import CapabilityError, DivergenceError, RecipeError, did_you_mean
 from ebmkit.evaluation.clean_energy import in_passes
-from ebmkit.metrics import ood_formulas as formulas
-from ebmkit.metrics.ood_formulas import Asked
-from ebmkit.metrics.ood_notes import BASELINE
-from ebmkit.metrics.references import Distance, distance_from_gaussian, distance_from_median
+from ebmkit.metrics.detection import formulas
+from ebmkit.metrics.detection.formulas import Asked
+from ebmkit.metrics.detection.notes import BASELINE
+from ebmkit.metrics.detection.references import Distance, distance_from_gaussian, distance_from_median
 from ebmkit.sampling.model import Model
 
 Reference = Literal["", "held-out", "training"]
@@ -118,8 +118,23 @@ def scores_for(model: Model, names: Sequence[str] = ()) -> tuple[tuple[OodScore,
     return tuple(found), tuple(f"Left out: {', '.join(those)} ({reason})." for reason, those in lacking.items())
 
 
-def score_named(model: Model, name: str) -> OodScore:
-    """Returns the value of a name; raises RecipeError where there is none, CapabilityError where a model lacks it."""
+def usual_score(model: Model) -> str:
+    """Returns the score that is taken where none is named: of images their features' distance, else the energy.
+
+    An energy of images was seen to tell no other images apart (docs/evaluation.md); one of few dimensions does.
+    """
+    has_features = len(model.data.event_shape) == 3 and not formulas.lacks_features(model)
+    return "feature-distance" if has_features else "energy"
+
+
+def score_named(model: Model, name: str | None) -> OodScore:
+    """Returns the value of a name; None stands for the usual one.
+
+    Raises:
+        RecipeError: there is none of that name.
+        CapabilityError: the model lacks it.
+    """
+    name = usual_score(model) if name is None else name
     if name not in SCORES:
         raise RecipeError(f"There is no score '{name}'; known: {', '.join(SCORES)}.{did_you_mean(name, SCORES)}")
     if reason := SCORES[name].lacks(model):

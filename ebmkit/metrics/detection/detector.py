@@ -14,11 +14,11 @@ from ebmkit.display.doing import doing
 from ebmkit.errors import DataError, RecipeError
 from ebmkit.evaluation.clean_energy import CleanEnergy, checked_rows
 from ebmkit.evaluation.other_data import other_data
-from ebmkit.metrics.held_out import HeldOut, held_out, training_rows
-from ebmkit.metrics.ood_formulas import LATENT_BETA, Asked
-from ebmkit.metrics.ood_scores import OodScore, Reference, Values, score_named, values_with
-from ebmkit.metrics.references import TRAINING
-from ebmkit.metrics.scored import Scored
+from ebmkit.metrics.detection.formulas import LATENT_BETA, Asked
+from ebmkit.metrics.detection.held_out import HeldOut, held_out, training_rows
+from ebmkit.metrics.detection.references import TRAINING
+from ebmkit.metrics.detection.scored import Scored
+from ebmkit.metrics.detection.scores import OodScore, Reference, Values, score_named, values_with
 from ebmkit.rng import stream
 from ebmkit.sampling.model import Model
 
@@ -42,7 +42,7 @@ class HasModel(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Detector:
     """A value for each x, and the threshold above which x counts as out of distribution; see `detector`.
 
@@ -106,12 +106,17 @@ class Detector:
         """What the threshold is, in words."""
         return CONVENTION.format(score=self.score.name)
 
+    def __repr__(self) -> str:
+        score = self.score
+        where = f"{score.name} > {self.threshold:.6g} {score.unit}"
+        return f"Detector({where}; fpr = {self.fpr:g}, n = {self.n:,} {self.origin})"
+
 
 def detector(
     model: Model | HasModel,
     *,
     fpr: float = 0.05,
-    score: str = "energy",
+    score: str | None = None,
     x: Tensor | np.ndarray[Any, Any] | None = None,
     seed: int | None = None,
     beta: float = LATENT_BETA,
@@ -126,7 +131,8 @@ def detector(
         model: a model or run.
         fpr: share of in-distribution data to be flagged at most.
         score: "energy", "energy/T", "level-0", "latent-joint", "level-marginal", "level-ratio", "gradient-norm",
-            "typicality", "feature-distance" or "input-distance", as far as the model has it.
+            "typicality", "feature-distance" or "input-distance", as far as the model has it; unset,
+            "feature-distance" of images, else "energy".
         x: held-out data [N, *event] to calibrate on; unset, the test part of the run's data, or where it has none the
             last of the training data, which is noted.
         seed: of the choice of the held-out data; unset, that of the run.
@@ -156,7 +162,11 @@ def detector(
 
 
 def ood_scores(
-    model: Model | HasModel, x: Tensor | np.ndarray[Any, Any], score: str = "energy", *, beta: float = LATENT_BETA
+    model: Model | HasModel,
+    x: Tensor | np.ndarray[Any, Any],
+    score: str | None = None,
+    *,
+    beta: float = LATENT_BETA,
 ) -> Tensor:
     """Returns a value of each x that is to be higher out of distribution: [N], float64 on the CPU.
 

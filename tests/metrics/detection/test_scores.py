@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import log
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,8 +11,8 @@ from torch import Generator, Tensor
 
 from ebmkit.errors import CapabilityError, DataError, DivergenceError, RecipeError
 from ebmkit.evaluation.clean_energy import CleanEnergy, checked_rows, in_passes
-from ebmkit.metrics.ood_formulas import Asked
-from ebmkit.metrics.ood_scores import SCORES, score_named, scores_for, values_with
+from ebmkit.metrics.detection.formulas import Asked
+from ebmkit.metrics.detection.scores import SCORES, score_named, scores_for, usual_score, values_with
 from tests.metrics.ood_models import TEMPERATURE, featured, guided, labelled, levelled, model, spec
 
 X = torch.randn(700, 2, generator=Generator().manual_seed(0))
@@ -149,3 +150,18 @@ def test_rows_that_are_none_are_refused() -> None:
         with pytest.raises(DataError, match=words):
             checked_rows(x, (2,))
     assert checked_rows(torch.zeros(3, 2, dtype=torch.float64), (2,)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("shape", "lacking", "usual"),
+    [
+        ((1, 8, 8), "", "feature-distance"),
+        ((1, 8, 8), "it needs an energy with features", "energy"),
+        ((2,), "", "energy"),
+    ],
+)
+def test_images_are_judged_by_their_features_where_nothing_is_named(
+    shape: tuple[int, ...], lacking: str, usual: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ebmkit.metrics.detection.formulas.lacks_features", lambda model: lacking)
+    assert usual_score(SimpleNamespace(data=SimpleNamespace(event_shape=shape))) == usual  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Named features of images: what ships, and what a user names."""
