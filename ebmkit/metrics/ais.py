@@ -58,7 +58,7 @@ class Ais:
             ),
             notes=(
                 *_beyond_use(found, model, temperature),
-                *remarks(found),
+                *remarks(found, "n_temperatures"),
                 _about_starts(whence, len(starts), config.settle),
             ),
         )
@@ -131,13 +131,13 @@ def convention(model: Model) -> str:
     return "; bits a dimension are of dequantised data in units of their 256 levels"
 
 
-def remarks(found: LogZ) -> list[str]:
-    """Returns what is to be known of a log Z."""
+def remarks(found: LogZ, setting: str) -> list[str]:
+    """Returns what is to be known of a log Z, and which setting makes its path finer."""
     told = []
     if abs(found.gap) > ONE_VALUE:
         told.append(
             f"The two ways differ by {found.gap:.3g} nats: what is known is the interval, not its middle. More "
-            "n_temperatures or n_chains make it smaller."
+            f"{setting} or n_chains make it smaller."
         )
     if found.effective < FEW_CHAINS:
         told.append(f"One way hangs on {found.effective:.1f} effective chains: its standard error is too small.")

@@ -88,7 +88,7 @@ class Likelihood:
                 "importance sampling along the levels, both ways, over x as chains hold it; its ± is half the gap "
                 "and two standard errors."
             ),
-            notes=(*_judged(pass_z, found, kl), *remarks(found), *_of_the_ways(config)),
+            notes=(*_judged(pass_z, found, kl), *remarks(found, "between"), *_of_the_ways(config, coordinate)),
         )  # fmt: skip
 
     def _both_ways(self, gaussian: Gaussian, energies: list[Reduced], held: Tensor, subject: Subject) -> LogZ:
@@ -160,11 +160,18 @@ def _judged(pass_z: Tensor, found: LogZ, kl: Between) -> list[str]:
     ]
 
 
-def _of_the_ways(config: LikelihoodConfig) -> tuple[str]:
-    return (
+def _of_the_ways(config: LikelihoodConfig, coordinate: Coordinate) -> list[str]:
+    told = [
         f"The way back starts at held-out data after {config.settle} adjusted transitions at level 0: it bounds log Z "
-        "from above only as far as these are draws of the model.",
-    )
+        "from above only as far as these are draws of the model."
+    ]
+    smooth = noise_at(coordinate, 0)[1]
+    if smooth > 0:
+        told.append(
+            f"The model is one of data with noise of s.d. {smooth:.3g}, as its chains hold them; held-out data are "
+            "judged without it."
+        )
+    return told
 
 
 def build_likelihood(config: LikelihoodConfig, context: BuildContext) -> Likelihood:
