@@ -8,10 +8,10 @@ from torch import Tensor
 
 from ebmkit.errors import CapabilityError
 from ebmkit.evaluation.uncertainty import standard_error
-from ebmkit.metrics.bases import Base, Uniform, fitted
-from ebmkit.metrics.clean import bits_a_nat, bits_per_dim, bounds_of, has_levels, reduced_energy
+from ebmkit.metrics.annealing.bases import Base, Uniform, fitted
+from ebmkit.metrics.annealing.clean import bits_a_nat, bits_per_dim, bounds_of, has_levels, reduced_energy
+from ebmkit.metrics.annealing.log_z import LogZ, Ways, annealed_log_z
 from ebmkit.metrics.declarations.likelihood import AisConfig
-from ebmkit.metrics.log_z import LogZ, Ways, annealed_log_z
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.metric import Estimate, Measured, Subject
 from ebmkit.rng import stream

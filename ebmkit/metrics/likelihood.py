@@ -28,13 +28,13 @@ from torch import Tensor
 from ebmkit.errors import DivergenceError
 from ebmkit.evaluation.uncertainty import standard_error
 from ebmkit.metrics.ais import convention, likelihood_estimates, log_z_estimates, nats_and_bits, remarks
-from ebmkit.metrics.annealed import moves_for, pilot
-from ebmkit.metrics.bases import Gaussian
-from ebmkit.metrics.clean import check_over_x, clean, log_slope
+from ebmkit.metrics.annealing.annealed import moves_for, pilot
+from ebmkit.metrics.annealing.bases import Gaussian
+from ebmkit.metrics.annealing.clean import check_over_x, clean, log_slope
+from ebmkit.metrics.annealing.log_z import LogZ, Ways, both_ways
+from ebmkit.metrics.annealing.noised import Between, gaussian_at, kl_from_gaussian, noise_at, noise_levels_of
+from ebmkit.metrics.annealing.paths import Ladder, Reduced
 from ebmkit.metrics.declarations.likelihood import LikelihoodConfig
-from ebmkit.metrics.log_z import LogZ, Ways, both_ways
-from ebmkit.metrics.noised import Between, gaussian_at, kl_from_gaussian, noise_at, noise_levels_of
-from ebmkit.metrics.paths import Ladder, Reduced
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.coordinate import Coordinate
