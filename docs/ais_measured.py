@@ -1,11 +1,15 @@
 """How often the error of annealed importance sampling holds log Z: seeded trials on mixtures with a known one.
 
-Run: python docs/ais_measured.py --trials 100
+Run: python docs/ais_measured.py --trials 100 --dimensions 2
 
 Two Gaussian modes in 2, 16 and 64 dimensions, the settings of metric `ais` but for the number of temperatures; the way
-back starts at draws of the mixture. Found on one thread, about a second a trial:
+back starts at draws of the mixture. Found with 32 chains each way on one thread, about a second a trial in the plane:
 
-RESULT
+| dimensions | temperatures | trials | log Z within the error | mean error, nats | root mean square off | mean gap |
+|---|---|---|---|---|---|---|
+| 2 | 50 | 100 | 99 | .136 | .050 | −.004 |
+| 16 | 50 | 20 | 19 | .144 | .056 | .007 |
+| 64 | 100 | 10 | 10 | .150 | .064 | .015 |
 """
 
 from __future__ import annotations
@@ -17,8 +21,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.metrics.bases import fitted
-from ebmkit.metrics.log_z import LogZ, Ways, annealed_log_z
+from ebmkit.metrics.annealing.bases import fitted
+from ebmkit.metrics.annealing.log_z import LogZ, Ways, annealed_log_z
 
 SD, DISTANCE = 0.4, 2.0
 
@@ -29,14 +33,12 @@ class Counted:
 
     Attributes:
         hits: trials in which log Z was within the error.
-        within_one: trials in which it was between the two ways, each with its standard error.
         error: mean error, nats.
         distance: root mean square of value less log Z, nats.
         gap: mean gap, nats.
     """
 
     hits: int
-    within_one: int
     error: float
     distance: float
     gap: float
@@ -65,10 +67,8 @@ def counted(d: int, trials: int, n_temperatures: int, n_chains: int) -> Counted:
     """Returns how often the error held log Z, in trials of the seeds 0, 1, …"""
     pairs = [trial(d, seed, n_temperatures, n_chains) for seed in range(trials)]
     off = torch.tensor([one.value - exact for one, exact in pairs])
-    between = [one.lower - one.lower_error <= exact <= one.upper + one.upper_error for one, exact in pairs]
     return Counted(
         hits=sum(abs(one.value - exact) <= one.error for one, exact in pairs),
-        within_one=sum(between),
         error=sum(one.error for one, _ in pairs) / trials,
         distance=float(off.square().mean().sqrt()),
         gap=sum(one.gap for one, _ in pairs) / trials,

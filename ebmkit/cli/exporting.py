@@ -22,9 +22,7 @@ SUFFIXES = (".pt2", ".safetensors")
 def export(
     directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, or pretrained:NAME.")],
     out: Annotated[Path, _option("FILE", ".pt2, a program that needs torch alone; or .safetensors.", "--out")],
-    given: Annotated[
-        list[str] | None, _option("NAME=VALUE", "Hold it, as in label=3, latent=class:3; repeatable.")
-    ] = None,
+    given: Annotated[list[str] | None, _option("NAME=VALUE", "Hold it, as in label=3; repeatable.")] = None,
     device: Annotated[str, _option("DEVICE", "On which a .pt2 runs.")] = "cpu",
     plugin: PluginFiles = None,
 ) -> None:

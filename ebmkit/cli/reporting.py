@@ -25,6 +25,7 @@ def report(
     visits: Annotated[
         int | None, _option("N", "With a noise level: visits to data before a chain is taken.", min=1)
     ] = None,
+    seconds: Annotated[int, _option("N", "After which the chains of a model are given up.", min=1)] = 60,
     sampling: Annotated[
         bool, typer.Option("--sampling/--no-sampling", help="Ask the models for fresh chains and energies.")
     ] = True,
@@ -43,7 +44,9 @@ def report(
             from ebmkit.assembly.device import choose_device
 
             choose_device(device)
-    path = write_report(runs, out, n=n, transitions=transitions, visits=visits, sampling=sampling, device=device)
+    path = write_report(
+        runs, out, n=n, transitions=transitions, visits=visits, seconds=seconds, sampling=sampling, device=device
+    )
     say(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 

@@ -78,11 +78,11 @@ def sample(
     sampler: Annotated[str | None, _option("NAME", "Draws them, a+b; unset, that of the recipe.")] = None,
     given: Annotated[
         list[str] | None,
-        _option("NAME=VALUE", "Hold it: label=3 or all, latent=class:3, pixels=MASK.png (white); repeatable."),
+        _option("NAME=VALUE", "Hold it, as in label=3, label=all, pixels=FILE (white: given); repeatable."),
     ] = None,
     given_strength: Annotated[float | None, _option("B", "Weight of a given latent, nats.")] = None,
     images: Annotated[
-        str | None, _option("FILE|DIR|test", "Whose pixels are given; unset, images the run has not seen.")
+        str | None, _option("FILE", "Whose pixels are given: a picture, a folder, or test (the default).")
     ] = None,
     others: Annotated[list[Path] | None, _option("RUN", "Another run to compose with; repeatable.", "--with")] = None,
     op: Annotated[str | None, _option("OP", "and (the default), or, not: how runs are composed.", "--op")] = None,

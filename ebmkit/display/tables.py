@@ -35,14 +35,30 @@ def numbers(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """
     cells = [tuple(header), *(tuple(row) for row in rows)]
     width = sum(max(len(cell) for cell in column) + 2 for column in zip(*cells, strict=True)) - 2
-    if not is_screen() or width <= columns():
+    if not is_screen():
         _plain(cells)
+        return
+    if width <= columns():
+        _drawn_numbers(cells[0], cells[1:])
         return
     for row in cells[1:]:
         say(row[0])
         for name, cell in zip(header[1:], row[1:], strict=True):
             if cell:
                 paragraph(f"{name} {cell}".strip(), indent=2)
+
+
+def _drawn_numbers(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    for place, name in enumerate(header):
+        drawn.add_column(name, no_wrap=True, style="bold" if place == 0 else "")
+    for row in rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    console().print(drawn)
 
 
 def _plain(cells: Sequence[Sequence[str]]) -> None:

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from ebmkit.errors import CapabilityError
 from ebmkit.evaluation.uncertainty import standard_error
-from ebmkit.metrics.bases import Base, Uniform, fitted
-from ebmkit.metrics.clean import bits_a_nat, bits_per_dim, bounds_of, has_levels, reduced_energy
+from ebmkit.metrics.annealing.bases import Base, Uniform, fitted
+from ebmkit.metrics.annealing.clean import bits_a_nat, bits_per_dim, bounds_of, has_levels, reduced_energy
+from ebmkit.metrics.annealing.log_z import LogZ, Ways, annealed_log_z
 from ebmkit.metrics.declarations.likelihood import AisConfig
-from ebmkit.metrics.log_z import LogZ, Ways, annealed_log_z
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.metric import Estimate, Measured, Subject
 from ebmkit.rng import stream
@@ -58,7 +58,7 @@ class Ais:
             ),
             notes=(
                 *_beyond_use(found, model, temperature),
-                *remarks(found),
+                *remarks(found, "n_temperatures"),
                 _about_starts(whence, len(starts), config.settle),
             ),
         )
@@ -131,13 +131,13 @@ def convention(model: Model) -> str:
     return "; bits a dimension are of dequantised data in units of their 256 levels"
 
 
-def remarks(found: LogZ) -> list[str]:
-    """Returns what is to be known of a log Z."""
+def remarks(found: LogZ, setting: str) -> list[str]:
+    """Returns what is to be known of a log Z, and which setting makes its path finer."""
     told = []
     if abs(found.gap) > ONE_VALUE:
         told.append(
             f"The two ways differ by {found.gap:.3g} nats: what is known is the interval, not its middle. More "
-            "n_temperatures or n_chains make it smaller."
+            f"{setting} or n_chains make it smaller."
         )
     if found.effective < FEW_CHAINS:
         told.append(f"One way hangs on {found.effective:.1f} effective chains: its standard error is too small.")

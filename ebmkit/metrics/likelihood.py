@@ -28,13 +28,13 @@ from torch import Tensor
 from ebmkit.errors import DivergenceError
 from ebmkit.evaluation.uncertainty import standard_error
 from ebmkit.metrics.ais import convention, likelihood_estimates, log_z_estimates, nats_and_bits, remarks
-from ebmkit.metrics.annealed import moves_for, pilot
-from ebmkit.metrics.bases import Gaussian
-from ebmkit.metrics.clean import check_over_x, clean, log_slope
+from ebmkit.metrics.annealing.annealed import moves_for, pilot
+from ebmkit.metrics.annealing.bases import Gaussian
+from ebmkit.metrics.annealing.clean import check_over_x, clean, log_slope
+from ebmkit.metrics.annealing.log_z import LogZ, Ways, both_ways
+from ebmkit.metrics.annealing.noised import Between, gaussian_at, kl_from_gaussian, noise_at, noise_levels_of
+from ebmkit.metrics.annealing.paths import Ladder, Reduced
 from ebmkit.metrics.declarations.likelihood import LikelihoodConfig
-from ebmkit.metrics.log_z import LogZ, Ways, both_ways
-from ebmkit.metrics.noised import Between, gaussian_at, kl_from_gaussian, noise_at, noise_levels_of
-from ebmkit.metrics.paths import Ladder, Reduced
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.coordinate import Coordinate
@@ -88,7 +88,7 @@ class Likelihood:
                 "importance sampling along the levels, both ways, over x as chains hold it; its ± is half the gap "
                 "and two standard errors."
             ),
-            notes=(*_judged(pass_z, found, kl), *remarks(found), *_of_the_ways(config)),
+            notes=(*_judged(pass_z, found, kl), *remarks(found, "between"), *_of_the_ways(config, coordinate)),
         )  # fmt: skip
 
     def _both_ways(self, gaussian: Gaussian, energies: list[Reduced], held: Tensor, subject: Subject) -> LogZ:
@@ -160,11 +160,18 @@ def _judged(pass_z: Tensor, found: LogZ, kl: Between) -> list[str]:
     ]
 
 
-def _of_the_ways(config: LikelihoodConfig) -> tuple[str]:
-    return (
+def _of_the_ways(config: LikelihoodConfig, coordinate: Coordinate) -> list[str]:
+    told = [
         f"The way back starts at held-out data after {config.settle} adjusted transitions at level 0: it bounds log Z "
-        "from above only as far as these are draws of the model.",
-    )
+        "from above only as far as these are draws of the model."
+    ]
+    smooth = noise_at(coordinate, 0)[1]
+    if smooth > 0:
+        told.append(
+            f"The model is one of data with noise of s.d. {smooth:.3g}, as its chains hold them; held-out data are "
+            "judged without it."
+        )
+    return told
 
 
 def build_likelihood(config: LikelihoodConfig, context: BuildContext) -> Likelihood:

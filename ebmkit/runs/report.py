@@ -32,6 +32,7 @@ def report(
     n: int = 36,
     transitions: int | None = None,
     visits: int | None = None,
+    seconds: float = 60,
     sampling: bool = True,
     device: str | None = None,
 ) -> Path:
@@ -46,7 +47,8 @@ def report(
         n: fresh chains of each model.
         transitions: of each chain; unset, as the recipe says, and by visits to data at most 500.
         visits: to data, after which such a chain is taken; unset, as the recipe says.
-        sampling: ask the models for chains and energies, which takes seconds to minutes; else files alone are read.
+        seconds: after which the chains of a model are given up, and the page does without them.
+        sampling: ask the models for chains and energies; else files alone are read.
         device: of the models; unset, those of the runs.
 
     Returns:
@@ -68,7 +70,7 @@ def report(
             doing(f"reading {directory}")
             content = read_files(directory, name)
         opening = partial(_model, given, directory, device)
-        asking = partial(ask, n=n, transitions=transitions, visits=visits)
+        asking = partial(ask, n=n, transitions=transitions, visits=visits, seconds=seconds)
         contents.append(_asked(content, opening, asking) if sampling else _unasked(content))
     with preparing():
         doing(f"writing {path}")

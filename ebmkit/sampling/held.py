@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ebmkit.errors import RecipeError
-from ebmkit.sampling.given import class_index, condition
+from ebmkit.sampling.given import class_index, condition, givable
 from ebmkit.sampling.model import Model
 
 LABEL, ALL = "label", "all"
@@ -72,6 +72,10 @@ def _one_for_each_class(model: Model, texts: Mapping[str, str]) -> list[dict[str
     if not n:
         asked = ", ".join(f"{name}={text}" for name, text in texts.items())
         raise RecipeError(f"--given {asked}: the data of this run have no classes to take one after the other.")
+    if texts.get(LABEL) == ALL and not any(coordinate.name == LABEL for coordinate in model.coordinates):
+        names = givable(model)
+        hint = " Its classes, one after the other: latent=class:all." if "latent" in names else ""
+        raise RecipeError(f"--given label=all: this run can be given {', '.join(names) or 'nothing'}.{hint}")
     groups = [dict(texts) for _ in range(n)]
     for index, group in enumerate(groups):
         spelt = model.data.class_names[index] if str(index) in model.data.class_names else str(index)

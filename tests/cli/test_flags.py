@@ -13,7 +13,7 @@ FLAGS = {
     "sample": "directory --out -n --sampler --given --given-strength --images --with --op --weight --transitions "
     "--visits --plain-transitions --denoise --seed --device --plugin",
     "score": "directory --data --out --fpr --score -n --seed --device --plugin",
-    "report": "runs --out -n --transitions --visits --sampling --device --plugin",
+    "report": "runs --out -n --transitions --visits --seconds --sampling --device --plugin",
     "eval": "directory --metric -n --n-data --quick --sampler --transitions --visits --plain-transitions --seed "
     "--last-weights --set --out --json --device --plugin",
     "export": "directory --out --given --device --plugin",

@@ -13,10 +13,10 @@ from torch import Tensor
 from ebmkit.data.given import given_data
 from ebmkit.errors import CapabilityError
 from ebmkit.evaluation.subject import ModelSubject
-from ebmkit.metrics.bases import Gaussian
+from ebmkit.metrics.annealing.bases import Gaussian
+from ebmkit.metrics.annealing.noised import kl_from_gaussian, log_mixture
 from ebmkit.metrics.declarations.likelihood import LikelihoodConfig
 from ebmkit.metrics.likelihood import Likelihood
-from ebmkit.metrics.noised import kl_from_gaussian, log_mixture
 from ebmkit.point import Point
 from ebmkit.protocols.metric import Measured
 from ebmkit.recipes.tables import EvalConfig

@@ -194,3 +194,9 @@ def test_a_new_run_in_a_directory_leaves_no_page_on_the_old_one(tmp_path: Path) 
     path = report(a_run(tmp_path / "moons"), sampling=False)
     remove_run(path.parent)
     assert not path.exists()
+
+
+def test_chains_that_take_too_long_are_given_up(trained: ebmkit.Run, tmp_path: Path) -> None:
+    page = sound(ebmkit.report(trained, tmp_path / "a.html", seconds=0).read_text(encoding="utf-8"))
+    holds(page, "Fresh chains: the chains were given up after 0 s", "training data", "uniform noise")
+    assert "From noise" not in page.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,7 +34,7 @@ Energies = Callable[[Tensor], Tensor]
 """From x [N, *event], as data hold it, to E(x) [N], nats."""
 
 
-def ask(model: Model, n: int, transitions: int | None = None, visits: int | None = None) -> Drawn:
+def ask(model: Model, n: int, transitions: int | None = None, visits: int | None = None, seconds: float = inf) -> Drawn:
     """Returns n fresh chains of a model, the way of a few of them, and energies of data and of what is none.
 
     Args:
@@ -41,13 +42,14 @@ def ask(model: Model, n: int, transitions: int | None = None, visits: int | None
         n: chains.
         transitions: of each; unset, as the recipe says.
         visits: to data, after which chains are taken that leave data; unset, as the recipe says.
+        seconds: after which chains that have not ended are given up.
     """
     left_out = list[str]()
     energy: Energies = partial(in_passes, CleanEnergy(model), device=model.device)
     made: Generated | None = None
     film: Film | None = None
     with leaving_out("Fresh chains", left_out):
-        film = begun(model, n)
+        film = begun(model, n, seconds)
         made = sampled(model, n, film, transitions, visits)
     sets = {**_data(model, left_out), **({} if made is None else {"fresh chains": made.x})}
     sets |= dict(no_data(model, sets))
@@ -55,7 +57,7 @@ def ask(model: Model, n: int, transitions: int | None = None, visits: int | None
         doing("asking for energies")
         energies = dict(_energies(energy, sets, left_out))
     is_plane = tuple(model.data.event_shape) == PLANE and model.data.x_values == "real"
-    frames = film.frames if film is not None and len(film.frames) > 1 and not is_plane else []
+    frames = film.frames if film is not None and not is_plane else []
     on_the_way, plane = list[Tensor](), None
     with leaving_out("Energies on the way from noise", left_out):
         on_the_way = [energy(x) for _, x in frames]

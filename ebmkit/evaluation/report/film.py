@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from math import inf
+from time import monotonic
+
 from torch import Tensor
 
+from ebmkit.errors import RunError
 from ebmkit.rng import stream
 from ebmkit.sampling.generate import Generated
 from ebmkit.sampling.model import Model
@@ -23,16 +27,24 @@ class Film:
 
     Args:
         start: x [k, *event] of the chains before their first transition.
+        seconds: after which the chains are given up.
     """
 
-    def __init__(self, start: Tensor) -> None:
+    def __init__(self, start: Tensor, seconds: float = inf) -> None:
+        self._begun, self._seconds = monotonic(), seconds
         self.k, self.kept = len(start), [(0, start)]
         self._every, self._seen = 1, 0
-        self._last = self.kept[0]
+        self._last, self._given_up = self.kept[0], False
 
     def __call__(self, x: Tensor) -> None:
-        """Keeps x [n, *event] after a transition, or does not."""
+        """Keeps x [n, *event] after a transition, or does not; raises RunError where it takes too long."""
         self._seen += 1
+        if monotonic() - self._begun > self._seconds:
+            self._given_up = True
+            raise RunError(
+                f"the chains were given up after {self._seconds:g} s, as they had not ended. Give them more "
+                "(--seconds), ask for fewer (-n) or shorter ones (--transitions), or draw them with ebmkit sample."
+            )
         self._last = self._seen, x[: self.k].detach().clone()
         if self._seen % self._every == 0:
             self.kept.append(self._last)
@@ -41,17 +53,26 @@ class Film:
 
     @property
     def frames(self) -> list[tuple[int, Tensor]]:
-        """Transitions made and x [k, *event], the last ones among them."""
+        """Transitions made and x [k, *event], the last ones among them; none of chains that were given up."""
+        if self._given_up or not self._seen:
+            return []
         return self.kept if self.kept[-1][0] == self._last[0] else [*self.kept, self._last]
 
 
-def begun(model: Model, n: int, n_film: int = 4) -> Film:
-    """Returns the film of the first few of n chains, at their start, where `generate` will begin them."""
+def begun(model: Model, n: int, seconds: float = inf, n_film: int = 4) -> Film:
+    """Returns the film of the first few of n chains, at their start, where `generate` will begin them.
+
+    Args:
+        model: whose chains they are.
+        n: chains in all.
+        seconds: after which the film gives them up.
+        n_film: chains of the film.
+    """
     seed = model.recipe.table("run").seed
     size = min(n, model.recipe.table("sample").batch_size)
     rng = stream(seed, 0, f"generate {seed} 0", model.device)  # as the first batch of `generate` has it
     start = fresh_chains(ready(model, {}, seed), size, rng, {})
-    return Film(model.in_data_range(start.without("latent")).cpu()[:n_film])
+    return Film(model.in_data_range(start.without("latent")).cpu()[:n_film], seconds)
 
 
 def sampled(model: Model, n: int, film: Film | None, transitions: int | None, visits: int | None) -> Generated:

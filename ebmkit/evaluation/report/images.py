@@ -14,9 +14,9 @@ from torch import Tensor
 from ebmkit.evaluation.pictures import grid, to_uint8
 from ebmkit.evaluation.report.markup import Markup, tag
 
-FEW_COLOURS = 96
+FEW_COLOURS = 192
 """Colours that a large picture in colour keeps."""
-LARGE = 60_000
+LARGE = 120_000
 """Bytes above which a picture in colour is given fewer colours."""
 
 UNREADABLE = (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError)

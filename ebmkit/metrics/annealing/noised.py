@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from ebmkit.errors import CapabilityError
 from ebmkit.evaluation.uncertainty import standard_error
-from ebmkit.metrics.bases import Gaussian, fitted
+from ebmkit.metrics.annealing.bases import Gaussian, fitted
 from ebmkit.point import Point
 from ebmkit.protocols.coordinate import Coordinate, Noising
 from ebmkit.protocols.energy import abilities_of, levels_of

@@ -11,10 +11,10 @@ import torch
 from torch import Generator, Tensor
 
 from ebmkit.errors import DataError, DivergenceError
-from ebmkit.metrics.annealed import Moves, moves_for, pilot
-from ebmkit.metrics.bases import Gaussian, Uniform, fitted
-from ebmkit.metrics.log_z import LogZ, Ways, annealed_log_z, both_ways, effective_number, log_z
-from ebmkit.metrics.paths import Geometric, Ladder, first_betas, interpolated, refined
+from ebmkit.metrics.annealing.annealed import Moves, moves_for, pilot
+from ebmkit.metrics.annealing.bases import Gaussian, Uniform, fitted
+from ebmkit.metrics.annealing.log_z import LogZ, Ways, annealed_log_z, both_ways, effective_number, log_z
+from ebmkit.metrics.annealing.paths import Geometric, Ladder, first_betas, interpolated, refined
 from ebmkit.protocols.sampler import SamplerState
 from tests.metrics.known import TwoModes
 

@@ -10,9 +10,9 @@ from torch import Generator, Tensor
 
 from ebmkit.display.doing import doing
 from ebmkit.errors import DataError
-from ebmkit.metrics.annealed import Moves, forward, log_mean_exp, moves_for, pilot, reverse, settle
-from ebmkit.metrics.bases import Base
-from ebmkit.metrics.paths import Geometric, Path, Reduced, first_betas, refined
+from ebmkit.metrics.annealing.annealed import Moves, forward, log_mean_exp, moves_for, pilot, reverse, settle
+from ebmkit.metrics.annealing.bases import Base
+from ebmkit.metrics.annealing.paths import Geometric, Path, Reduced, first_betas, refined
 
 RESAMPLES = 400
 

@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.metrics.bases import Base
+from ebmkit.metrics.annealing.bases import Base
 
 Reduced = Callable[[Tensor], Tensor]
 """−log f(x) [B], nats, up to a constant for all but the base; x [B, *event], differentiable."""

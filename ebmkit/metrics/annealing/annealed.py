@@ -10,8 +10,8 @@ from torch import Generator, Tensor
 
 from ebmkit.assembly.build import build
 from ebmkit.errors import DivergenceError
-from ebmkit.metrics.bases import Base
-from ebmkit.metrics.paths import Path
+from ebmkit.metrics.annealing.bases import Base
+from ebmkit.metrics.annealing.paths import Path
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.sampler import Sampler
