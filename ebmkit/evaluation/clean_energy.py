@@ -24,7 +24,8 @@ NUMBERS_A_PASS = 200_000
 class CleanEnergy:
     """E(x) [N] at clean data: a noise level is 0, and a label, which any value fits, is averaged out.
 
-    E(x) = −T log mean_y exp(−E(x, y)/T): the marginal of the model, as labels are equally likely.
+    E(x) = −T log mean_y exp(−E(x, y)/T): the marginal of the joint p(x, y) ∝ exp(−E(x, y)/T), in which a label is as
+    likely as its Z. (`plane.log_density`, which can have each Z, gives the mean of the densities instead.)
 
     Attributes:
         model: whose energy it is.

@@ -110,20 +110,22 @@ def evaluate(model: Any, metrics: object = None, *, data: Dataset | None = None,
 def metrics_of(model: Model, asked: object = None) -> tuple[Part, ...]:
     """Returns the metrics that are asked for, else those of the recipe, else the usual ones.
 
-    A metric of the recipe that is asked for by name keeps its settings.
+    A metric of the recipe that is asked for by name keeps its settings; where the recipe has it twice, both are.
 
     Raises:
         RecipeError: an unknown name, or there is none for such data.
     """
     own = model.recipe.parts.get("metric", ())
     if asked is not None:
-        named = {part.use: part for part in own}
-        parts = asked_parts("metric", asked, host())
-        return tuple(named.get(part.use, part) if not part.settings and part.built is None else part for part in parts)
-    found = own or usual_metrics(model)
-    if not found:
+        found = list[Part]()
+        for part in asked_parts("metric", asked, host()):
+            is_bare = not part.settings and part.built is None
+            found += [one for one in own if is_bare and one.use == part.use] or [part]
+        return tuple(found)
+    usual = own or usual_metrics(model)
+    if not usual:
         raise RecipeError(f"No metric was named, and none is usual for x {list(model.data.event_shape)}. Name some.")
-    return tuple(found)
+    return tuple(usual)
 
 
 def _judged(part: Part, subject: ModelSubject) -> Judgement:

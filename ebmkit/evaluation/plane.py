@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ebmkit.assembly.context import data_point
 from ebmkit.errors import DivergenceError, EbmkitError
+from ebmkit.evaluation.clean_energy import choices
 from ebmkit.point import Point
 from ebmkit.protocols.coordinate import Coordinate
 
@@ -139,7 +140,7 @@ def values_at(
 ) -> Tensor:
     """Returns −E/T [V, B] in float64 at data x [B, 2], for each of the V values that `log_density` joins."""
     found = []
-    for aux in _values(coordinates):
+    for aux in choices(coordinates):
         rows = (_clean(part.to(device), aux, coordinates) for part in torch.split(x, ROWS))
         found.append(-torch.cat([energy(point).double().cpu() for point in rows]) / temperature)
     values = torch.stack(found)
@@ -160,15 +161,6 @@ def density_if_any(
         return log_density(energy, window, temperature=temperature, coordinates=coordinates, device=device)
     except (EbmkitError, KeyError):  # an entry of the point that no value belongs to at data
         return None
-
-
-def _values(coordinates: Sequence[Coordinate]) -> list[dict[str, int]]:
-    """Returns every choice of the discrete coordinates whose values all belong to data."""
-    choices: list[dict[str, int]] = [{}]
-    for coordinate in coordinates:
-        if coordinate.n_values and not coordinate.noises_x:
-            choices = [{**choice, coordinate.name: value} for choice in choices for value in range(coordinate.n_values)]
-    return choices
 
 
 def _clean(x: Tensor, values: dict[str, int], coordinates: Sequence[Coordinate]) -> Point:

@@ -24,7 +24,8 @@ def save_evaluation(directory: Path, evaluation: Evaluation, to: Path | None = N
     path = to or _free(directory / FOLDER, f"step-{evaluation.step:08d}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        metrics = tuple(_with_pictures(found, path) for found in evaluation.metrics)
+        taken = set[str]()
+        metrics = tuple(_with_pictures(found, path, taken) for found in evaluation.metrics)
     except OSError as error:
         message = f"{path.parent} could not be written: {error}. Name another --out, or free some space."
         raise RunError(message) from error
@@ -37,11 +38,14 @@ def _free(folder: Path, name: str) -> Path:
     return next(path for n in names if not (path := folder / f"{n}.json").exists())
 
 
-def _with_pictures(found: Judgement, path: Path) -> Judgement:
-    """Writes the pictures of a metric and returns it with their names."""
+def _with_pictures(found: Judgement, path: Path, taken: set[str]) -> Judgement:
+    """Writes the pictures of a metric and returns it with their names, which are not among those that are taken."""
     pictures = dict(found.pictures)
     for name, picture in found.drawn.items():
-        file = f"{path.stem}-{found.name}-{re.sub(r'[^A-Za-z0-9]+', '-', name).strip('-')}.png"
+        plain = f"{path.stem}-{found.name}-{re.sub(r'[^A-Za-z0-9]+', '-', name).strip('-')}"
+        names = (f"{plain}.png" if i == 1 else f"{plain}-{i}.png" for i in count(1))
+        file = next(one for one in names if one not in taken)
+        taken.add(file)
         picture.save(path.with_name(file))
         pictures[name] = file
     return replace(found, pictures=pictures)

@@ -98,6 +98,9 @@ def test_metrics_of_the_recipe_keep_their_settings_when_they_are_named() -> None
     own = Part("fd", {"features": "garments"})
     with_own = replace(model, recipe=model.recipe.with_part("metric", own))
     assert metrics_of(with_own) == (own,) and metrics_of(with_own, "moments+fd") == (Part("moments"), own)
+    other = Part("fd", {"features": "resnet20"})
+    both = replace(model, recipe=model.recipe.with_part("metric", own, other))
+    assert metrics_of(both, "fd+moments") == (own, other, Part("moments"))
 
 
 def test_words_of_a_model() -> None:

@@ -32,6 +32,17 @@ def test_written_and_read_with_its_pictures(evaluation: ebmkit.Evaluation, tmp_p
     assert picture == "step-00000002-2-moments-a-view.png" and (first.parent / picture).is_file()
 
 
+def test_pictures_of_a_metric_that_is_measured_twice_stand_beside_each_other(tmp_path: Path) -> None:
+    register()
+    twice = ebmkit.evaluate(small_model(), ["moments", "moments"], n=10, n_data=10, transitions=2)
+    save_evaluation(tmp_path, twice)
+    save_evaluation(tmp_path, twice, tmp_path / "x.json")
+    save_evaluation(tmp_path, twice, tmp_path / "x.json")
+    names = [found.pictures["a view"] for found in read_evaluations(tmp_path)[0].metrics]
+    assert names == [f"step-00000002-moments-a-view{again}.png" for again in ("", "-2")]
+    assert sorted(path.name for path in tmp_path.glob("x*.png")) == ["x-moments-a-view-2.png", "x-moments-a-view.png"]
+
+
 def test_order_is_by_step_then_by_number(evaluation: ebmkit.Evaluation, tmp_path: Path) -> None:
     folder = tmp_path / "evaluation"
     folder.mkdir()

@@ -60,7 +60,16 @@ def test_where_a_level_scales_x_the_density_is_that_of_the_data() -> None:
     assert abs(nll.value - (1 + math.log(2 * math.pi * 25))) < (nll.error or 0) < 0.6
 
 
+def refusing(point: Point) -> Tensor:
+    """As a network with labels does."""
+    if "label" not in point.aux:
+        raise CapabilityError("The energy sees labels, but the point has no 'label': add --coordinate label.")
+    return point.x.sum(dim=1)
+
+
 def test_what_has_no_log_z_is_refused() -> None:
+    with pytest.raises(CapabilityError, match="needs 'label', which a datum does not have by itself"):
+        Ais(AisConfig(**SMALL)).measure(subject_of(model_of(refusing, Label(3)), N))
     with pytest.raises(CapabilityError, match="needs 'label'"):
         model = model_of(lambda p: p.x.sum(dim=1) * p.aux["label"], Label(3))
         Ais(AisConfig(**SMALL)).measure(subject_of(model, N))

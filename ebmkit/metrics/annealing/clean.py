@@ -38,9 +38,11 @@ def check_over_x(model: Model, energy: Callable[[Tensor], Tensor]) -> None:
     low = (model.data.value_range or (0.0, 0.0))[0]
     try:
         energy(torch.full((2, *model.data.event_shape), low, device=model.device))
-    except KeyError as error:
+    except (KeyError, CapabilityError) as error:  # a network of ours refuses a point without its label by itself
+        own = " or ".join(f"'{coordinate.name}'" for coordinate in model.coordinates if coordinate.n_values)
+        needed = own if own and isinstance(error, CapabilityError) else error
         raise CapabilityError(
-            f"The energy of {model.name} needs {error}, which a datum does not have by itself: it is no energy of x "
+            f"The energy of {model.name} needs {needed}, which a datum does not have by itself: it is no energy of x "
             "alone, and has no log Z. Judge a model without it."
         ) from error
 
