@@ -14,6 +14,7 @@ from ebmkit.errors import EbmkitError, RecipeError
 from ebmkit.evaluation.needs import check_metrics, usual_metrics
 from ebmkit.evaluation.promises import measured_by
 from ebmkit.evaluation.record import Evaluation, Judgement, judgement
+from ebmkit.evaluation.run_data import data_given
 from ebmkit.evaluation.subject import ModelSubject
 from ebmkit.plugins.host import host
 from ebmkit.protocols.dataset import Dataset
@@ -84,18 +85,19 @@ def judge(
     )
 
 
-def evaluate(model: Any, metrics: object = None, *, data: Dataset | None = None, **settings: Any) -> Evaluation:
+def evaluate(model: Any, metrics: object = None, *, data: Any = None, **settings: Any) -> Evaluation:
     """Returns the numbers of some metrics, each with its error; `print` them.
 
     Args:
         model: a model or a run.
         metrics: names, as in "fd+ood", settings as objects, metrics, or a list of these; unset, those of its recipe,
             else the usual ones for such data.
-        data: data set of the run, where its recipe cannot build it.
+        data: of the run, as `ebmkit.fit` takes them, where its recipe cannot build them.
         **settings: of `[eval]`, as n=1000, n_data=5000, seed=0, transitions=20.
 
     Raises:
         RecipeError, CapabilityError: a metric is unknown or cannot judge this model; nothing has been sampled.
+        DataError: the data are of another shape.
         EbmkitError: the only metric that was asked for has no numbers.
     """
     judged: Model = getattr(model, "model", model)
@@ -104,7 +106,8 @@ def evaluate(model: Any, metrics: object = None, *, data: Dataset | None = None,
     if settings.get("weights", judged.weights) != judged.weights:
         raise RecipeError(f"The {settings['weights']} weights were asked for. {_other_weights(judged)}")
     config = validated(EvalConfig, {**judged.recipe.tables.get("eval", {}), **settings}, "[eval]")
-    return judge(judged, metrics_of(judged, metrics), config, dataset=data)
+    dataset = None if data is None else data_given(judged, data)
+    return judge(judged, metrics_of(judged, metrics), config, dataset=dataset)
 
 
 def metrics_of(model: Model, asked: object = None) -> tuple[Part, ...]:

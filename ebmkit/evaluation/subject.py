@@ -10,10 +10,10 @@ from typing import Any, Literal
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.assembly.build import build_dataset
 from ebmkit.display.doing import doing
 from ebmkit.errors import DataError, DivergenceError
 from ebmkit.evaluation.clean_energy import CleanEnergy, in_passes
+from ebmkit.evaluation.run_data import data_of
 from ebmkit.point import Batch
 from ebmkit.protocols.dataset import Dataset
 from ebmkit.recipes.tables import EvalConfig
@@ -144,7 +144,7 @@ class ModelSubject:
 
     def _part(self, split: Split) -> Dataset:
         if self.dataset is None:
-            self.dataset = build_dataset(self.model.recipe.part("data"), self.model.device)
+            self.dataset = data_of(self.model, self.model.device)
         if split not in self._parts:
             self._parts[split] = self.dataset.split(split)
         return self._parts[split]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import nan
 
 import torch
 from torch import Generator, Tensor
@@ -12,7 +13,7 @@ RESAMPLES = 200
 
 def standard_error(values: Tensor) -> float:
     """Returns the standard error of the mean of independent values [N]; NaN for fewer than two."""
-    return float(values.double().std() / len(values) ** 0.5)
+    return float(values.double().std() / len(values) ** 0.5) if len(values) > 1 else nan
 
 
 def bootstrap(statistic: Callable[..., float], *samples: Tensor, rng: Generator, resamples: int = RESAMPLES) -> float:

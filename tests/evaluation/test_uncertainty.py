@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import warnings
+
 import pytest
 import torch
 
@@ -25,3 +28,9 @@ def test_of_a_share_that_is_none_or_all() -> None:
     assert share_error(0.5, 100) == pytest.approx(0.05, rel=0.01)
     assert share_error(0.0, 100) == pytest.approx(share_error(1.0, 100))
     assert share_error(0.0, 100) > 0.009
+
+
+def test_a_single_value_has_no_error_and_no_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert math.isnan(standard_error(torch.ones(1)))

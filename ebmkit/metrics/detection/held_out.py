@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ebmkit.assembly.build import build_dataset
 from ebmkit.errors import DataError
 from ebmkit.evaluation.other_data import chosen_rows
+from ebmkit.evaluation.run_data import data_of
 from ebmkit.protocols.dataset import Dataset
 from ebmkit.rng import stream
 from ebmkit.sampling.model import Model
@@ -36,7 +36,7 @@ def held_out(model: Model, n: int, seed: int) -> HeldOut:
     Raises:
         DataError: the data of the run cannot be had.
     """
-    dataset = _dataset(model)
+    dataset = data_of(model, "cpu")
     rng = stream(seed, 0, "held-out")
     try:
         test = dataset.split("test")
@@ -57,19 +57,9 @@ def training_rows(model: Model, n: int, seed: int) -> Tensor:
     Raises:
         DataError: the data of the run cannot be had.
     """
-    dataset = _dataset(model)
+    dataset = data_of(model, "cpu")
     rng = stream(seed, 0, "training rows")
     return _rows(dataset, chosen_rows(len(dataset), n, rng), rng)
-
-
-def _dataset(model: Model) -> Dataset:
-    part = model.recipe.part("data")
-    if part.built is None and "given" in part.settings:
-        raise DataError(
-            f"The data of {model.name} were handed over by a program, and are not in its directory. From Python, load "
-            "it with ebmkit.load(DIR, given={'data': x}), or give held-out data: ebmkit.detector(run, x=…)."
-        )
-    return build_dataset(part, "cpu")
 
 
 def _rows(dataset: Dataset, rows: Tensor, rng: torch.Generator) -> Tensor:
