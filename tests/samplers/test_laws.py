@@ -12,6 +12,10 @@ from ebmkit import BuildContext, Point
 from ebmkit.assembly.build import build
 from ebmkit.errors import EbmkitError
 from ebmkit.plugins.host import host
+from ebmkit.testing.lattices import DISCRETE_LAWS, ising
+from ebmkit.testing.law import Law, seeded
+from ebmkit.testing.targets import LAWS, box, gaussian, image, joint
+from ebmkit.testing.wavy import WAVY_COSINE, WavyView, draw_wavy
 from tests.samplers.doubles import DOUBLES, broken
 from tests.samplers.registry import (
     AnyShape,
@@ -26,20 +30,6 @@ from tests.samplers.registry import (
     start_of,
     stepped,
     titled,
-)
-from tests.samplers.targets import (
-    DISCRETE_LAWS,
-    LAWS,
-    WAVY_COSINE,
-    Law,
-    WavyView,
-    box,
-    draw_wavy,
-    gaussian,
-    image,
-    ising,
-    joint,
-    seeded,
 )
 
 STEPS = {1: (0.05, 0.2), 2: (0.3, 0.5)}  # declared order of a bias → steps at which it is fitted
