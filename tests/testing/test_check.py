@@ -62,12 +62,6 @@ def test_an_unknown_name_is_refused() -> None:
         checks_for("ebmkit-clel", expected={"clel/rose": "it is red"})
 
 
-@pytest.fixture
-def fresh_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the test loads is forgotten."""
-    monkeypatch.setattr("ebmkit.plugins.host._host", None)
-
-
 OWN = """
 from tests.testing.doubles_of_samplers import part
 COMPONENTS = (part("{name}"),)
