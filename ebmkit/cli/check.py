@@ -9,7 +9,6 @@ import typer
 
 from ebmkit.cli.training import importing_torch
 from ebmkit.cli.training import option as _option
-from ebmkit.display.doing import doing
 from ebmkit.display.output import paragraph, say
 from ebmkit.errors import RecipeError
 
@@ -35,7 +34,6 @@ def check(
     chosen = [one for one in checks if not only or any(text in one.name for text in only)]
     outcomes = []
     for one in chosen:
-        doing(f"checking {one.name}")
         outcomes.append(outcome(one))
         _tell(outcomes[-1])
     text, good = verdict(outcomes)

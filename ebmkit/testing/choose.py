@@ -7,7 +7,7 @@ from functools import partial
 
 from ebmkit.errors import RecipeError, did_you_mean
 from ebmkit.plugins.component import Component
-from ebmkit.testing import buffers, coordinates, datasets, declarations, energies, objectives, samplers
+from ebmkit.testing import buffers, coordinates, datasets, declarations, energies, metrics, objectives, samplers
 from ebmkit.testing.check import Check
 from ebmkit.testing.examined import Examined, Promise
 from ebmkit.testing.found import Asked, parts_in
@@ -20,6 +20,7 @@ PROMISES: Mapping[str, tuple[Promise, ...]] = {
     "buffer": buffers.PROMISES,
     "objective": objectives.PROMISES,
     "dataset": datasets.PROMISES,
+    "metric": metrics.PROMISES,
 }
 """Kind → what its parts promise, beside what every declaration does."""
 
