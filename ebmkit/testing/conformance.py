@@ -32,8 +32,10 @@ def conformance(
     @pytest.mark.parametrize("check", [*checks, None], ids=[*(check.name for check in checks), "summary"])
     def test(check: Check | None) -> None:
         if check is None:
-            text, good = verdict([seen.get(c.name) or outcome(c) for c in checks])  # others may have run elsewhere
-            assert good, text
+            ran = [found.state != "not applicable" for found in seen.values()]
+            others = (check for check in checks if check.name not in seen)  # they run elsewhere, in another process
+            assert any(ran) or any(outcome(other).state != "not applicable" for other in others), verdict([])[0]
+            text, _ = verdict(list(seen.values()))
             print(text)  # noqa: T201  # shown by pytest -s, and with a failure
             return
         seen[check.name] = outcome(check)
