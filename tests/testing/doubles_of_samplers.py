@@ -194,6 +194,23 @@ class Hot:
         return SamplerState(point=state.point.replace(x=x), rng=state.rng), info
 
 
+class Langevin(Hot):
+    """Right unadjusted moves: their law drifts away from that of the start, and nothing is wrong with it."""
+
+    def __init__(self, config: Step, context: BuildContext) -> None:
+        super().__init__(config, context)
+        self.bounds = context.value_range
+
+    def step(self, view: Any, state: SamplerState, *, tail: Any = None) -> tuple[SamplerState, SamplerInfo]:
+        if tail is not None:
+            raise CapabilityError("A tail was asked of a sampler that keeps none.")
+        x = state.point.x
+        x = x - self.eta * view.gradient(state.point) + (2 * self.eta) ** 0.5 * noise(x, state.rng)
+        x = x if self.bounds is None else x.clamp(*self.bounds)
+        info = SamplerInfo(start=state.point, accept_rate=torch.ones(len(x)), n_moves=1, n_gradients=1)
+        return SamplerState(point=state.point.replace(x=x), rng=state.rng), info
+
+
 def build_traits(config: Step, context: BuildContext, *, traits: SamplerTraits, **wrong: Any) -> OwnMala:
     made = OwnMala(config, context, **wrong)
     made.traits = traits  # type: ignore[misc]
@@ -219,7 +236,7 @@ build_wrong_tail = partial(build_traits, traits=KEEPS, tail="wrong")
 build_deaf_tail = partial(OwnMala, tail="deaf")
 build_still = partial(build_traits, traits=LEVELS)
 build_no_flip, build_no_flip_needed = partial(OwnGhmc, flips=False), partial(OwnGhmc, flips=False, memory=0.0)
-build_coins, build_hot = Coins, Hot
+build_coins, build_hot, build_langevin = Coins, Hot, Langevin
 
 
 def part(name: str, traits: SamplerTraits = EXACT, **more: Any) -> Component:
@@ -228,7 +245,7 @@ def part(name: str, traits: SamplerTraits = EXACT, **more: Any) -> Component:
 
 
 MOMENTUM = OwnGhmc.traits
-RIGHT = (part("right"), part("ghmc", MOMENTUM), part("no-flip-needed", MOMENTUM))
+RIGHT = (part("right"), part("ghmc", MOMENTUM), part("no-flip-needed", MOMENTUM), part("langevin", Langevin.traits))
 """Nothing is wrong with these."""
 
 PUBLISHED = part("published")
