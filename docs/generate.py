@@ -41,7 +41,7 @@ PAGES = (
 )
 REGION = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 OF_RUNS = ("run", "resume", "sample", "eval", "score", "report", "export")
-COMMANDS = (*OF_RUNS, "list", "show", "recipes", "plugins", "cite", "bench")
+COMMANDS = (*OF_RUNS, "list", "show", "recipes", "plugins", "cite", "check", "bench")
 
 Parts = list[tuple[Component, str]]
 

@@ -68,10 +68,11 @@ def build(
         component = host().component_of(None, kind)
         _check_alone(kind, name, settings)
         settings = given(kind, f"{component.kind} {component.name}")
-    return _built(component, settings, context or BuildContext())
+    return build_component(component, settings, context or BuildContext())
 
 
-def _built(component: Component, settings: Mapping[str, object], context: BuildContext) -> Any:
+def build_component(component: Component, settings: Mapping[str, object], context: BuildContext) -> Any:
+    """Builds the part of a declaration, known to the host or not; as `build`."""
     config = validated(component.config, settings, f"{component.kind} {component.name}")
     who = f"{component.kind.capitalize()} '{component.name}', while it was built,"
     with own_stream_only(who, SEEDED, of_torch_alone=True):
@@ -90,7 +91,7 @@ def build_part(kind: str, part: Part, context: BuildContext, **changes: Any) -> 
     """
     if part.built is not None:
         return part.built
-    return _built(declaration_of(kind, part, host()), {**part.settings, **changes}, context)
+    return build_component(declaration_of(kind, part, host()), {**part.settings, **changes}, context)
 
 
 def _check_alone(config: DataclassInstance, name: str, settings: Mapping[str, object]) -> None:

@@ -22,6 +22,7 @@ FLAGS = {
     "recipes": "",
     "plugins": "",
     "cite": "name --bibtex",
+    "check": "asked --only --expect",
     "bench": "--only --against --style --threads --device --quick --keep-memory --json --list",
 }
 

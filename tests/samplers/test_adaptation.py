@@ -13,8 +13,9 @@ from ebmkit.samplers.acceptance import trials_by_value
 from ebmkit.samplers.adaptation import AcceptBand, DualAveraging, adapt, adapted, for_evaluation
 from ebmkit.samplers.sequence import Sequence
 from ebmkit.samplers.warmup import warming
+from ebmkit.testing.law import seeded
+from ebmkit.testing.targets import gaussian, joint
 from ebmkit.views.view import view
-from tests.samplers.targets import gaussian, joint, seeded
 
 
 def info_of(rates, levels=None, n_moves=10):

@@ -14,9 +14,10 @@ from ebmkit.errors import CapabilityError, EbmkitError
 from ebmkit.samplers.adaptation import adapted
 from ebmkit.samplers.gibbs import block, gibbs_draw
 from ebmkit.samplers.sequence import Sequence
+from ebmkit.testing.law import Discrete, seeded
+from ebmkit.testing.targets import joint
 from ebmkit.views.view import view
 from tests.samplers.doubles import broken
-from tests.samplers.targets import Discrete, joint, seeded
 
 N = 20_000
 

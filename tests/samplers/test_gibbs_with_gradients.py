@@ -15,8 +15,8 @@ from ebmkit import BuildContext, Point, Tail
 from ebmkit.errors import CapabilityError
 from ebmkit.samplers.declarations.gibbs import GibbsWithGradientsConfig
 from ebmkit.samplers.gibbs_with_gradients import Binary, OneHot, build_gwg
+from ebmkit.testing.law import seeded
 from tests.samplers.doubles import Counting, WrongDrift
-from tests.samplers.targets import seeded
 
 N = 20_000
 

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from ebmkit import Tail
 from ebmkit.assembly.build import build
 from ebmkit.samplers.hmc import kick, leapfrog
+from ebmkit.testing.law import seeded
+from ebmkit.testing.targets import gaussian, image
 from ebmkit.views.view import view
 from tests.samplers.doubles import Counting, WrongDrift
-from tests.samplers.targets import gaussian, image, seeded
 
 
 def trajectory(x, momentum, step, n, gradient_at):

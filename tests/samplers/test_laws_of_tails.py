@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from ebmkit import Point, Tail
+from ebmkit.testing.law import seeded
+from ebmkit.testing.targets import joint
 from tests.samplers.registry import BRISK, built, moved, samplers
-from tests.samplers.targets import joint, seeded
 
 TAILED = [name for name in samplers("sampler.tail") if name in BRISK]
 

@@ -16,10 +16,10 @@ from torch.utils._pytree import tree_leaves
 
 import ebmkit
 from ebmkit import Point
+from ebmkit.testing.law import seeded
 from ebmkit.views.view import view
 from tests.samplers.doubles import Counting
 from tests.samplers.registry import AnyShape, built, context_of, moved, samplers, start_of
-from tests.samplers.targets import seeded
 
 EVERY = samplers("sampler.exact", "sampler.unadjusted")
 

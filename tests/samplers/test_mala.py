@@ -12,10 +12,11 @@ from ebmkit import BuildContext, Point, Tail
 from ebmkit.assembly.build import build
 from ebmkit.errors import CapabilityError
 from ebmkit.samplers.mala import log_accept_ratio, mala_proposal
+from ebmkit.testing.law import seeded
+from ebmkit.testing.targets import COVARIANCE, box, gaussian, joint
 from ebmkit.views.view import view
 from tests.samplers import doubles
 from tests.samplers.doubles import Counting, WrongDrift, broken
-from tests.samplers.targets import COVARIANCE, box, gaussian, joint, seeded
 
 
 def run(seen, law, transitions=6, **config):

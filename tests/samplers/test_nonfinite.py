@@ -16,9 +16,9 @@ from ebmkit.errors import DivergenceError
 from ebmkit.samplers.nonfinite import explain, finite_rows
 from ebmkit.samplers.reflection import clamped
 from ebmkit.samplers.sequence import Sequence
+from ebmkit.testing.law import seeded
 from ebmkit.views.view import view
 from tests.samplers.registry import AnyShape, built, context_of, samplers
-from tests.samplers.targets import seeded
 
 UNADJUSTED = samplers("sampler.unadjusted")
 BAD = [math.nan, math.inf, -math.inf]

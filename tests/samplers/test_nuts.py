@@ -18,8 +18,9 @@ from ebmkit.samplers import nuts
 from ebmkit.samplers.adaptation import adapted
 from ebmkit.samplers.declarations.metropolis import NutsConfig
 from ebmkit.samplers.nuts import Place, branch_from, build_nuts, no_u_turn, straight
+from ebmkit.testing.law import Law, seeded
+from ebmkit.testing.targets import LAWS, gaussian, image, joint, two_modes
 from tests.samplers.doubles import Counting, WrongDrift, kinetic_sign
-from tests.samplers.targets import LAWS, Law, gaussian, image, joint, seeded, two_modes
 
 
 def built(law=gaussian, temperature=1.0, **config):

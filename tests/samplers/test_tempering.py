@@ -21,8 +21,9 @@ from ebmkit.samplers.declarations.gibbs import GibbsWithGradientsConfig
 from ebmkit.samplers.declarations.tempering import COMPONENTS, TemperingConfig
 from ebmkit.samplers.gibbs_with_gradients import build_gwg
 from ebmkit.samplers.tempering import Tempered, Tempering, build_tempering, exchange, geometric_ladder
+from ebmkit.testing.law import seeded
+from ebmkit.testing.targets import joint
 from tests.samplers.doubles import Counting
-from tests.samplers.targets import joint, seeded
 
 N, R, HIGHEST = 20_000, 4, 12.0
 LADDER = geometric_ladder(R, HIGHEST)

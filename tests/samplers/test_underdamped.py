@@ -9,8 +9,9 @@ from ebmkit.errors import CapabilityError
 from ebmkit.samplers.reflection import turned_inwards
 from ebmkit.samplers.sequence import Sequence
 from ebmkit.samplers.underdamped import Move, baoab_move
+from ebmkit.testing.law import seeded
+from ebmkit.testing.targets import box, gaussian
 from ebmkit.views.view import view
-from tests.samplers.targets import box, gaussian, seeded
 
 
 def unit_energy(point):

@@ -19,6 +19,7 @@ from ebmkit.data.cifar import CLASS_NAMES as CIFAR_NAMES
 from ebmkit.errors import DataError, RecipeError, did_you_mean
 from ebmkit.metrics.features.networks import NETWORKS
 from ebmkit.ops.programs import read_program
+from ebmkit.rng import seeded
 
 Answer = tuple[Tensor, Tensor | None]
 Network = nn.Module
@@ -86,7 +87,8 @@ def of_weights(path: Path, name: str = "") -> Extractor:
     if architecture not in NETWORKS or "linear.bias" not in tensors:
         known = ", ".join(NETWORKS)
         raise DataError(f"{path} holds weights of '{architecture}', or of no classifier. Known architectures: {known}.")
-    network = NETWORKS[architecture](n_classes=len(tensors["linear.bias"]))
+    with seeded(0):  # the weights come from the file; the global stream is left alone
+        network = NETWORKS[architecture](n_classes=len(tensors["linear.bias"]))
     try:
         wrong = network.load_state_dict(dict(tensors), strict=False)
     except RuntimeError as error:

@@ -31,24 +31,25 @@ def check_energy(label: str, energy: Energy, point: Point, *, differentiated: in
     """
     state = kept(of_module(energy))
     with own_stream_only(label, ADVICE):
-        _check_answer(label, energy, point, fresh)
-        _check_repeats(label, energy, point)
-    _check_rows(label, energy, point)
-    _check_mode(label, energy, point)
+        check_answer(label, energy, point, fresh)
+        check_repeats(label, energy, point)
+    check_rows(label, energy, point)
+    check_mode(label, energy, point)
     moved = changed(state, of_module(energy))
     if moved:
         raise PluginError(
             f"{label} changed its own {listed(moved)} when it was asked for energies. Change state in an update alone: "
             "leave running statistics out."
         )
-    _check_derivatives(label, energy, point, differentiated, fresh)
+    check_derivatives(label, energy, point, differentiated, fresh)
 
 
 def _ask(energy: Energy, point: Point) -> Tensor:
     return energy(point).detach()
 
 
-def _check_answer(label: str, energy: Energy, point: Point, fresh: bool) -> None:
+def check_answer(label: str, energy: Energy, point: Point, fresh: bool) -> None:
+    """Raises PluginError where an energy is not one finite number a row, or writes into the point."""
     before = kept(of_point(point))
     answer: object = energy(point)
     written = changed(before, of_point(point))
@@ -73,7 +74,7 @@ def _check_answer(label: str, energy: Energy, point: Point, fresh: bool) -> None
         )
 
 
-def _check_repeats(label: str, energy: Energy, point: Point) -> None:
+def check_repeats(label: str, energy: Energy, point: Point) -> None:
     """Asks twice: both phases, and the chains, must see one energy."""
     first, again = _ask(energy, point), _ask(energy, point)
     if not alike(first, again, _tolerance(point)):
@@ -83,7 +84,7 @@ def _check_repeats(label: str, energy: Energy, point: Point) -> None:
         )
 
 
-def _check_rows(label: str, energy: Energy, point: Point) -> None:
+def check_rows(label: str, energy: Energy, point: Point) -> None:
     """Looks whether a row's energy knows of the other rows: by the gradient in them, and by changing them."""
     n, half = len(point), len(point) // 2
     if n < 2:
@@ -113,7 +114,7 @@ def _dependent(label: str, energy: Energy) -> PluginError:
     )
 
 
-def _check_mode(label: str, energy: Energy, point: Point) -> None:
+def check_mode(label: str, energy: Energy, point: Point) -> None:
     """Looks whether training mode changes the answer: chains are moved by the energy in evaluation mode."""
     if not isinstance(energy, nn.Module) or not energy.training:
         return
@@ -128,7 +129,8 @@ def _check_mode(label: str, energy: Energy, point: Point) -> None:
         raise PluginError(f"{label} gives other energies in training mode than in evaluation mode. {MODE}")
 
 
-def _check_derivatives(label: str, energy: Energy, point: Point, times: int, fresh: bool) -> None:
+def check_derivatives(label: str, energy: Energy, point: Point, times: int, fresh: bool) -> None:
+    """Raises where an energy cannot be differentiated so often in a row, or has no finite gradient."""
     if times < 1 or not point.x.is_floating_point():
         return
     start = leaf(point)

@@ -9,8 +9,9 @@ from ebmkit import BuildContext, CapabilityError, Point, view
 from ebmkit.assembly.build import build
 from ebmkit.samplers.adaptation import adapted, for_evaluation
 from ebmkit.samplers.warmup import warming
+from ebmkit.testing.law import seeded
+from ebmkit.testing.targets import joint
 from tests.samplers.doubles import broken
-from tests.samplers.targets import joint, seeded
 from tests.samplers.test_gibbs import SHRINK, OracleView
 
 PUBLISHED_STEPS = torch.tensor([0.146, 0.146, 0.195, 0.345, 0.673, 1.08, 1.59])

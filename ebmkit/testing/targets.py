@@ -1,76 +1,14 @@
-"""Known laws: an energy, exact draws and exact expectations of each."""
+"""Known laws of real-valued x: Gaussian, two modes, ring, box with mass at its walls, joint with a level, image."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
-from ebmkit import BuildContext, Point
-from ebmkit.data.lattice import ising_energy, listed, potts_energy
-from ebmkit.ops.discrete import decoded
-from ebmkit.point import XValues
-
-Statistic = Callable[[Point], Tensor]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Discrete:
-    """The least that a sampler must know of a discrete coordinate."""
-
-    name: str
-    n_values: int | None
-    noises_x: bool = False
-    leaves_data: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Law:
-    """p ∝ exp(−E), with n exact draws and statistics [B] of known expectation."""
-
-    name: str
-    energy: Any
-    draw: Callable[[int, Generator], Point]
-    statistics: Mapping[str, tuple[Statistic, float]]
-    event_shape: tuple[int, ...]
-    step: float
-    value_range: tuple[float, float] | None = None
-    x_values: XValues = "real"
-    coordinates: tuple[Discrete, ...] = ()
-
-    def context(self, temperature: float = 1.0) -> BuildContext:
-        return BuildContext(
-            event_shape=self.event_shape,
-            value_range=self.value_range,
-            x_values=self.x_values,
-            coordinates=self.coordinates,
-            temperature=temperature,
-        )
-
-    def z_scores(self, point: Point) -> dict[str, float]:
-        """Returns how many standard errors the mean of each statistic over independent rows is off."""
-        scores = {}
-        for name, (statistic, expected) in self.statistics.items():
-            values = statistic(point).double()
-            scores[name] = float((values.mean() - expected) / (values.std() / len(values) ** 0.5))
-        return scores
-
-    def threshold(self, false_alarm: float = 1e-4) -> float:
-        """Returns the largest |z| that an exact sampler passes in all statistics but with this probability."""
-        return NormalDist().inv_cdf(1 - false_alarm / (2 * len(self.statistics)))
-
-
-def seeded(seed: int) -> Generator:
-    return Generator().manual_seed(seed)
-
-
-def entry(i: int, power: int = 1) -> Statistic:
-    return lambda point: point.x.flatten(1)[:, i] ** power
-
+from ebmkit.point import Point
+from ebmkit.testing.law import Discrete, Law, Statistic, entry
 
 # --- a correlated Gaussian in 10 dimensions
 
@@ -82,7 +20,8 @@ _ROOT, _PRECISION = torch.linalg.cholesky(COVARIANCE), torch.linalg.inv(COVARIAN
 
 def half_square(point: Point) -> Tensor:
     """The energy ½xᵀΣ⁻¹x."""
-    return (point.x @ _PRECISION.to(point.x) * point.x).sum(dim=1) / 2
+    energy: Tensor = (point.x @ _PRECISION.to(point.x) * point.x).sum(dim=1) / 2
+    return energy
 
 
 gaussian = Law(
@@ -107,6 +46,7 @@ _MODE, _WIDTH, _LEFT = torch.tensor([1.5, 0.0]), 0.6, 0.75
 
 
 def two_mode_energy(point: Point) -> Tensor:
+    """−log of three quarters of one mode and a quarter of the other, up to a constant."""
     left = _LEFT * torch.exp(-(point.x + _MODE.to(point.x)).square().sum(dim=1) / (2 * _WIDTH**2))
     right = (1 - _LEFT) * torch.exp(-(point.x - _MODE.to(point.x)).square().sum(dim=1) / (2 * _WIDTH**2))
     return -torch.log(left + right + 1e-30)
@@ -172,9 +112,11 @@ class JointEnergy:
     abilities = frozenset({"levels.level"})
 
     def __call__(self, point: Point) -> Tensor:
+        """Returns E(x, t) [B], nats."""
         return self.levels(point).gather(1, point.aux["level"][:, None])[:, 0]
 
     def levels(self, point: Point, name: str = "level") -> Tensor:
+        """Returns E(x, t) of every t [B, 3], nats."""
         centres, widths, weights = (t.to(point.x) for t in (_CENTRES, _WIDTHS, _WEIGHTS))
         squares = (point.x[:, :, None] - centres).square().sum(dim=1)
         return squares / (2 * widths**2) + 2 * widths.log() - weights.log()
@@ -187,6 +129,7 @@ def _draw_joint(n: int, rng: Generator) -> Point:
 
 
 def at_level(level: int, power: int) -> Statistic:
+    """Returns the first entry of x to a power where the level is this one, else 0."""
     return lambda point: (point.aux["level"] == level) * point.x[:, 0] ** power
 
 
@@ -225,69 +168,42 @@ image = Law(
     step=0.5,
 )
 
-LAWS = (gaussian, two_modes, box, joint, image)
+# --- a ring in the plane
 
-# --- lattices all of whose states are listed
-
-
-def _lattice(name: str, states: Tensor, energy: Callable[[Tensor], Tensor], values: XValues) -> Law:
-    share = torch.softmax(-energy(states.double()), dim=0)
-    statistics: dict[str, Statistic] = {
-        "first entry": entry(0),
-        "last entry": entry(-1),
-        "energy": lambda point: energy(point.x.double()),
-        "square of the energy": lambda point: energy(point.x.double()).square(),
-        "first two sites alike": lambda point: (point.x[:, 0] * point.x[:, 1]).flatten(1).sum(dim=1),
-    }
-    return Law(
-        name=name,
-        energy=lambda point: energy(point.x),
-        draw=lambda n, rng: Point(x=states[torch.multinomial(share, n, replacement=True, generator=rng)]),
-        statistics={
-            key: (value, float((share * value(Point(x=states)).double()).sum())) for key, value in statistics.items()
-        },
-        event_shape=tuple(states.shape[1:]),
-        step=1.0,
-        value_range=(0.0, 1.0),
-        x_values=values,
-    )
+_RADII = torch.linspace(0, 4, 40_001, dtype=torch.float64)
+_ROUND = _RADII * torch.exp(-((_RADII - 1.5) ** 2) / (2 * 0.3**2))
 
 
-ising = _lattice("ising", listed(2, 6).float().view(-1, 2, 3), lambda x: ising_energy(x[:, None], 0.3, 0.2), "binary")
-potts = _lattice(
-    "potts", decoded(listed(3, 4), "one-hot", None, 3, torch.float32), lambda x: potts_energy(x, 0.6, 0.3), "one-hot"
+def ring_energy(point: Point) -> Tensor:
+    """(‖x‖ − 1.5)²/(2 · 0.3²)."""
+    energy: Tensor = (point.x.norm(dim=1) - 1.5) ** 2 / (2 * 0.3**2)
+    return energy
+
+
+def _draw_ring(n: int, rng: Generator) -> Point:
+    share, chance = _ROUND.cumsum(0) / _ROUND.sum(), torch.rand(n, generator=rng, dtype=torch.float64)
+    radius = _RADII[torch.searchsorted(share, chance).clamp(max=len(_RADII) - 1)]
+    angle = 2 * torch.pi * torch.rand(n, generator=rng, dtype=torch.float64)
+    return Point(x=(radius[:, None] * torch.stack([angle.cos(), angle.sin()], dim=1)).float())
+
+
+def _radial(power: int) -> float:
+    return float((_ROUND * _RADII**power).sum() / _ROUND.sum())
+
+
+ring = Law(
+    name="ring",
+    energy=ring_energy,
+    draw=_draw_ring,
+    statistics={
+        "mean across": (entry(0), 0.0),
+        "mean along": (entry(1), 0.0),
+        "square across": (entry(0, 2), _radial(2) / 2),
+        "radius": (lambda point: point.x.norm(dim=1), _radial(1)),
+        "square of the radius": (lambda point: point.x.square().sum(dim=1), _radial(2)),
+    },
+    event_shape=(2,),
+    step=0.4,
 )
-DISCRETE_LAWS = (ising, potts)
 
-# --- ½x² + ½cos 2x in one dimension: not Gaussian, and no step below 2 diverges on it
-
-_GRID = torch.linspace(-8, 8, 160_001, dtype=torch.float64)
-_SHARE = torch.exp(-_GRID.square() / 2 - torch.cos(2 * _GRID) / 2)
-WAVY_COSINE = float((_SHARE * torch.cos(2 * _GRID)).sum() / _SHARE.sum())
-
-
-class WavyView:
-    """The view of ½x² + ½cos 2x, with its gradient written out."""
-
-    precision, captures = "fp32", False
-
-    def live(self, point: Point) -> Tensor:
-        return (point.x.square() + torch.cos(2 * point.x)).sum(dim=1) / 2
-
-    energy = live
-
-    def levels(self, point: Point, name: str = "level") -> Tensor:
-        raise NotImplementedError
-
-    def gradient(self, point: Point) -> Tensor:
-        return point.x - torch.sin(2 * point.x)
-
-    def energy_and_gradient(self, point: Point) -> tuple[Tensor, Tensor]:
-        return self.energy(point), self.gradient(point)
-
-
-def draw_wavy(n: int, rng: Generator) -> Tensor:
-    """Returns n exact draws [n, 1]."""
-    share = _SHARE.cumsum(0) / _SHARE.sum()
-    place = torch.searchsorted(share, torch.rand(n, generator=rng, dtype=torch.float64))
-    return _GRID[place.clamp(max=len(_GRID) - 1)][:, None].float()
+LAWS = (gaussian, two_modes, ring, box, joint, image)

@@ -1,0 +1,85 @@
+"""A part among the parts that it needs, as a run would assemble them, at the smallest data that it can work on."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from ebmkit.errors import CapabilityError, DataError, RecipeError
+from ebmkit.point import Batch, Point
+from ebmkit.runs.fit import parts
+from ebmkit.testing.check import NotApplicable
+from ebmkit.testing.examined import Examined
+from ebmkit.testing.law import seeded
+from ebmkit.training.parts import Parts
+from ebmkit.training.step import lift
+from ebmkit.views.frozen import iterate_parametrisations
+
+N = 16
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Assembled:
+    """Parts, and data for them.
+
+    Attributes:
+        parts: of a run with the part that is looked at.
+        batch: of its data.
+        value_range: of x.
+    """
+
+    parts: Parts
+    batch: Batch
+    value_range: tuple[float, float] | None
+
+    def point(self, n: int = N) -> Point:
+        """Returns the batch, or its first rows, lifted by every coordinate."""
+        return lift(self.parts.coordinates, self.batch, seeded(21)).map(lambda tensor: tensor[:n])
+
+    def energy(self) -> Any:
+        """Returns a copy of the energy, in the mode in which it is trained, whose norms have been iterated once."""
+        energy = deepcopy(self.parts.energy)
+        if isinstance(energy, nn.Module):
+            with parametrize.cached():
+                iterate_parametrisations(energy)
+        return energy
+
+
+def assembled(part: Examined) -> Assembled:
+    """Returns a part among others; raises NotApplicable where no data of the kit suit it."""
+    return _assembled(part.component.kind, part.component.name, tuple(sorted(part.settings.items())))
+
+
+@cache
+def _assembled(kind: str, name: str, settings: tuple[tuple[str, object], ...]) -> Assembled:
+    reason = ""
+    own = {f"{kind}.{key}" if kind == "energy" else f"{kind}.{name}.{key}": value for key, value in settings}
+    for energy, x, y in _data():
+        named: dict[str, Any] = {} if kind == "energy" else {kind: name}
+        data = x if y is None else (x, y)
+        try:
+            made = parts(
+                name if kind == "energy" else energy, data, settings=own, batch_size=N, device="cpu", progress=False,
+                **named,
+            )  # fmt: skip
+        except (CapabilityError, DataError, RecipeError) as error:
+            reason = str(error).split(". ")[0]
+            continue
+        bounds = (0.0, 1.0) if x.ndim > 2 else None
+        batch = Batch(x=x[:N], y=None if y is None else y[:N])
+        return Assembled(parts=replace(made, checker=None), batch=batch, value_range=bounds)
+    raise NotApplicable(f"it suits none of the data of the kit: {reason}")
+
+
+def _data() -> tuple[tuple[str, Tensor, Tensor | None], ...]:
+    """Returns an energy by name, x and labels: points of the plane, grey images, colour images."""
+    rng, y = seeded(20), torch.arange(64) % 4
+    plane, grey = torch.randn(64, 2, generator=rng), torch.rand(64, 1, 16, 16, generator=rng)
+    colour = torch.rand(64, 3, 32, 32, generator=rng)
+    return ("mlp", plane, None), ("mlp", plane, y), ("mlp", grey, y), ("resnet", grey, y), ("resnet", colour, y)

@@ -1,0 +1,86 @@
+"""What every data set promises: batches are what it declares, and a function of rows and stream."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ebmkit.assembly.members import check_members
+from ebmkit.data.spec import DataSpec
+from ebmkit.errors import DataError, RecipeError
+from ebmkit.plugins.context import BuildContext
+from ebmkit.protocols.dataset import Dataset
+from ebmkit.testing.check import CheckFailed, NotApplicable
+from ebmkit.testing.examined import Examined, Promise
+from ebmkit.testing.law import seeded
+from ebmkit.training.checker.batch import check_batch
+from ebmkit.training.checker.snapshots import changed, of_batch
+from ebmkit.training.checker.streams import own_stream_only
+
+N = 4_000
+"""Rows at most that are looked at."""
+
+
+def _made(part: Examined) -> Dataset:
+    try:
+        dataset: Dataset = part.built(BuildContext())
+    except (DataError, RecipeError) as error:
+        raise NotApplicable(f"its data are not here: {str(error).split('. ')[0]}") from error
+    check_members("dataset", part.component.name, dataset)
+    return dataset
+
+
+def _rows(dataset: Dataset) -> torch.Tensor:
+    return torch.randperm(len(dataset), generator=seeded(40))[:N]
+
+
+def is_as_declared(part: Examined) -> None:
+    """Raises DataError where a batch has another shape, range, dtype or label than is declared."""
+    dataset = _made(part)
+    spec = DataSpec.of(dataset)
+    rows = _rows(dataset)
+    for some in torch.split(rows, 500):
+        batch = dataset.batch(some, seeded(41))
+        if len(batch) != len(some):
+            raise CheckFailed(f"{len(some)} rows were asked for, and {len(batch)} came. Return one datum a row.")
+        check_batch(part.label, batch, spec, torch.device("cpu"))
+    if spec.class_names and len(spec.class_names) != spec.n_classes:
+        raise CheckFailed(f"it names {len(spec.class_names)} classes and says n_classes = {spec.n_classes}.")
+
+
+def is_repeatable(part: Examined) -> None:
+    """Raises where the same rows and stream give another batch, or a global stream is drawn from."""
+    dataset = _made(part)
+    rows = _rows(dataset)[:64]
+    with own_stream_only(part.label, "Draw from the generator that `batch` is handed: generator=rng."):
+        first, again = (dataset.batch(rows, seeded(42)) for _ in range(2))
+    if changed(of_batch(first), of_batch(again)):
+        raise CheckFailed("the same rows by the same stream were another batch. Draw from the generator alone.")
+
+
+def splits_are_data_sets(part: Examined) -> None:
+    """Raises CheckFailed where a part of the set has another shape or range, or an absent one is not refused."""
+    dataset = _made(part)
+    for name in ("train", "test"):
+        try:
+            some: Any = dataset.split(name)
+        except DataError:
+            if name == "test":
+                continue
+            raise
+        if tuple(some.event_shape) != tuple(dataset.event_shape) or some.value_range != dataset.value_range:
+            raise CheckFailed(f"its part '{name}' has another shape or range than the whole. Make them one set.")
+    try:
+        dataset.split("no such part")
+    except DataError:
+        return
+    raise CheckFailed("a part 'no such part' was asked for, and given. Raise DataError, and name the parts.")
+
+
+PROMISES = (
+    Promise(name="declared", text="x and labels are what it declares: shape, range, dtype", look=is_as_declared),
+    Promise(name="repeatable", text="a batch is a function of rows and stream", look=is_repeatable),
+    Promise(name="split", text="its parts are like it, and an absent one is refused", look=splits_are_data_sets),
+)
+"""Of every data set."""

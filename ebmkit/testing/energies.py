@@ -1,0 +1,175 @@
+"""What every energy promises: one number a row, of that row alone, that can be differentiated, saved and frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from ebmkit.ops.gradients import energy_and_gradient, leaf
+from ebmkit.point import Point
+from ebmkit.protocols.energy import derivatives_of
+from ebmkit.testing.assembled import Assembled, N, assembled
+from ebmkit.testing.check import CheckFailed, NotApplicable
+from ebmkit.testing.examined import Examined, Promise
+from ebmkit.testing.law import seeded
+from ebmkit.training.checker.abilities import check_abilities
+from ebmkit.training.checker.energy import (
+    ADVICE,
+    check_answer,
+    check_derivatives,
+    check_mode,
+    check_repeats,
+    check_rows,
+)
+from ebmkit.training.checker.snapshots import alike, changed, kept, listed, of_module
+from ebmkit.training.checker.streams import own_stream_only
+from ebmkit.views.view import view
+
+ROWS = "Rows do not see each other: use GroupNorm or LayerNorm, and no mean, sum or sort over the batch."
+NUDGE = 1e-5
+TOLERANCE = 1e-4
+
+
+@contextmanager
+def still(part: Examined) -> Iterator[tuple[Any, Point, Assembled]]:
+    """Gives an energy in training mode, points for it and what it was assembled with; its norms are held meanwhile."""
+    among = assembled(part)
+    energy = among.energy()
+    with parametrize.cached():
+        yield energy, among.point(), among
+
+
+def _as(check: Callable[..., None], *more: object) -> Callable[[Examined], None]:
+    """Returns a check of the first steps of a run as a check of the kit."""
+
+    def look(part: Examined) -> None:
+        with still(part) as (energy, point, _):
+            check(part.label, energy, point, *more)
+
+    return look
+
+
+def draws_nothing(part: Examined) -> None:
+    """Raises PluginError where an energy draws random numbers, or gives two answers at one point."""
+    with still(part) as (energy, point, _):
+        with own_stream_only(part.label, ADVICE):
+            energy(point)
+        check_repeats(part.label, energy, point)
+
+
+def rows_are_alone(part: Examined) -> None:
+    """Raises where a row's energy, in training mode, changes with the order or the number of the rows."""
+    with still(part) as (energy, point, _), torch.no_grad():
+        check_rows(part.label, energy, point)
+        whole, order = energy(point), torch.randperm(N, generator=seeded(22))
+        if not alike(energy(point.map(lambda t: t[order])), whole[order], TOLERANCE):
+            raise CheckFailed(f"the energies of rows in another order are not those energies in that order. {ROWS}")
+        for n in (1, N // 2 + 1):
+            first = Point(x=point.x[:n], aux={name: value[:n] for name, value in point.aux.items()})
+            if not alike(energy(first), whole[:n], TOLERANCE):
+                raise CheckFailed(f"the first {n} rows have other energies when the others are left out. {ROWS}")
+
+
+def has_the_gradient(part: Examined) -> None:
+    """Raises CheckFailed where ∇ₓE is not what finite differences say, in float64."""
+    among = assembled(part)
+    energy, point = among.energy(), among.point()
+    energy = energy.double().eval() if isinstance(energy, nn.Module) else energy
+    point = leaf(point.map(lambda t: t.double() if t.is_floating_point() else t))
+    _, gradient = energy_and_gradient(energy, point, graph=False)
+    for seed in range(3):
+        along = torch.randn(point.x.shape, generator=seeded(seed), dtype=torch.float64)
+        along = along / along.flatten(1).norm(dim=1).view(-1, *[1] * (along.ndim - 1))
+        with torch.no_grad():
+            ends = [energy(point.replace(x=point.x + sign * NUDGE * along)).double() for sign in (1, -1)]
+        found, wanted = (gradient * along).flatten(1).sum(dim=1), (ends[0] - ends[1]) / (2 * NUDGE)
+        wrong = (found - wanted).abs() > 1e-3 * (wanted.abs() + wanted.abs().max())
+        if int(wrong.sum()) > N // 8:  # a kink may lie between the two ends of a row
+            worst = int((found - wanted).abs().argmax())
+            raise CheckFailed(
+                f"the gradient along a direction is {float(found[worst]):.5g}, and finite differences in float64 give "
+                f"{float(wanted[worst]):.5g}. Look for detach(), no_grad(), float() in the middle, or a backward of "
+                "your own."
+            )
+
+
+def changes_nothing(part: Examined) -> None:
+    """Raises CheckFailed where asking changes weights or statistics of an energy."""
+    with still(part) as (energy, point, _):
+        before = kept(of_module(energy))
+        energy(point)
+        written = changed(before, of_module(energy))
+        if written:
+            raise CheckFailed(
+                f"it changed its own {listed(written)} when it was asked for energies. Leave running statistics out."
+            )
+
+
+def can_be_differentiated(part: Examined) -> None:
+    """Raises CapabilityError where an energy cannot be differentiated as often as it says, or twice."""
+    with still(part) as (energy, point, _):
+        bound = derivatives_of(energy)
+        check_derivatives(part.label, energy, point, 2 if bound is None else max(1, min(bound, 2)), True)
+
+
+def answers_its_abilities(part: Examined) -> None:
+    """Raises PluginError where a declared ability is not answered, or has another shape or value than it must have."""
+    with still(part) as (energy, point, among):
+        check_abilities(part.label, energy, point, among.parts.coordinates)
+
+
+def is_saved_whole(part: Examined) -> None:
+    """Raises CheckFailed where an energy with the saved state of another one is another energy."""
+    among = assembled(part)
+    first, second = among.energy(), among.energy()
+    if not isinstance(first, nn.Module) or not list(first.parameters()):
+        raise NotApplicable("it owns no parameters")
+    with torch.no_grad():
+        for i, parameter in enumerate(second.parameters()):
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=seeded(i)))
+    first, second, point = first.eval(), second.eval(), among.point()
+    first(point)  # what it keeps from its first use, it would keep when a checkpoint is loaded
+    wanted: Tensor = second(point).detach()
+    first.load_state_dict({name: value.clone() for name, value in second.state_dict().items()})
+    found: Tensor = first(point).detach()
+    if not alike(found, wanted, 1e-6):
+        raise CheckFailed(
+            f"with the state_dict of another energy it gives {float(found[0]):.5g} where that gives "
+            f"{float(wanted[0]):.5g}: a resumed run would differ. Keep what it depends on in parameters and buffers."
+        )
+
+
+def is_frozen_true(part: Examined) -> None:
+    """Raises CheckFailed where the view that sampling sees has other values or gradients than the energy."""
+    among = assembled(part)
+    energy, point = among.energy(), among.point()
+    energy = energy.eval() if isinstance(energy, nn.Module) else energy
+    seen = view(energy)
+    wanted, gradient = energy_and_gradient(energy, leaf(point), graph=False)
+    if not alike(seen.energy(point), wanted.detach(), 1e-5):
+        raise CheckFailed(
+            "the frozen view has other energies than the energy itself. Keep weights in parameters and buffers, and no "
+            "tensors in plain attributes or closures."
+        )
+    if not alike(seen.gradient(point), gradient.detach(), 1e-3):
+        raise CheckFailed("the frozen view has another gradient than the energy itself. Keep weights in parameters.")
+
+
+PROMISES = (
+    Promise(name="answer", text="one finite number a row; the point is left alone", look=_as(check_answer, True)),
+    Promise(name="deterministic", text="one point has one energy, and no random number is drawn", look=draws_nothing),
+    Promise(name="rows", text="a row's energy is that of the row, in training mode too", look=rows_are_alone),
+    Promise(name="mode", text="training and evaluation mode are one energy", look=_as(check_mode)),
+    Promise(name="gradient", text="∇ₓE is what finite differences in float64 say", look=has_the_gradient),
+    Promise(name="unchanged", text="asking changes nothing", look=changes_nothing),
+    Promise(name="derivatives", text="it can be differentiated as often as it says", look=can_be_differentiated),
+    Promise(name="abilities", text="it answers its abilities, and they agree with it", look=answers_its_abilities),
+    Promise(name="saved", text="its state_dict is all that it depends on", look=is_saved_whole),
+    Promise(name="view", text="what sampling sees is the energy itself", look=is_frozen_true),
+)  # fmt: skip
+"""Of every energy, and of every wrapper around one."""

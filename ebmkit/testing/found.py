@@ -1,0 +1,55 @@
+"""Which parts are meant: a declaration, an installed distribution, a plugin, or a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from ebmkit.errors import PluginError, did_you_mean
+from ebmkit.plugins.component import Component
+from ebmkit.plugins.host import host
+from ebmkit.plugins.manifest import Plugin
+
+Asked = Component | Plugin | str | Path
+
+
+def parts_in(asked: Asked | Iterable[Component]) -> tuple[Component, ...]:
+    """Returns the declarations that are meant.
+
+    Args:
+        asked: one or several declarations; a plugin; "ebmkit-clel", a distribution; "clel", the name of a plugin's
+            entry point; "mine.py", a file with parts.
+
+    Raises:
+        PluginError: there is nothing of that name, or it cannot be loaded.
+    """
+    if isinstance(asked, Component):
+        return (asked,)
+    if isinstance(asked, Plugin):
+        return asked.components
+    if not isinstance(asked, (str, Path)):
+        return tuple(asked)
+    text = str(asked)
+    return _of_file(Path(text)) if text.endswith(".py") else _of_distribution(text)
+
+
+def _of_file(path: Path) -> tuple[Component, ...]:
+    known = [plugin for plugin in host().plugins if plugin.distribution == str(path)]
+    if not known:
+        host().add_file(path)
+        known = [plugin for plugin in host().plugins if plugin.distribution == str(path)]
+    return known[0].components
+
+
+def _of_distribution(name: str) -> tuple[Component, ...]:
+    plugins = [p for p in host().plugins if name in (p.name, p.distribution, p.distribution.split(" ")[0])]
+    for plugin in plugins:
+        if plugin.error:
+            raise PluginError(f"{plugin} cannot be checked, for it cannot be loaded: {plugin.error}")
+    if not plugins:
+        known = sorted({p.distribution.split(" ")[0] for p in host().plugins})
+        raise PluginError(
+            f"No plugin is installed as '{name}'.{did_you_mean(name, known)} Known: {', '.join(known)}. A file ends in "
+            ".py; a package is found once it is installed: pip install -e ."
+        )
+    return tuple(part for plugin in plugins for part in plugin.components)

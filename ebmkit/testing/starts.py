@@ -1,0 +1,122 @@
+"""A sampler built for a known law, with chains that start exactly in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ebmkit.point import Point
+from ebmkit.protocols.energy import EnergyView
+from ebmkit.protocols.sampler import Sampler, SamplerState
+from ebmkit.testing.check import CheckFailed, NotApplicable
+from ebmkit.testing.examined import Examined
+from ebmkit.testing.lattices import DISCRETE_LAWS
+from ebmkit.testing.law import Law, seeded
+from ebmkit.testing.targets import LAWS
+from ebmkit.views.view import view
+
+EVERY = (*LAWS, *DISCRETE_LAWS)
+BRISK = {"moves": 4, "n_leapfrog": 4, "max_depth": 3, "n_temperatures": 3}
+"""Upper bounds of counts that samplers are set to: what is exact is exact for few."""
+STEPS = (1.0, 0.3, 0.1)
+"""Shares of a law's step that are tried until proposals are accepted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Started:
+    """A sampler at exact draws of a law.
+
+    Attributes:
+        sampler: built for the law, at its temperature.
+        view: of the energy.
+        state: where it starts.
+        law: of the start.
+    """
+
+    sampler: Sampler
+    view: EnergyView
+    state: SamplerState
+    law: Law
+
+
+class Scaled:
+    """E times a factor: a law at temperature 1 is that of its energy times T, at T."""
+
+    def __init__(self, energy: Any, factor: float) -> None:
+        self.energy, self.factor = energy, factor
+        self.abilities: frozenset[str] = getattr(energy, "abilities", frozenset())
+
+    def __call__(self, point: Point) -> Tensor:
+        """Returns the energies [B], nats."""
+        value: Tensor = self.factor * self.energy(point)
+        return value
+
+    def levels(self, point: Point, name: str) -> Tensor:
+        """Returns the energies of all values of a coordinate [B, L], nats."""
+        value: Tensor = self.factor * self.energy.levels(point, name)
+        return value
+
+
+def brisk(part: Examined, step: float | None) -> dict[str, object]:
+    """Returns settings under which a transition is cheap, and its step as asked, where the part has such settings."""
+    bounds = {name: (part.default(name), most) for name, most in BRISK.items() if name in part.setting_names}
+    found: dict[str, object] = {n: min(was, most) for n, (was, most) in bounds.items() if isinstance(was, int)}
+    return found if step is None else {**found, "step_size": step}
+
+
+def started(part: Examined, law: Law, n: int, *, temperature: float = 1.0, double: bool = False) -> Started:
+    """Returns a sampler and n chains in a law.
+
+    Raises:
+        NotApplicable: it moves other values, or coordinates whose law is not known here.
+        CheckFailed: it accepts nothing, however short its steps.
+    """
+    if part.traits.only_augments:
+        raise NotApplicable("it changes x without the energy")
+    last = None
+    for share in STEPS:
+        last = _started(part, law, n, law.step * share, temperature, double)
+        if "step_size" not in part.setting_names or not last.sampler.traits.moves_x:
+            return last
+        pilot = _started(part, law, 200, law.step * share, temperature, double)
+        if float(pilot.sampler.step(pilot.view, pilot.state)[1].accept_rate.mean()) > 0.1:
+            return last
+    raise CheckFailed(
+        f"no more than a tenth of its proposals are accepted on {law.name}, with step_size = "
+        f"{', '.join(f'{law.step * share:g}' for share in STEPS)}. Look at the acceptance ratio: short steps must be "
+        "accepted."
+    )
+
+
+def _started(part: Examined, law: Law, n: int, step: float, temperature: float, double: bool) -> Started:
+    context = law.context(temperature).replace(dtype=torch.float64 if double else None)
+    sampler: Sampler = part.built(context, **brisk(part, step))
+    traits = sampler.traits
+    if traits.moves_x and traits.discrete != (law.x_values != "real"):
+        raise NotApplicable(f"it moves {'discrete' if traits.discrete else 'real-valued'} x")
+    start = law.draw(n, seeded(1))
+    if double:
+        start = start.map(lambda t: t.double() if t.is_floating_point() else t)
+    if "momentum" in traits.moves:
+        x = start.x
+        start = start.with_aux(momentum=torch.randn(x.shape, generator=seeded(2), dtype=x.dtype))
+    state = sampler.init(start, seeded(1001))
+    unknown = sorted({*state.point.aux, *traits.coordinates} - start.aux.keys())
+    if unknown:
+        raise NotApplicable(f"it moves '{unknown[0]}', of which the known laws have no exact draws")
+    energy = law.energy if temperature == 1.0 else Scaled(law.energy, temperature)
+    return Started(sampler=sampler, view=view(energy), state=replace(state, point=start), law=law)
+
+
+def fitting(part: Examined, n: int, *, double: bool = False, laws: tuple[Law, ...] = EVERY) -> Started:
+    """Returns a sampler in the first law that it can start from; raises the last NotApplicable where there is none."""
+    reason = NotApplicable("there is no law")
+    for law in laws:
+        try:
+            return started(part, law, n, double=double)
+        except NotApplicable as why:
+            reason = why
+    raise reason

@@ -1,0 +1,125 @@
+"""Buffers that break one promise each, and a right one beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from ebmkit import BuildContext, Component, Point
+from ebmkit.buffers.declarations import ReplayConfig
+from ebmkit.buffers.replay import Replay
+
+HERE = "tests.testing.doubles_of_buffers"
+
+
+class Right:
+    """The replay buffer, wrapped."""
+
+    def __init__(self, config: ReplayConfig, context: BuildContext) -> None:
+        self.rows = Replay(config, context)
+
+    @property
+    def filled(self) -> int:
+        return self.rows.filled
+
+    def draw(self, positive: Point, rng: Generator, match: frozenset[str] = frozenset()) -> tuple[Any, Point]:
+        return self.rows.draw(positive, rng, match)
+
+    def put(self, token: Any, point: Point) -> None:
+        self.rows.put(token, point)
+
+    def reference(self, k: int, rng: Generator, exclude: Any = None) -> Point:
+        return self.rows.reference(k, rng, exclude)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return self.rows.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        self.rows.load_state_dict(state)
+
+
+class Twice(Right):
+    """Every chain goes to its own place and to the next one."""
+
+    def put(self, token: Any, point: Point) -> None:
+        self.rows.put((token + 1) % len(self), point)
+        self.rows.put(token, point)
+
+
+class Torn(Right):
+    """x and label of a row are stored in different places."""
+
+    def put(self, token: Any, point: Point) -> None:
+        self.rows.put(token, point.with_aux(label=point.aux["label"].roll(1)))
+
+
+class Mixed(Right):
+    """Chains take the labels of the data, and are continued under them."""
+
+    def draw(self, positive: Point, rng: Generator, match: frozenset[str] = frozenset()) -> tuple[Any, Point]:
+        token, chains = self.rows.draw(positive, rng)
+        return token, chains.with_aux(**{name: positive.aux[name] for name in match})
+
+
+class Forgetful(Right):
+    def put(self, token: Any, point: Point) -> None:
+        """Keeps nothing."""
+
+
+class Busy(Right):
+    """Its reference holds rows that are in use."""
+
+    def reference(self, k: int, rng: Generator, exclude: Any = None) -> Point:
+        return self.rows.reference(k, rng, None)
+
+
+class Global(Right):
+    def draw(self, positive: Point, rng: Generator, match: frozenset[str] = frozenset()) -> tuple[Any, Point]:
+        return self.rows.draw(positive, Generator().manual_seed(int(torch.randint(1000, ()))), match)
+
+
+class Turning(Right):
+    """Where it stands is not saved."""
+
+    turn = 0
+
+    def draw(self, positive: Point, rng: Generator, match: frozenset[str] = frozenset()) -> tuple[Any, Point]:
+        self.turn += 1
+        for _ in range(self.turn):
+            torch.rand((), generator=rng)
+        return self.rows.draw(positive, rng, match)
+
+
+class Full(Right):
+    @property
+    def filled(self) -> int:
+        return len(self)
+
+
+build_right, build_twice, build_torn, build_mixed = Right, Twice, Torn, Mixed
+build_forgetful, build_busy, build_global, build_turning, build_full = Forgetful, Busy, Global, Turning, Full
+
+
+def part(name: str) -> Component:
+    build = f"{HERE}:build_{name}"
+    return Component(kind="buffer", name=f"{name}-double", config=ReplayConfig, build=build, summary="a double")
+
+
+RIGHT = (part("right"),)
+WRONG: tuple[tuple[Component, str, str], ...] = (
+    (part("twice"), "dictionary", "one row came twice"),
+    (part("torn"), "dictionary", "x and its coordinates are one row"),
+    (part("mixed"), "dictionary", "x and its coordinates are one row"),
+    (part("forgetful"), "dictionary", "none was drawn again"),
+    (part("busy"), "dictionary", "rows that the token holds"),
+    (part("global"), "stream", "global random stream"),
+    (part("turning"), "saved", "a resumed run would differ"),
+    (part("full"), "filled", "before anything was put"),
+)
+"""Double, the promise that it breaks, and what the message must say."""

@@ -1,0 +1,86 @@
+"""A check says what was promised, what was found and what to do; nothing run is a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ebmkit.cli.main import main
+from ebmkit.errors import PluginError, RecipeError
+from ebmkit.testing import Check, CheckFailed, NotApplicable, checks_for, outcome, verdict
+
+
+def body(error: Exception | None) -> Callable[[], None]:
+    def look() -> None:
+        if error is not None:
+            raise error
+
+    return look
+
+
+def made(error: Exception | None, expected: str = "") -> Check:
+    return Check(name="mine/rows", promise="rows are alone", body=body(error), expected=expected)
+
+
+def test_a_failure_says_what_was_promised_and_found() -> None:
+    with pytest.raises(CheckFailed, match=r"mine/rows\n  promised: rows are alone\n  found: they meet. Part them."):
+        made(CheckFailed("they meet. Part them.")).run()
+
+
+def test_an_error_of_the_part_is_a_failure() -> None:
+    with pytest.raises(CheckFailed, match="found: TypeError: no such thing"):
+        made(TypeError("no such thing")).run()
+
+
+def test_an_expected_failure_fails_when_it_passes() -> None:
+    assert outcome(made(CheckFailed("they meet."), expected="it is old")).state == "failed as expected"
+    found = outcome(made(None, expected="it is old"))
+    assert found.state == "failed" and "expected to fail because it is old" in found.text
+
+
+def test_the_verdict_counts_and_gives_reasons() -> None:
+    left = made(NotApplicable("it moves discrete x"))
+    outcomes = [outcome(made(None)), outcome(left), outcome(left), outcome(made(CheckFailed("no."), expected="old"))]
+    text, good = verdict(outcomes)
+    assert good and text == (
+        "2 of 4 checks ran: no other failed, 1 as expected. 2 not applicable because: it moves discrete x (2)."
+    )
+
+
+def test_nothing_run_is_a_failure() -> None:
+    assert verdict([])[1] is False
+    text, good = verdict([outcome(made(NotApplicable("it moves discrete x")))])
+    assert not good and "nothing was checked, which is a failure" in text
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(PluginError, match=r"No plugin is installed as 'ebmkit-clol'\. Did you mean 'ebmkit-clel'"):
+        checks_for("ebmkit-clol")
+    with pytest.raises(RecipeError, match="There is no check 'clel/rose'"):
+        checks_for("ebmkit-clel", expected={"clel/rose": "it is red"})
+
+
+OWN = """
+from tests.testing.doubles_of_samplers import part
+COMPONENTS = (part("{name}"),)
+"""
+
+
+@pytest.mark.usefixtures("fresh_host")
+@pytest.mark.parametrize(("name", "status"), [("right", 0), ("global", 1)])
+def test_the_command_checks_a_file(name: str, status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(OWN.format(name=name))
+    assert main(["check", str(file), "--only", "pure", "--only", "rows"]) == status
+    out = capsys.readouterr().out
+    assert "2 of 2 checks ran" in out and ("FAILED   global/pure" in out) == (status == 1)
+
+
+@pytest.mark.usefixtures("fresh_host")
+def test_the_command_refuses_what_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(tmp_path / "none.py")]) == 2
+    assert main(["check", "ebmkit-clel", "--expect", "clel/imports"]) == 2
+    assert main(["check", "ebmkit-clel", "--only", "no such check"]) == 1
+    assert "nothing was checked" in capsys.readouterr().out

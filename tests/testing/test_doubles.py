@@ -1,0 +1,71 @@
+"""The checks refuse every double, with the message that it must get, and pass what is right."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Any
+
+import pytest
+
+from ebmkit import register
+from ebmkit.testing import declarations
+from ebmkit.testing.check import Check, CheckFailed, outcome
+from ebmkit.testing.choose import PROMISES
+from ebmkit.testing.examined import Examined
+from tests.testing import (
+    doubles_of_buffers,
+    doubles_of_data,
+    doubles_of_declarations,
+    doubles_of_energies,
+    doubles_of_metrics,
+    doubles_of_objectives,
+    doubles_of_samplers,
+)
+
+DOUBLES: tuple[Any, ...] = (
+    doubles_of_samplers, doubles_of_energies, doubles_of_buffers, doubles_of_data, doubles_of_objectives,
+    doubles_of_declarations, doubles_of_metrics,
+)  # fmt: skip
+LEAST = {"sampler": 10, "energy": 10}
+WRONG = [case for module in DOUBLES for case in module.WRONG]
+RIGHT = [component for module in DOUBLES for component in module.RIGHT]
+
+
+def promises_of(kind: str) -> tuple[Any, ...]:
+    return (*declarations.PROMISES, *PROMISES[kind])
+
+
+def named(value: object) -> str:
+    return str(getattr(value, "name", value))
+
+
+def check(component: Any, name: str) -> Check:
+    promise = next(p for p in promises_of(component.kind) if p.name == name)
+    body = partial(promise.look, Examined(component=component))
+    return Check(name=f"{component.name}/{name}", promise=promise.text, body=body)
+
+
+@pytest.mark.usefixtures("fresh_host")
+@pytest.mark.parametrize(("double", "name", "message"), WRONG, ids=named)
+def test_a_double_is_refused_with_the_right_words(double: Any, name: str, message: str) -> None:
+    register(double)
+    with pytest.raises(CheckFailed) as failure:
+        check(double, name).run()
+    assert re.search(message, str(failure.value), re.DOTALL), str(failure.value)
+
+
+def test_every_promise_has_a_double() -> None:
+    refused = {(component.kind, name) for component, name, _ in WRONG}
+    wanted = {(kind, p.name) for kind, promises in PROMISES.items() for p in promises}
+    assert {p.name for p in declarations.PROMISES} <= {name for _, name, _ in WRONG}
+    assert wanted - refused == {("wrapper", p.name) for p in PROMISES["wrapper"]}, "a wrapper is looked at as an energy"
+
+
+@pytest.mark.usefixtures("fresh_host")
+@pytest.mark.parametrize("component", RIGHT, ids=named)
+def test_what_is_right_passes(component: Any) -> None:
+    register(component)
+    found = [outcome(check(component, promise.name)) for promise in promises_of(component.kind)]
+    assert [o.text for o in found if o.state == "failed"] == []
+    assert sum(o.state == "holds" for o in found) >= LEAST.get(component.kind, len(found))
