@@ -125,7 +125,8 @@ def metrics_of(model: Model, asked: object = None) -> tuple[Part, ...]:
 
 def _judged(part: Part, subject: ModelSubject) -> Judgement:
     begun = time.monotonic()
-    doing(f"measuring {part.use}")
+    subject.task = f"measuring {part.use}"
+    doing(subject.task)
     component = declaration_of("metric", part, host())
     context = subject.model.context().replace(seed=subject.seed)
     metric = build_part("metric", part, context)
@@ -158,8 +159,10 @@ def _overridden(model: Model, config: EvalConfig) -> Iterator[str]:
     usual = model.recipe.table("sample")
     for name in OF_CHAINS:
         asked = getattr(config, name)
-        if asked is not None and asked != getattr(usual, name):
-            yield f"Chains are made with {name} = {asked}; [sample] of the run says {getattr(usual, name)}."
+        own = getattr(usual, name)
+        if asked is not None and asked != own:
+            says = "does not set it" if own is None else f"says {own}"
+            yield f"Chains are made with {name} = {asked}; [sample] of the run {says}."
 
 
 def _versions() -> dict[str, str]:

@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from ebmkit.assembly.build import build_dataset
-from ebmkit.errors import CapabilityError, DataError, RecipeError
+from ebmkit.errors import CapabilityError, DataError, RecipeError, did_you_mean
 from ebmkit.plugins.host import host
 from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.dataset import Dataset
@@ -156,7 +156,7 @@ def class_index(model: Model, text: str, asked: str) -> int:
     names, n = list(model.data.class_names), model.data.n_classes
     index = names.index(text) if text in names else _whole(text)
     if not 0 <= index < n:
-        raise RecipeError(f"{asked} is unknown; classes: {_listed(names, n)}.")
+        raise RecipeError(f"{asked} is unknown.{did_you_mean(text, names)} Classes: {_listed(names, n)}.")
     return index
 
 
