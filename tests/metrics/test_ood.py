@@ -204,4 +204,6 @@ def test_names_are_checked_before_anything_is_measured() -> None:
     assert "Did you mean 'typicality'" in refusal(scores=("typicalty",))
     with pytest.raises(RecipeError, match=r"nmist.*Built in are uniform-noise, constants"):
         refusal(sets=("nmist:here",))
+    with pytest.raises(RecipeError, match="Did you mean 'constants'"):
+        refusal(sets=("constnts",))
     assert tuple(SCORES) == SCORE_NAMES and tuple(BUILT_IN) == SET_NAMES
