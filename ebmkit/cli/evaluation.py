@@ -65,6 +65,8 @@ def evaluate(
     with importing_torch():
         run = _loaded(directory, device, averaged=not last_weights)
         parts, config = _wanted(run.recipe, metric, settings or [], asked, run)
+        if config.weights != run.model.weights:  # as [eval] of the recipe, or --set, has it
+            run = _loaded(directory, device, averaged=config.weights == "averaged")
     with preparing():
         found = _judged(run, parts, config)
         doing("writing the numbers")

@@ -12,6 +12,7 @@ from ebmkit.assembly.given import asked_parts
 from ebmkit.display.doing import doing
 from ebmkit.errors import EbmkitError, RecipeError
 from ebmkit.evaluation.needs import check_metrics, usual_metrics
+from ebmkit.evaluation.promises import measured_by
 from ebmkit.evaluation.record import Evaluation, Judgement, judgement
 from ebmkit.evaluation.subject import ModelSubject
 from ebmkit.plugins.host import host
@@ -73,7 +74,7 @@ def judge(
         seed=subject.seed,
         n=subject.n,
         n_data=subject.n_data,
-        weights=config.weights,
+        weights=model.weights,
         sampling=_sampling_of(subject),
         metrics=tuple(found),
         failures=failures,
@@ -100,6 +101,8 @@ def evaluate(model: Any, metrics: object = None, *, data: Dataset | None = None,
     judged: Model = getattr(model, "model", model)
     if not isinstance(judged, Model):
         raise RecipeError(f"A model or a run is evaluated, found {type(model).__name__}. ebmkit.load(DIR) gives a run.")
+    if settings.get("weights", judged.weights) != judged.weights:
+        raise RecipeError(f"The {settings['weights']} weights were asked for. {_other_weights(judged)}")
     config = validated(EvalConfig, {**judged.recipe.tables.get("eval", {}), **settings}, "[eval]")
     return judge(judged, metrics_of(judged, metrics), config, dataset=data)
 
@@ -132,7 +135,7 @@ def _judged(part: Part, subject: ModelSubject) -> Judgement:
     metric = build_part("metric", part, context)
     if not isinstance(metric, Metric):
         raise RecipeError(f"Metric {part.use} has no measure(subject): it is {type(metric).__name__}.")
-    measured = metric.measure(subject)
+    measured = measured_by(part.use, metric, subject)
     config = validated(component.config, part.settings, f"[[metric]] {part.use}")
     settings = given_settings(config, f"metric {part.use}") if part.built is None else dict(part.settings)
     return judgement(part.use, settings, component.cite, measured, time.monotonic() - begun)
@@ -155,14 +158,20 @@ def sampling_words(model: Model, made: Generated) -> str:
 
 
 def _overridden(model: Model, config: EvalConfig) -> Iterator[str]:
-    """Yields the sampler settings in which the evaluation differs from `[sample]`."""
+    """Yields the weights and the sampler settings in which the evaluation differs from the recipe."""
+    if config.weights != model.weights:
+        yield f"[eval] of the run names the {config.weights} weights. {_other_weights(model)}"
     usual = model.recipe.table("sample")
     for name in OF_CHAINS:
         asked = getattr(config, name)
-        own = getattr(usual, name)
-        if asked is not None and asked != own:
-            says = "does not set it" if own is None else f"says {own}"
+        if asked is not None and asked != getattr(usual, name):
+            says = "leaves it open" if getattr(usual, name) is None else f"says {getattr(usual, name)}"
             yield f"Chains are made with {name} = {asked}; [sample] of the run {says}."
+
+
+def _other_weights(model: Model) -> str:
+    """Returns which weights a model holds, and how to have others."""
+    return f"This model holds the {model.weights} ones: load the run with averaged={model.weights == 'last'}."
 
 
 def _versions() -> dict[str, str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ def judgement(name: str, settings: Mapping[str, Any], cite: str, measured: Measu
         settings=settings,
         cite=cite,
         definition=measured.definition,
-        estimates=dict(measured.estimates),
+        estimates={key: _with_error_if_any(estimate) for key, estimate in measured.estimates.items()},
         notes=measured.notes,
         seconds=seconds,
         histograms={title: binned(series) for title, series in measured.histograms.items()},
@@ -118,13 +119,18 @@ def judgement(name: str, settings: Mapping[str, Any], cite: str, measured: Measu
     )
 
 
+def _with_error_if_any(estimate: Estimate) -> Estimate:
+    """Returns the number without an error that is NaN, as that of a single value is."""
+    return replace(estimate, error=None) if estimate.error is not None and isnan(estimate.error) else estimate
+
+
 def binned(series: Mapping[str, Tensor], bins: int = BINS) -> dict[str, Any]:
     """Returns the counts of several series of values over shared edges, from the .1 % to the 99.9 % quantile of all."""
     values = {name: value.detach().double().flatten().cpu() for name, value in series.items() if value.numel()}
-    if not values:
-        return {"edges": [], "counts": {}}
-    together = torch.cat(list(values.values()))
+    together = torch.cat([torch.empty(0, dtype=torch.float64), *values.values()])
     together = together[together.isfinite()]
+    if not len(together):
+        return {"edges": [], "counts": {}}
     low, high = (float(bound) for bound in (together.quantile(0.001), together.quantile(0.999)))
     edges = torch.linspace(low, max(high, low + 1e-12 + abs(low) * 1e-9), bins + 1, dtype=torch.float64)
     inside = {name: value.clamp(float(edges[0]), float(edges[-1])) for name, value in values.items()}

@@ -51,6 +51,7 @@ class ModelSubject:
         self.seed = self.model.recipe.table("run").seed if self.config.seed is None else self.config.seed
         self._samples: Generated | None = None
         self._failure: EbmkitError | None = None
+        self._writes = 0
         self._parts: dict[str, Dataset] = {}
 
     def rng(self, name: str) -> Generator:
@@ -90,7 +91,15 @@ class ModelSubject:
             except EbmkitError as error:
                 self._failure = error
                 raise
+            self._writes = self._samples.x._version
         return self._samples
+
+    def forget_changed_samples(self) -> bool:
+        """Returns whether the shared samples were written to; if so, they are drawn anew when they are asked for."""
+        is_changed = self._samples is not None and self._samples.x._version != self._writes
+        if is_changed:
+            self._samples = None
+        return is_changed
 
     def generate(self, n: int, **how: Any) -> Generated:
         """Returns fresh samples with the sampler settings of the evaluation, of another `model` where one is named."""

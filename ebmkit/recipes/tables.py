@@ -128,6 +128,9 @@ class SampleConfig:
     batch_size: Positive = 250
 
 
+Weights = Literal["averaged", "last"]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvalConfig:
     """`[eval]`: how the metrics of `[[metric]]` judge the model, in training and by `ebmkit eval`.
@@ -148,7 +151,7 @@ class EvalConfig:
     n: Positive = 1000
     n_data: Positive = 5000
     seed: Annotated[int, Ge(0)] | None = None
-    weights: Literal["averaged", "last"] = "averaged"
+    weights: Weights = "averaged"
     sampler: str | None = None
     transitions: Positive | None = None
     plain_transitions: Annotated[int, Ge(0)] | None = None

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,6 +18,7 @@ from ebmkit.assembly.assemble import build_coordinates, build_energy
 from ebmkit.assembly.context import context_of
 from ebmkit.data.spec import DataSpec
 from ebmkit.errors import CapabilityError, CheckpointError, RecipeError, RunError
+from ebmkit.ops.programs import read_program
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import from_toml, kind_of
 from ebmkit.runs.checkpoint import take
@@ -158,14 +158,13 @@ def _asked(energy: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _program(path: Path) -> ExportedEnergy:
-    extra = {METADATA: ""}
     try:
         with _quiet():
-            module = torch.export.load(path, extra_files=extra).module()
+            program, texts = read_program(path, METADATA)
+            module = program.module()
     except Exception as error:  # whatever a damaged archive leads to
         raise CheckpointError(f"{path} is no exported energy, or is damaged: {str(error).splitlines()[0]}") from error
-    text: Any = extra[METADATA]
-    return ExportedEnergy(module, read_about(text.decode() if isinstance(text, bytes) else text, path))
+    return ExportedEnergy(module, read_about(texts.get(METADATA, ""), path))
 
 
 def _from_weights(path: Path, device: torch.device) -> EnergyOfData:

@@ -15,7 +15,7 @@ from ebmkit.evaluation.evaluate import judge, metrics_of
 from ebmkit.evaluation.needs import check_metrics
 from ebmkit.evaluation.record import FOLDER, Evaluation
 from ebmkit.evaluation.words import summary
-from ebmkit.recipes.tables import EvalConfig
+from ebmkit.recipes.tables import EvalConfig, Weights
 from ebmkit.runs import checkpoint
 from ebmkit.runs.evaluated import save_evaluation
 from ebmkit.runs.state import TrainingState
@@ -52,7 +52,7 @@ class Judging:
         if not every or (state.step % every and state.step != last):
             return
         doing("evaluating")
-        model = model_in_memory(self.assembly, state, averaged=self.config.weights == "averaged")
+        model = model_in_memory(self.assembly, state, self.config.weights)
         try:
             found = judge(model, self.parts, self.config, dataset=self.assembly.dataset)
         except EbmkitError as error:  # a number that cannot be had does not end a run
@@ -64,12 +64,13 @@ class Judging:
         self.note(f"step {state.step}: {summary(found)}")
 
 
-def model_in_memory(assembly: Assembly, state: TrainingState, *, averaged: bool = True) -> Model:
+def model_in_memory(assembly: Assembly, state: TrainingState, weights: Weights = "averaged") -> Model:
     """Returns a copy of the model that is being trained, as it would be loaded from a checkpoint of this step."""
     parts, _ = copied(replace(assembly.parts, buffer=None), ())
     for name, module in parts.owners().items():
-        values: Mapping[str, Tensor] = state.averages.values[name] if averaged else state.owners[name].state_dict()
+        averaged, last = state.averages.values[name], state.owners[name].state_dict()
+        values: Mapping[str, Tensor] = averaged if weights == "averaged" else last
         checkpoint.take(module, values, name)
         converge_parametrisations(module)
     tuning = for_evaluation(copied_tuning(state.tuning))
-    return model_of(replace(assembly, parts=parts), step=state.step, tuning=tuning)
+    return model_of(replace(assembly, parts=parts), step=state.step, tuning=tuning, weights=weights)

@@ -17,6 +17,7 @@ from ebmkit.display.doing import doing
 from ebmkit.display.progress import Progress, Watcher
 from ebmkit.errors import RecipeError, RunError
 from ebmkit.recipes.recipe import to_toml
+from ebmkit.recipes.tables import Weights
 from ebmkit.runs import checkpoint
 from ebmkit.runs.directory import check_free, clear, newest_checkpoint, recipe_of, write_text
 from ebmkit.runs.environment import environment, origins
@@ -146,7 +147,8 @@ def load(
         checkpoint.take(module, checkpoint.weights(saved, name, averaged=averaged), name)
         converge_parametrisations(module)
     tuning = on_device(parts.device, for_evaluation(checkpoint.unflatten(saved.tensors.get("tuning", {}))))
-    model = model_of(assembly, step=saved.step, tuning=tuning, name=str(run_dir))
+    weights: Weights = "averaged" if averaged else "last"
+    model = model_of(assembly, step=saved.step, tuning=tuning, name=str(run_dir), weights=weights)
     return Run(directory=directory, model=opened(model))
 
 

@@ -22,6 +22,7 @@ from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.objective import Objective
 from ebmkit.protocols.sampler import Sampler, Tuning
 from ebmkit.recipes.recipe import Recipe
+from ebmkit.recipes.tables import Weights
 from ebmkit.views.view import CallableView, FrozenView, Precision, view
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Model:
         tuning: step sizes of the sampler, as training left them, adaptation ended.
         name: what messages call it; that of a run is its directory.
         untuned: the steps of its sampler are still to be adapted.
+        weights: which ones it holds: "averaged" over training, or its "last".
         history: losses and metrics of the logged steps, `step` first, where the model was trained in this process.
     """
 
@@ -60,6 +62,7 @@ class Model:
     tuning: Tuning = field(default_factory=dict)
     name: str = "the model"
     untuned: bool = False
+    weights: Weights = "averaged"
     history: Sequence[Mapping[str, float]] = ()
 
     @property
@@ -154,6 +157,7 @@ def model_of(
     step: int = 0,
     tuning: Tuning | None = None,
     name: str = "the model",
+    weights: Weights = "averaged",
     history: Sequence[Mapping[str, float]] = (),
 ) -> Model:
     """Returns the parts of an assembly as a model to sample from; its modules are these, with their present weights."""
@@ -169,6 +173,7 @@ def model_of(
         step=step,
         tuning=tuning or {},
         name=name,
+        weights=weights,
         history=history,
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ebmkit.evaluation.record import read_evaluations
+from tests.cli.conftest import TOY
 
 METRIC = """
 import torch
@@ -98,3 +99,14 @@ def test_a_metric_that_is_not_installed_is_named_and_refused_where_training_goes
     assert "Left out: metric absent of the recipe, which no installed plugin gives" in answer.err
     cli("resume", "mine", "--steps", 6).refuses("was made with metric absent")
     assert "absent" in recipe.read_text()
+
+
+def test_the_weights_that_are_set_are_judged(cli, plugin) -> None:
+    averaged_at_once = ("--set", "run.ema_half_life=50", "--set", "run.ema_copy_steps=0")
+    cli("run", *TOY, "--steps", 4, *averaged_at_once, "--out", "run")
+    for how in (("--last-weights", "--plugin", plugin), ("--set", "eval.weights=last"), ()):
+        answer = cli("eval", "run", "--metric", "spread", "-n", 20, *how)
+        assert answer.status == 0, answer.err
+    by_flag, by_setting, averaged = read_evaluations(Path("run"))
+    assert (by_flag.weights, by_setting.weights, averaged.weights) == ("last", "last", "averaged")
+    assert by_flag["spread"] == by_setting["spread"] != averaged["spread"]

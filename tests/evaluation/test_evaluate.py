@@ -35,7 +35,7 @@ def test_a_number_is_a_function_of_the_seed() -> None:
 
 def test_what_differs_from_the_recipe_is_said() -> None:
     found = ebmkit.evaluate(small_model(), "moments", **FEW)
-    assert any("transitions = 3; [sample] of the run does not set it" in note for note in found.notes)
+    assert any("transitions = 3; [sample] of the run leaves it open" in note for note in found.notes)
 
 
 def test_all_metrics_see_the_same_samples_and_data() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +184,29 @@ def test_damaged_and_foreign_files_are_told(tmp_path: Path) -> None:
     save_file({"w": torch.zeros(1)}, tmp_path / "foreign.safetensors")
     with pytest.raises(CheckpointError, match="no energy that `ebmkit export` wrote"):
         load_energy(tmp_path / "foreign.safetensors")
+
+
+class Pickled:
+    """A pickle of it writes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+def test_nothing_is_unpickled_from_a_program(tmp_path: Path) -> None:
+    path, evil = export_energy(model_made(from_mapping(PLANE)), tmp_path / "energy.pt2"), io.BytesIO()
+    torch.save(Pickled(tmp_path / "ran"), evil)
+    with zipfile.ZipFile(path) as archive:
+        records = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(tmp_path / "evil.pt2", "w") as archive:
+        for name, content in records.items():
+            archive.writestr(name, evil.getvalue() if "data/sample_inputs/" in name else content)
+    with pytest.raises(CheckpointError, match="holds more than tensors"):
+        load_energy(tmp_path / "evil.pt2")
+    assert not (tmp_path / "ran").exists()
 
 
 def test_weights_whose_plugin_is_missing_name_the_package(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import ebmkit
-from ebmkit.errors import CapabilityError, DataError
+from ebmkit.errors import CapabilityError, DataError, RecipeError
 from ebmkit.evaluation.evaluate import judge, metrics_of
 from ebmkit.evaluation.record import as_json, read_evaluations
 from tests.evaluation.moments import register
@@ -34,6 +34,10 @@ transitions = 4
 [[metric]]
 use = "moments"
 """
+
+AVERAGED = """steps = 6
+ema_half_life = 50
+ema_copy_steps = 0"""
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +99,17 @@ def test_a_model_can_do_without_a_metric_that_is_not_installed(tmp_path: Path) -
     found = ebmkit.load(tmp_path / "run")
     assert "metric" not in found.recipe.parts
     assert found.evaluate("moments", n=5, n_data=5).metrics[0].name == "moments"
+
+
+def test_the_weights_that_are_named_are_the_ones_that_are_judged(tmp_path: Path) -> None:
+    last = RECIPE.replace("every = 3", 'every = 3\nweights = "last"').replace("steps = 6", AVERAGED)
+    run = ebmkit.run(last, tmp_path / "run")
+    in_training = read_evaluations(tmp_path / "run")[-1]
+    of_last = ebmkit.evaluate(ebmkit.load(tmp_path / "run", averaged=False))
+    of_averaged = run.evaluate()
+    assert in_training.weights == of_last.weights == "last" and of_averaged.weights == "averaged"
+    assert numbers(in_training) == numbers(of_last) != numbers(of_averaged)
+    assert any("averaged=False" in note for note in of_averaged.notes)
+    assert not any("weights" in note for note in of_last.notes)
+    with pytest.raises(RecipeError, match=r"The last weights were asked for.*averaged ones.*averaged=False"):
+        run.evaluate(weights="last")

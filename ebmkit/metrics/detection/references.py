@@ -31,7 +31,7 @@ def distance_from_gaussian(reference: Tensor) -> Distance:
     """Returns f [N, F] → √((f − μ)ᵀ Σ⁻¹ (f − μ)) [N], μ and Σ the mean and covariance of the reference [M, F].
 
     Raises:
-        DataError: no more reference data than features: their covariance has no inverse.
+        DataError: no more reference data than features, or all of them are constant: their covariance has no inverse.
 
     Source: Lee, Lee, Lee, Shin, NeurIPS 2018, with all data as one class, as Sehwag, Chiang, Mittal, ICLR 2021.
     """
@@ -41,7 +41,11 @@ def distance_from_gaussian(reference: Tensor) -> Distance:
             f"The covariance of {n_features} features needs {n_features + 1} training data or more, found {n}."
         )
     mean, covariance = reference.mean(dim=0), torch.cov(reference.T).reshape(n_features, n_features)
-    spread = covariance.diagonal().mean().clamp(min=torch.finfo(reference.dtype).tiny)
+    spread = covariance.diagonal().mean()
+    if not spread > 0:
+        raise DataError(
+            f"All {n_features} features are the same for all {n} training data: no distance from them can be had."
+        )
     factor = torch.linalg.cholesky(covariance + RIDGE * spread * torch.eye(n_features, dtype=reference.dtype))
 
     def distance(features: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import prod
 
 import torch
 from einops import rearrange
@@ -91,6 +92,8 @@ def usual_sets(data: DataSpec) -> tuple[str, ...]:
     """Returns the built-in sets that are of use for events of a shape."""
     if is_picture(data):
         return ("uniform-noise", "constants", "patch-shuffled")
+    if prod(data.event_shape) == 1:
+        return ("uniform-noise",)
     return ("uniform-noise", "permuted-coordinates")
 
 

@@ -54,5 +54,10 @@ def test_too_few_data_for_a_covariance_are_refused() -> None:
         distance_from_gaussian(drawn(2, 1))
 
 
+def test_a_reference_of_one_value_is_refused() -> None:
+    with pytest.raises(DataError, match="All 2 features are the same for all 9 training data"):
+        distance_from_gaussian(torch.ones(9, 2).double())
+
+
 def test_the_distance_from_a_median() -> None:
     assert distance_from_median(torch.tensor([1.0, 2.0, 9.0]))(torch.tensor([0.0, 2.0, 5.0])).tolist() == [2, 0, 3]

@@ -101,6 +101,7 @@ def test_permuted_coordinates_keep_every_margin_and_lose_the_dependence() -> Non
 def test_usual_sets() -> None:
     assert usual_sets(spec((1, 28, 28))) == ("uniform-noise", "constants", "patch-shuffled")
     assert usual_sets(spec((2,), None)) == ("uniform-noise", "permuted-coordinates")
+    assert usual_sets(spec((1,), None)) == ("uniform-noise",)
     assert usual_sets(spec((1, 3, 3))) == ("uniform-noise", "permuted-coordinates")
 
 
