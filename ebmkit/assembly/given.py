@@ -46,10 +46,17 @@ def _asked(table: str, asked: Asked, host: Host) -> Iterable[Part]:
     if isinstance(asked, Part):
         return [asked]
     if isinstance(asked, str):
-        return [data_part(asked, host)] if kind == "dataset" else [Part(name.strip()) for name in asked.split("+")]
+        return [data_part(asked, host)] if kind == "dataset" else [Part(name) for name in _names(kind, asked)]
     if is_dataclass(asked) and not isinstance(asked, type) and _is_config(asked, host):
         return [part_of(kind, asked)]
     return [given_part(table, asked, host)]
+
+
+def _names(kind: str, asked: str) -> list[str]:
+    names = [name.strip() for name in asked.split("+")]
+    if not all(names):
+        raise RecipeError(f"The {kind} '{asked}': a name is missing. Write names joined by +, as in a+b.")
+    return names
 
 
 def _is_config(asked: object, host: Host) -> bool:

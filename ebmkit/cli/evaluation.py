@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ebmkit.cli.out_file import check_out
 from ebmkit.cli.training import PluginFiles, importing_torch, load_files
 from ebmkit.cli.training import option as _option
 from ebmkit.display.doing import doing
@@ -15,6 +17,7 @@ from ebmkit.display.output import paragraph, remark, say
 from ebmkit.display.tables import numbers
 from ebmkit.display.watching import preparing
 from ebmkit.errors import RecipeError
+from ebmkit.runs.located import run_directory, writable_directory
 
 if TYPE_CHECKING:
     from ebmkit.evaluation.record import Evaluation, Judgement
@@ -51,6 +54,7 @@ def evaluate(
 
     Every number has its error, and what it depends on beside it.
     """
+    check_place(directory, out)
     load_files(plugin)
     asked = {
         "n": n, "n_data": n_data, "sampler": sampler, "transitions": transitions, "visits": visits,
@@ -71,12 +75,23 @@ def evaluate(
         say(path.read_text(encoding="utf-8").removesuffix("\n"), verbatim=True)
     else:
         show(found)
-    (remark if as_json else say)(f"Numbers:   {path}")
+    (remark if as_json else say)(f"Numbers:   {path}")  # what reads JSON from a pipe takes nothing else
+    if metric is None:
+        _tell_foreign(directory)
     if found.failures and (metric is not None or run.recipe.parts.get("metric")):
         raise typer.Exit(1)  # of the usual metrics, those that can judge the run are enough
 
 
 COMMANDS: dict[str, Callable[..., None]] = {"eval": evaluate}
+
+
+def check_place(directory: Path, out: Path | None) -> None:
+    """Raises RecipeError where the numbers of a run cannot be written: to `out`, or beside the run."""
+    if out is not None:
+        return check_out(out, (".json",))
+    beside = next(path for path in (writable_directory(directory), Path()) if path.is_dir())
+    if not os.access(beside, os.W_OK):
+        raise RecipeError(f"Nothing can be written to {beside.resolve()}: name a file for the numbers with --out.")
 
 
 def show(found: Evaluation) -> None:
@@ -88,6 +103,13 @@ def show(found: Evaluation) -> None:
         _show_metric(judged)
     for text in remarks(found):
         remark(text)
+
+
+def _tell_foreign(directory: Path) -> None:
+    from ebmkit.runs.directory import foreign_metrics
+
+    if told := foreign_metrics(run_directory(directory)):
+        remark(told)
 
 
 def _show_metric(judged: Judgement) -> None:
@@ -154,6 +176,5 @@ def _judged(run: Run, parts: tuple[Part, ...], config: Any) -> Evaluation:
 
 def _saved(directory: Path, found: Evaluation, out: Path | None) -> Path:
     from ebmkit.runs.evaluated import save_evaluation
-    from ebmkit.runs.located import writable_directory
 
     return save_evaluation(writable_directory(directory), found, out)

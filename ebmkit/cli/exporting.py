@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
+from ebmkit.cli.out_file import check_out
 from ebmkit.cli.sampling import given_values
 from ebmkit.cli.training import PluginFiles, importing_torch, load_files
 from ebmkit.cli.training import option as _option
 from ebmkit.display.doing import doing
 from ebmkit.display.output import say
 from ebmkit.display.watching import preparing
-from ebmkit.errors import RecipeError
 
 SUFFIXES = (".pt2", ".safetensors")
 
@@ -30,7 +30,7 @@ def export(
 
     Averaged weights, x in the range of the data, nats; any number of rows.
     """
-    check_out(out)
+    check_out(out, SUFFIXES)
     asked = given_values(given or [])
     load_files(plugin)
     with importing_torch():
@@ -52,14 +52,6 @@ def export(
 
 
 COMMANDS: dict[str, Callable[..., None]] = {"export": export}
-
-
-def check_out(out: Path) -> None:
-    """Raises RecipeError where no file of a known kind can be written."""
-    if out.suffix not in SUFFIXES:
-        raise RecipeError(f"--out {out}: the file must end in {' or '.join(SUFFIXES)}, found '{out.suffix}'.")
-    if not out.parent.is_dir():
-        raise RecipeError(f"--out {out}: there is no folder {out.parent}. Make it first.")
 
 
 def _values(value_range: tuple[float, float] | None) -> str:

@@ -41,16 +41,6 @@ class Frames:
             self.kept, self._every = self.kept[::2], 2 * self._every
 
 
-def check_out(out: Path) -> None:
-    """Raises RecipeError where no file of a known kind can be written."""
-    if out.suffix not in SUFFIXES:
-        raise RecipeError(f"--out {out}: the file must end in {', '.join(SUFFIXES)}, found '{out.suffix}'.")
-    if not out.parent.is_dir():
-        raise RecipeError(f"--out {out}: there is no folder {out.parent}. Make it first.")
-    if out.is_dir():
-        raise RecipeError(f"--out {out} is a folder: name a file.")
-
-
 def check_shape(out: Path, event_shape: tuple[int, ...]) -> None:
     """Raises RecipeError where points of a shape cannot be drawn to such a file."""
     is_image = len(event_shape) == 3 and event_shape[0] in (1, 3)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from ebmkit.cli.sample_files import Frames, Written, check_out, check_shape, write_samples
+from ebmkit.cli.out_file import check_out
+from ebmkit.cli.sample_files import SUFFIXES, Frames, Written, check_shape, write_samples
 from ebmkit.cli.training import PluginFiles, importing_torch, load_files
 from ebmkit.cli.training import option as _option
 from ebmkit.display.doing import doing
@@ -107,7 +108,7 @@ def sample(
 
     Averaged weights are used.
     """
-    check_out(out)
+    check_out(out, SUFFIXES)
     request = Request(
         n=n, given=given_values(given or []), strength=given_strength, transitions=transitions, visits=visits,
         plain_transitions=plain_transitions, seed=seed, others=others or [], op=op, weights=weights or [],

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ebmkit.cli.out_file import check_out
 from ebmkit.cli.training import PluginFiles, importing_torch, load_files
 from ebmkit.cli.training import option as _option
 from ebmkit.display.doing import doing
 from ebmkit.display.output import remark, say
-from ebmkit.errors import RecipeError
 
 if TYPE_CHECKING:
     from ebmkit.metrics.detection.detector import Detector
@@ -40,7 +40,7 @@ def score(
     The threshold is calibrated on held-out data of the run, of which it flags the share of --fpr. Averaged weights are
     used.
     """
-    check_table(out)
+    check_out(out, (".csv",))
     load_files(plugin)
     with importing_torch():
         from ebmkit.metrics.detection.detector import detector
@@ -57,16 +57,6 @@ def score(
 
 
 COMMANDS: dict[str, Callable[..., None]] = {"score": score}
-
-
-def check_table(out: Path) -> None:
-    """Raises RecipeError where no table can be written."""
-    if out.suffix != ".csv":
-        raise RecipeError(f"--out {out}: the file must end in .csv, found '{out.suffix}'.")
-    if not out.parent.is_dir():
-        raise RecipeError(f"--out {out}: there is no folder {out.parent}. Make it first.")
-    if out.is_dir():
-        raise RecipeError(f"--out {out} is a folder: name a file.")
 
 
 def write_table(out: Path, scored: Scored) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ebmkit.display.output import columns, console, is_screen, packed, paragraph, say
+from ebmkit.display.output import NO_LIMIT, columns, console, is_screen, packed, paragraph, say
 
 NARROW = 90  # columns; below, a table would be all wrapping
 
@@ -34,12 +34,10 @@ def numbers(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         rows: cells.
     """
     cells = [tuple(header), *(tuple(row) for row in rows)]
-    width = sum(max(len(cell) for cell in column) + 2 for column in zip(*cells, strict=True)) - 2
     if not is_screen():
         _plain(cells)
         return
-    if width <= columns():
-        _drawn_numbers(cells[0], cells[1:])
+    if _drawn_numbers(cells[0], cells[1:]):
         return
     for row in cells[1:]:
         say(row[0])
@@ -48,17 +46,23 @@ def numbers(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
                 paragraph(f"{name} {cell}".strip(), indent=2)
 
 
-def _drawn_numbers(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _drawn_numbers(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Draws a table where the screen has room for all of it, and returns whether it has."""
     from rich import box
+    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     for place, name in enumerate(header):
-        drawn.add_column(name, no_wrap=True, style="bold" if place == 0 else "")
+        drawn.add_column(Text(name), no_wrap=True, style="bold" if place == 0 else "")
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
-    console().print(drawn)
+    screen = console()
+    if Measurement.get(screen, screen.options.update(max_width=NO_LIMIT), drawn).maximum > columns():
+        return False
+    screen.print(drawn)
+    return True
 
 
 def _plain(cells: Sequence[Sequence[str]]) -> None:

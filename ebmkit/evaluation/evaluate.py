@@ -133,7 +133,8 @@ def metrics_of(model: Model, asked: object = None) -> tuple[Part, ...]:
 
 def _judged(part: Part, subject: ModelSubject) -> Judgement:
     begun = time.monotonic()
-    doing(f"measuring {part.use}")
+    subject.task = f"measuring {part.use}"
+    doing(subject.task)
     component = declaration_of("metric", part, host())
     context = subject.model.context().replace(seed=subject.seed)
     metric = build_part("metric", part, context)

@@ -17,14 +17,18 @@ from ebmkit.recipes.resolver.draft import Draft
 from ebmkit.recipes.settings import validated
 from ebmkit.sampling.model import Model
 
-OF_DATA = {
+MEANINGS = {
     "data.images": "images [1 or 3, height, width]",
     "data.plane": "points of the plane [2]",
     "data.labels": "labels",
     "data.test": "data with a test part",
     "data.real": "real-valued x",
+    "point.level": "a noise level",
+    "point.noised": "a noise level",
+    "energy.latent": "an energy with a latent",
+    "objective.encoder": "an objective with an encoder",
 }
-"""What the words mean that say something of the data."""
+"""What the words mean of which metrics speak."""
 
 
 def words_of(model: Model, dataset: Dataset | None = None) -> frozenset[str]:
@@ -92,7 +96,7 @@ def _words_of_parts(model: Model, dataset: Dataset | None) -> frozenset[str]:
 
 
 def _meaning(need: Need) -> str:
-    meaning = OF_DATA.get(need.word)
+    meaning = MEANINGS.get(need.word)
     return need.word if meaning is None else f"{meaning} ({need.word})"
 
 

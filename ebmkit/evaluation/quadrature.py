@@ -115,7 +115,7 @@ def density(
     outside = max(_outside(value, wide, window) for value in around)
     if outside > tolerance:
         raise DataError(
-            f"A density was asked on {window}, but {outside:.2g} of the model's mass nearby lies outside. "
+            f"A density was asked on {window}, but {100 * outside:.2g} % of the model's mass nearby lies outside. "
             "Take a wider window; a model whose mass runs away has no density there."
         )
     _check_resolved(error, window, "the model's log normaliser", tolerance)

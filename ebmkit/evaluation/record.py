@@ -14,6 +14,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from ebmkit.errors import DataError
+from ebmkit.evaluation.damage import check_json
 from ebmkit.protocols.metric import Estimate, Measured
 
 VERSION = 1
@@ -155,10 +156,13 @@ def from_json(raw: Mapping[str, Any], origin: str) -> Evaluation:
     if raw.get("version") != VERSION:
         raise DataError(f"{origin} is an evaluation of version {raw.get('version')}; this is version {VERSION}.")
     try:
+        check_json(raw)
         metrics = tuple(_metric_from_json(entry) for entry in raw["metrics"])
         plain = {name: raw[name] for name in Evaluation.__dataclass_fields__ if name != "metrics"}
         return Evaluation(**{**plain, "notes": tuple(plain["notes"]), "metrics": metrics})
-    except (KeyError, TypeError) as error:
+    except KeyError as error:
+        raise DataError(f"{origin} is damaged: it lacks {error}. Evaluate anew.") from error
+    except TypeError as error:
         raise DataError(f"{origin} is damaged: {error}. Evaluate anew.") from error
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from ebmkit.display.doing import doing
-from ebmkit.errors import DataError, DivergenceError
+from ebmkit.errors import DataError, DivergenceError, EbmkitError
 from ebmkit.evaluation.clean_energy import CleanEnergy, in_passes
 from ebmkit.evaluation.run_data import data_of
 from ebmkit.point import Batch
@@ -37,17 +37,20 @@ class ModelSubject:
         config: `[eval]`.
         dataset: of the run; unset, it is built from its recipe when it is first asked for.
         notes: what was noted on the way.
+        task: what is being done with data and samples, said again once these are there.
     """
 
     model: Model
     config: EvalConfig
     dataset: Dataset | None = None
     notes: list[str] = field(default_factory=list)
+    task: str = "measuring"
 
     def __post_init__(self) -> None:
         self.n, self.n_data = self.config.n, self.config.n_data
         self.seed = self.model.recipe.table("run").seed if self.config.seed is None else self.config.seed
         self._samples: Generated | None = None
+        self._failure: EbmkitError | None = None
         self._writes = 0
         self._parts: dict[str, Dataset] = {}
 
@@ -67,6 +70,7 @@ class ModelSubject:
             batches.append(part.batch(chunk.to(device), noise))
         x = torch.cat([batch.x.cpu() for batch in batches])[:n]
         labels = [batch.y.cpu() for batch in batches if batch.y is not None]
+        doing(self.task)
         return Batch(x=x, y=torch.cat(labels)[:n] if labels else None)
 
     def held_out(self, n: int | None = None) -> Batch:
@@ -78,9 +82,15 @@ class ModelSubject:
             return self.data("train", n)
 
     def samples(self) -> Generated:
-        """Returns the fresh samples that all metrics share."""
+        """Returns the fresh samples that all metrics share; where there are none, the same reason to each."""
+        if self._failure is not None:
+            raise self._failure
         if self._samples is None:
-            self._samples = self.generate(self.n)
+            try:
+                self._samples = self.generate(self.n)
+            except EbmkitError as error:
+                self._failure = error
+                raise
             self._writes = self._samples.x._version
         return self._samples
 
@@ -101,6 +111,7 @@ class ModelSubject:
             "seed": self.seed,
         }
         made = shown(self.sampled_model(model), n, **{**settings, **how})
+        doing(self.task)
         bad = int((~made.x.isfinite().flatten(1).all(dim=1)).sum())
         if bad:
             raise DivergenceError(f"{bad} of {len(made.x)} samples are not finite: nothing can be measured of them.")
@@ -120,7 +131,9 @@ class ModelSubject:
         """Returns data of another set in the shape of this one's."""
         from ebmkit.evaluation.other_data import fitted
 
+        doing(f"reading {text}")
         batch, notes = fitted(text, self.model.data, n or self.n_data, self.rng(f"other {text}"))
+        doing(self.task)
         for remark in notes:
             self.note(remark)
         return batch

@@ -9,6 +9,7 @@ from math import prod
 import torch
 from torch import Generator, Tensor
 
+from ebmkit.display.doing import doing
 from ebmkit.evaluation.uncertainty import standard_error
 from ebmkit.metrics.declarations.chains import ChainsConfig
 from ebmkit.plugins.context import BuildContext
@@ -68,6 +69,7 @@ class Chains:
         """
         config, model = self.config, without_augmentation(ready(subject.sampled_model(), {}, subject.seed))
         rng = stream(subject.seed, 0, "metric chains", model.device)
+        doing(f"moving {config.n_chains} chains by {config.burn_in + config.transitions} transitions")
         traces = followed(model, config, fresh_chains(model, config.n_chains, rng, {}), rng)
         estimates = {**diagnosed(traces.values, subject.rng("chains")), **_of_moves(traces)}
         draws = config.n_chains * config.transitions

@@ -8,6 +8,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
+from ebmkit.display.doing import doing
 from ebmkit.errors import DataError
 from ebmkit.evaluation.pictures import grid, to_uint8
 from ebmkit.evaluation.plane import window_around
@@ -41,6 +42,7 @@ class Drift:
         model, n = subject.sampled_model(), self.config.n_chains
         held = subject.held_out(2 * n)
         starts, others = _halves(held, n)
+        doing(f"moving {len(starts)} chains by {self.config.transitions} transitions")
         run = long_run(
             model, starts, transitions=self.config.transitions, records=self.config.records, seed=subject.seed
         )

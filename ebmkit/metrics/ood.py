@@ -7,6 +7,7 @@ from functools import partial
 
 from torch import Tensor
 
+from ebmkit.display.doing import doing
 from ebmkit.errors import DataError
 from ebmkit.evaluation.clean_energy import CleanEnergy, checked_rows
 from ebmkit.evaluation.other_data import set_names
@@ -48,11 +49,15 @@ class Ood:
         scores, notes = scores_for(model, self.config.scores)
         own, held = split_for_median(checked_rows(subject.held_out().x, model.data.event_shape))
         if len(held) < FEWEST:
-            raise DataError(f"{FEWEST} held-out data or more are needed beside those of a median, found {len(held)}.")
+            raise DataError(
+                f"ood needs at least {FEWEST} held-out data to score, found {len(held)} of {len(held) + len(own)}: a "
+                "sixth is kept for the median of `typicality`. Ask for more data (n_data)."
+            )
         sets = dict(self._sets(subject, held))
         asked = Asked(model=model, energy=CleanEnergy(model), beta=self.config.beta)
         values = {}
         for score in scores:
+            doing(f"scoring {sum(map(len, sets.values())) + len(held):,} data by {score.name}")
             valued = values_with(asked, score, partial(_reference, subject, own))
             values[score.name] = {name: valued(x) for name, x in {INSIDE: held, **sets}.items()}
         figures = dict(self._figures(values, subject.seed))

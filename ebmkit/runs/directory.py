@@ -30,8 +30,16 @@ def write_text(path: Path, text: str) -> None:
         raise RunError(f"{path} could not be written: {error}. Free some space and try again.") from error
 
 
-def recipe_of(directory: Path, given: Mapping[str, Any] | None = None, data: DataSpec | None = None) -> Recipe:
+def recipe_of(
+    directory: Path,
+    given: Mapping[str, Any] | None = None,
+    data: DataSpec | None = None,
+    *,
+    with_metrics: bool = False,
+) -> Recipe:
     """Returns the recipe of a run, checked, with the parts that a program hands over; see `with_given`.
+
+    Metrics that no plugin gives here are left out, as the model can do without them, or `with_metrics` refused.
 
     Raises:
         CheckpointError, RecipeError: it is absent or damaged, or a part that was handed over is not given.
@@ -42,13 +50,26 @@ def recipe_of(directory: Path, given: Mapping[str, Any] | None = None, data: Dat
     if not recipe.resolved or recipe.table("run").temperature is None:
         lacking = "run.temperature" if recipe.resolved else "the mark resolved = true"
         raise RecipeError(f"{directory / 'recipe.toml'} lacks {lacking}, which every run writes: put it back.")
-    recipe = _without_foreign_metrics(recipe)
+    if not with_metrics:
+        recipe = _without_foreign_metrics(recipe)
     _check_installed(directory, recipe)
     return resolve(recipe, host()).recipe
 
 
+def foreign_metrics(directory: Path) -> str:
+    """Returns what is to be said of the metrics of a run that no plugin gives here, "" where there are none."""
+    metrics = read_recipe(directory / "recipe.toml").parts.get("metric", ())
+    missing = [f"metric {p.use}" for p in metrics if "given" not in p.settings and p.use not in host().names("metric")]
+    if not missing:
+        return ""
+    return (
+        f"Left out: {', '.join(missing)} of the recipe, which no installed plugin gives. "
+        f"Install {_packages(directory, missing)}, or pass its file with --plugin.{host().not_loaded()}"
+    )
+
+
 def _without_foreign_metrics(recipe: Recipe) -> Recipe:
-    """Returns a recipe without the metrics that no plugin gives here: the model can do without them."""
+    """Returns a recipe without the metrics that no plugin gives here."""
     metrics = recipe.parts.get("metric", ())
     known = tuple(part for part in metrics if "given" in part.settings or part.use in host().names("metric"))
     return recipe if known == metrics else recipe.with_part("metric", *known)

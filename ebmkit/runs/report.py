@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -91,6 +92,8 @@ def check_page(path: Path) -> None:
         raise RecipeError(f"--out {path} is a folder: name a file, as {path / FILE}.")
     if not path.parent.is_dir():
         raise RecipeError(f"--out {path}: there is no folder {path.parent}. Make it first.")
+    if not os.access(path.parent, os.W_OK):
+        raise RecipeError(f"Nothing can be written to {path.parent.resolve()}: name another file with --out.")
 
 
 def names(directories: Sequence[Path]) -> list[str]:

@@ -12,13 +12,17 @@ from pathlib import Path
 def written_whole(path: Path) -> Iterator[Path]:
     """Hands out a place beside `path` for a file or a folder, and renames it into place if all went well.
 
-    The place has the suffix of `path`. After a failure it is empty again, and `path` is as before.
+    The place has the suffix of `path`. After a failure it is empty again, and `path` is as before. A folder is only
+    replaced by a folder.
+
+    Raises:
+        IsADirectoryError: a file was to take the place of a folder.
     """
     fresh = path.with_name(f".writing-{path.name}")
     _remove(fresh)
     try:
         yield fresh
-        if path.is_dir():
+        if path.is_dir() and fresh.is_dir():
             shutil.rmtree(path)
         fresh.replace(path)
     finally:

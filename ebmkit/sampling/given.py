@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from ebmkit.assembly.build import build_dataset
-from ebmkit.errors import CapabilityError, DataError, RecipeError
+from ebmkit.errors import CapabilityError, DataError, RecipeError, did_you_mean
 from ebmkit.plugins.host import host
 from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.dataset import Dataset
@@ -156,7 +156,7 @@ def class_index(model: Model, text: str, asked: str) -> int:
     names, n = list(model.data.class_names), model.data.n_classes
     index = names.index(text) if text in names else _whole(text)
     if not 0 <= index < n:
-        raise RecipeError(f"{asked} is unknown; classes: {_listed(names, n)}.")
+        raise RecipeError(f"{asked} is unknown.{did_you_mean(text, names)} Classes: {_listed(names, n)}.")
     return index
 
 
@@ -173,19 +173,25 @@ def _of_class(dataset: Dataset, index: int, rng: Generator) -> Iterable[Tensor]:
             return
 
 
-def read_image(model: Model, path: Path) -> Tensor:
-    """Returns a picture file [1, C, H, W] in the value range of the data; it must have the size of the data."""
+def read_image(model: Model, path: Path, asked: str = "image:") -> Tensor:
+    """Returns a picture file [1, C, H, W] in the value range of the data; it must have the size of the data.
+
+    Args:
+        model: with the data.
+        path: of the file.
+        asked: what stood before it.
+    """
     shape = model.data.event_shape
     try:
         with Image.open(path) as picture:
             array = np.asarray(picture.convert("L" if shape[0] == 1 else "RGB"), dtype=np.float32) / 255
     except (OSError, UnidentifiedImageError) as error:
-        raise DataError(f"image:{path} cannot be read: {error}.") from error
+        raise DataError(f"{asked}{path} cannot be read: {error}.") from error
     axes = "h w -> 1 h w" if array.ndim == 2 else "h w c -> c h w"
     x = rearrange(torch.from_numpy(array.copy()), axes)
     if tuple(x.shape) != shape:
         raise DataError(
-            f"image:{path} is {x.shape[1]}×{x.shape[2]}, but the run knows images of {shape[1]}×{shape[2]}."
+            f"{asked}{path} is {x.shape[1]}×{x.shape[2]}, but the run knows images of {shape[1]}×{shape[2]}."
         )
     low, high = model.data.value_range or (0.0, 1.0)
     return (x * (high - low) + low)[None]

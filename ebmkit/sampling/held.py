@@ -44,6 +44,9 @@ def held_by(model: Model, given: Mapping[str, str], strength: float | None, n: i
     """
     texts = {name: str(value) for name, value in given.items()}
     groups = _one_for_each_class(model, texts) if _asks_every_class(texts) else [texts]
+    if n < len(groups):
+        raise RecipeError(f"Every class is asked for, and there are {len(groups)} of them: ask for {len(groups)} "
+                          f"chains or more (-n), found {n}.")  # fmt: skip
     which = torch.arange(n) * len(groups) // n
     found = [condition(model, group, strength) for group in groups]
     values = {name: torch.stack([one[name] for one in found])[which.to(found[0][name].device)] for name in texts}

@@ -42,7 +42,7 @@ def images_for(model: Model, asked: str | None, n: int, seed: int) -> tuple[Tens
         raise CapabilityError(f"--images: the data of this run are no images, their x has shape {list(shape)}.")
     if asked is not None and asked not in PARTS:
         files = _files(Path(asked))[:n]
-        found, what = torch.cat([read_image(model, path) for path in files]), f"{len(files)} of {asked}"
+        found, what = torch.cat([read_image(model, path, "--images ") for path in files]), f"{len(files)} of {asked}"
     else:
         found, what = _data(model, asked, n, seed)
     return found[torch.arange(n) * len(found) // n], what

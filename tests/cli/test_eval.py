@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,7 @@ def test_numbers_are_printed_and_kept(cli, trained, plugin) -> None:
     once = cli("eval", trained, *flags[2:], "--json", "--out", "x.json")
     assert once.status == 0, once.err
     assert json.loads(Path("x.json").read_text())["metrics"][0]["estimates"]["spread"]["n"] == 20
+    assert "Numbers:   x.json" in once.err
     half = json.loads(once.out)["metrics"][0]["estimates"]["spread"]["value"]
     assert half * 2 == pytest.approx(found["spread"]["spread"].value)
 
@@ -64,6 +67,38 @@ def test_refusals(cli, trained, plugin) -> None:
     cli("eval", trained, "--metric", "spread", "--set", "metric.times.x=3").refuses("which metric is meant")
     cli("eval", "nowhere", "--metric", "spread").refuses("nowhere holds no run")
     assert not Path("evaluation").exists()
+
+
+def test_where_numbers_cannot_go_is_said_before_anything_is_measured(cli, trained, monkeypatch) -> None:
+    folder = Path("kept.json")
+    folder.mkdir()
+    (folder / "work").touch()
+    for out, words in (
+        (folder, "is a folder"),
+        (".", "is a folder"),
+        ("x.txt", "must end in .json"),
+        ("no/x.json", "no folder no"),
+    ):
+        cli("eval", trained, "--out", out).refuses(f"--out {out}", words)
+    assert [path.name for path in folder.iterdir()] == ["work"]
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)
+    cli("eval", trained).refuses("Nothing can be written to", "--out")
+    cli("eval", trained, "--out", "x.json").refuses("--out x.json: nothing can be written")
+
+
+def test_a_missing_name_is_said(cli, trained) -> None:
+    cli("eval", trained, "--metric", "ood+").refuses("'ood+': a name is missing", "a+b")
+
+
+def test_a_metric_that_is_not_installed_is_named_and_refused_where_training_goes_on(cli, trained, plugin) -> None:
+    shutil.copytree(trained, "mine")
+    recipe = Path("mine/recipe.toml")
+    recipe.write_text(recipe.read_text() + '\n[[metric]]\nuse = "absent"\n\n[[metric]]\nuse = "spread"\n')
+    answer = cli("eval", "mine", "-n", 8, "--n-data", 30, "--plugin", plugin)
+    assert answer.status == 0 and "spread of samples" in answer.out
+    assert "Left out: metric absent of the recipe, which no installed plugin gives" in answer.err
+    cli("resume", "mine", "--steps", 6).refuses("was made with metric absent")
+    assert "absent" in recipe.read_text()
 
 
 def test_the_weights_that_are_set_are_judged(cli, plugin) -> None:

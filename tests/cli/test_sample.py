@@ -208,7 +208,7 @@ def test_pixels_that_cannot_be_given(cli, images, trained) -> None:
         "--given pixels=gone.png": "cannot be read", "--images test": "add --given pixels=MASK.png",
         "--given pixels=mask.png --images gone": "there is no such file or folder",
         "--given pixels=mask.png --images empty": "holds no picture",
-        "--given pixels=mask.png --images small.png": "is 4×4", "--denoise": "it has no noise level",
+        "--given pixels=mask.png --images small.png": "--images small.png is 4×4", "--denoise": "it has no noise level",
     }  # fmt: skip
     for flags, words in wrong.items():
         cli("sample", images, *flags.split(), "--out", "x.png").refuses(words)

@@ -13,6 +13,7 @@ ROWS = [("uniform noise, energy", "1.000 ± 0.001", "0.01 ± 0.01"), ("mnist, en
 def shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int | None) -> list[str]:
     monkeypatch.setattr(tables, "is_screen", lambda: width is not None)
     monkeypatch.setattr(tables, "columns", lambda: width)
+    monkeypatch.setenv("COLUMNS", str(width))
     tables.numbers(HEADER, ROWS)
     return capsys.readouterr().out.splitlines()
 
@@ -32,3 +33,10 @@ def test_a_narrow_screen_gets_every_number_with_its_name(capsys, monkeypatch) ->
     lines = shown(capsys, monkeypatch, 40)
     assert lines == ["uniform noise, energy", "  AUROC 1.000 ± 0.001", "  FPR95 0.01 ± 0.01", "mnist, energy",
                      "  AUROC 0.430 ± 0.015"]  # fmt: skip
+
+
+def test_no_number_is_cut_at_any_width(capsys, monkeypatch) -> None:
+    for width in range(40, 75):
+        lines = shown(capsys, monkeypatch, width)
+        assert max(map(len, lines)) <= width
+        assert sum("1.000 ± 0.001" in line for line in lines) == 1 and "…" not in "".join(lines)

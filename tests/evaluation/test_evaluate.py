@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import ebmkit
-from ebmkit.errors import CapabilityError, DataError, RecipeError
+from ebmkit.errors import CapabilityError, DataError, DivergenceError, RecipeError
 from ebmkit.evaluation.evaluate import metrics_of
 from ebmkit.evaluation.needs import words_of
 from ebmkit.evaluation.subject import ModelSubject
@@ -47,6 +47,20 @@ def test_all_metrics_see_the_same_samples_and_data() -> None:
     assert not torch.equal(one.data("train").x, subject(seed=3).data("train").x)
 
 
+def test_samples_that_cannot_be_had_are_drawn_once_and_refused_to_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, drawn = subject(), list[int]()
+
+    def generate(n: int) -> None:
+        drawn.append(n)
+        raise DivergenceError("not finite")
+
+    monkeypatch.setattr(one, "generate", generate)
+    for _ in range(2):
+        with pytest.raises(DivergenceError, match="not finite"):
+            one.samples()
+    assert drawn == [12]
+
+
 def test_energies_are_those_of_the_model_whatever_the_chunks() -> None:
     x = torch.randn(1203, 2)
     torch.testing.assert_close(subject().energy(x), small_model().energy(x).detach())
@@ -69,7 +83,7 @@ def test_one_that_fails_leaves_the_others_their_numbers() -> None:
 @pytest.mark.parametrize(
     ("asked", "error", "words"),
     [
-        ("needing", CapabilityError, r"needs energy\.latent.*Train one"),
+        ("needing", CapabilityError, r"needs an energy with a latent \(energy\.latent\).*Train one"),
         ("momments", RecipeError, "Did you mean 'moments'"),
         ("moments", RecipeError, "n"),
     ],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -58,6 +60,29 @@ def test_what_cannot_be_read_is_said(evaluation: ebmkit.Evaluation) -> None:
         from_json({**raw, "version": 7}, "x.json")
     with pytest.raises(DataError, match=r"x\.json is damaged"):
         from_json({key: value for key, value in raw.items() if key != "seed"}, "x.json")
+
+
+def test_what_is_no_number_or_no_picture_beside_it_is_damage(evaluation: ebmkit.Evaluation) -> None:
+    def damaged(change: Callable[[Any], object]) -> Any:
+        raw = json.loads(json.dumps(as_json(evaluation)))
+        metric = raw["metrics"][0]
+        metric["histograms"] = {"t": {"edges": [0.0, 1.0], "counts": {"a": [3]}}}
+        change(metric)
+        return raw
+
+    assert from_json(damaged(lambda metric: None), "x.json").metrics[0].histograms["t"]["counts"] == {"a": [3]}
+    first = next(iter(evaluation.metrics[0].estimates))
+    for change, words in (
+        (lambda metric: metric.update(name=5), "name of a metric is 5"),
+        (lambda metric: metric["estimates"][first].update(value="high"), f"value of {first} is 'high'"),
+        (lambda metric: metric["estimates"].update(more=[1]), r"more is \[1\]"),
+        (lambda metric: metric["pictures"].update(view=3), "the picture 3 is no file name"),
+        (lambda metric: metric["histograms"]["t"].update(edges="x"), "edges of t is 'x'"),
+        (lambda metric: metric["histograms"]["t"].update(counts={"a": [1, 2]}), "has 2 edges"),
+        (lambda metric: metric["histograms"]["t"].update(counts={"a": ["<b>"]}), "no list of numbers"),
+    ):
+        with pytest.raises(DataError, match=rf"x\.json is damaged: .*{words}"):
+            from_json(damaged(change), "x.json")
 
 
 def test_a_number_that_is_nan_is_refused() -> None:

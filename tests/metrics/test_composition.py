@@ -81,6 +81,6 @@ def test_pairs_are_read_by_number_and_name() -> None:
     assert pairs_of(model, ("0+3", "b + c"), torch.Generator()) == [(0, 3), (1, 2)]
     drawn = [pairs_of(model, (), torch.Generator().manual_seed(5)) for _ in range(2)]
     assert drawn[0] == drawn[1] and len(set(drawn[0])) == 2 and all(a < b for a, b in drawn[0])
-    for text, words in (("3", "is no pair"), ("1+1", "one class twice"), ("0+hat", "unknown; classes: 0 a, 1 b")):
+    for text, words in (("3", "is no pair"), ("1+1", "one class twice"), ("0+hat", r"unknown\. Classes: 0 a, 1 b")):
         with pytest.raises(RecipeError, match=words):
             pairs_of(model, (text,), torch.Generator())

@@ -138,7 +138,7 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
 
 
 def test_what_cannot_be_measured_is_refused() -> None:
-    with pytest.raises(DataError, match="20 held-out data or more are needed beside those of a median, found 9"):
+    with pytest.raises(DataError, match="at least 20 held-out data to score, found 9 of 10"):
         measured(Known(n_data=10))
     with pytest.raises(CapabilityError, match="latent-joint"):
         measured(Known(), scores=("latent-joint",))
@@ -204,4 +204,6 @@ def test_names_are_checked_before_anything_is_measured() -> None:
     assert "Did you mean 'typicality'" in refusal(scores=("typicalty",))
     with pytest.raises(RecipeError, match=r"nmist.*Built in are uniform-noise, constants"):
         refusal(sets=("nmist:here",))
+    with pytest.raises(RecipeError, match="Did you mean 'constants'"):
+        refusal(sets=("constnts",))
     assert tuple(SCORES) == SCORE_NAMES and tuple(BUILT_IN) == SET_NAMES

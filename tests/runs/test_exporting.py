@@ -168,7 +168,7 @@ def test_an_energy_of_labels_wants_one(tmp_path: Path) -> None:
     model = model_made(from_mapping(LABELS))
     with pytest.raises(RecipeError, match="add --given label=VALUE"):
         export_energy(model, tmp_path / "energy.pt2")
-    with pytest.raises(RecipeError, match="classes: "):
+    with pytest.raises(RecipeError, match="Classes: "):
         export_energy(model, tmp_path / "energy.pt2", {"label": "hat"})
     with pytest.raises(RecipeError, match=r"must end in \.pt2 or \.safetensors"):
         export_energy(model, tmp_path / "energy.onnx", {"label": "Bag"})

@@ -28,3 +28,10 @@ def test_a_folder_replaces_a_folder_and_what_was_left_beside_it(tmp_path: Path) 
         fresh.mkdir()
         (fresh / "new").touch()
     assert [path.name for path in tmp_path.rglob("*")] == ["step", "new"]
+
+
+def test_a_file_never_replaces_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "runs.json" / "mine").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError), written_whole(tmp_path / "runs.json") as fresh:
+        fresh.write_text("numbers")
+    assert [path.name for path in tmp_path.rglob("*")] == ["runs.json", "mine"]

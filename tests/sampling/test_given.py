@@ -77,8 +77,13 @@ def test_a_class_has_a_number_where_no_name_is_the_same() -> None:
 @pytest.mark.parametrize("text", ["10", "-1", "²", "1.0", "", "cat", "9" * 5000])
 def test_a_class_that_is_not_there_is_told(text: str) -> None:
     for asked in (lambda: class_index(run_of(), text, "class:x"), lambda: condition(run_of(), {"label": text}, None)):
-        with pytest.raises(RecipeError, match="classes: 0 to 9"):
+        with pytest.raises(RecipeError, match="Classes: 0 to 9"):
             asked()
+
+
+def test_a_class_that_is_misspelt_is_named() -> None:
+    with pytest.raises(RecipeError, match=r"class:bag is unknown\. Did you mean 'Bag'"):
+        class_index(run_of(("Coat", "Bag"), 2), "bag", "class:bag")
 
 
 def test_only_discrete_coordinates_can_be_given() -> None:

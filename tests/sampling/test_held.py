@@ -16,8 +16,9 @@ from ebmkit.sampling.held import held_by
 from tests.sampling.test_given import run_of
 
 
-@given(st.integers(1, 12), st.integers(1, 60))
-def test_every_class_is_given_to_as_many_chains(n_classes: int, n: int) -> None:
+@given(st.integers(1, 12), st.integers(0, 48))
+def test_every_class_is_given_to_as_many_chains(n_classes: int, more: int) -> None:
+    n = n_classes + more
     model: Any = run_of(n_classes=n_classes, coordinates=(Label(n_classes),))
     held = held_by(model, {"label": "all"}, None, n)
     labels = held.values["label"].tolist()
@@ -37,6 +38,9 @@ def test_one_class_is_named_and_other_coordinates_are_not() -> None:
 
 
 def test_classes_that_are_not_there_are_told() -> None:
+    three: Any = run_of(n_classes=3, coordinates=(Label(3),))
+    with pytest.raises(RecipeError, match=r"Every class is asked for, and there are 3 of them: .*found 2"):
+        held_by(three, {"label": "all"}, None, 2)
     none: Any = run_of(n_classes=0)
     with pytest.raises(RecipeError, match="label=all: the data of this run have no classes"):
         held_by(none, {"label": "all"}, None, 3)

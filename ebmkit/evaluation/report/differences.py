@@ -10,6 +10,9 @@ from ebmkit.evaluation.report.numbers import count
 from ebmkit.evaluation.report.tables import section, table
 from ebmkit.recipes.recipe import LISTS, Recipe
 
+SHORT_COMMIT = 12
+"""Characters of a commit: as many as tell it from any other; all of them would be wider than the settings."""
+
 ABSENT = "–"
 
 
@@ -72,7 +75,8 @@ def _settings(run: RunContent) -> Iterator[tuple[str, str]]:
         yield f"version of {name}", str(version)
     for key in ("commit", "device_name", "platform", "python", "threads"):
         if run.environment.get(key):
-            yield f"environment: {key}", str(run.environment[key])
+            value = str(run.environment[key])
+            yield f"environment: {key}", value[:SHORT_COMMIT] if key == "commit" else value
 
 
 def _flat(settings: Mapping[str, object], prefix: str) -> Iterator[tuple[str, str]]:

@@ -56,7 +56,8 @@ def _refused(config: OodConfig, selection: Selection) -> str:
         try:
             text in SET_NAMES or data_part(text, host())
         except RecipeError as error:
-            raise RecipeError(f"{error} Built in are {', '.join(SET_NAMES)}.") from error
+            hint = did_you_mean(text, SET_NAMES)
+            raise RecipeError(f"{error} Built in are {', '.join(SET_NAMES)}.{hint}") from error
     unknown = [name for name in config.scores if name not in SCORE_NAMES]
     if unknown:
         return (

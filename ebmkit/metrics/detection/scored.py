@@ -46,6 +46,8 @@ class Scored:
         """What a share that is no larger than that of in-distribution data means, "" where it is larger."""
         if self.share - 2 * self.share_error > self.fpr:
             return ""
+        if self.share_error > self.fpr:
+            return "These data are too few to tell whether more of them are flagged than of new in-distribution data."
         return (
             f"No more of these data are flagged than of new in-distribution data would be: {self.by} does not "
             "tell them apart, or they are of the same law. `ebmkit eval RUN --metric ood --set "
