@@ -62,8 +62,9 @@ ebmkit.cli.catalogue.table = lambda *_, **__: (print("now", flush=True), time.sl
 entry()
 """
     process = subprocess.Popen(
-        [sys.executable, "-c", program, "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-c", program, "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background inherits deafness
+    )  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline() == "now\n"
     process.send_signal(signal.SIGINT)

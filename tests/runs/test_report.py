@@ -184,7 +184,7 @@ def test_missing_data_are_told_and_the_rest_is_shown(trained: ebmkit.Run, tmp_pa
     def absent(*_: object) -> None:
         raise ebmkit.DataError("there are no files")
 
-    monkeypatch.setattr("ebmkit.evaluation.subject.build_dataset", absent)
+    monkeypatch.setattr("ebmkit.evaluation.run_data.build_dataset", absent)
     page = sound(ebmkit.report(trained, tmp_path / "a.html", n=2).read_text(encoding="utf-8"))
     assert "Energies of training data: there are no files" in page.text
     assert "uniform noise" in page.text and "2 fresh chains" in page.text
