@@ -158,7 +158,8 @@ def sampling_words(model: Model, made: Generated) -> str:
     asked = model.recipe.table("sample").sampler
     own = "+".join(part.use for part in model.recipe.parts.get("sampler", ()))
     names = asked or own or type(named.sampler).__name__
-    how = f"taken at visit {made.plan.visits} to data" if made.plan.visits else f"{made.transitions} transitions"
+    length = f"{made.transitions} transition{'' if made.transitions == 1 else 's'}"
+    how = f"taken at visit {made.plan.visits} to data" if made.plan.visits else length
     return f"{names}, {how}, {made.n_gradients:,} gradients a sample, T = {model.temperature:g}"
 
 

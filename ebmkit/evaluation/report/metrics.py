@@ -33,8 +33,10 @@ def metrics(runs: Sequence[RunContent]) -> Markup | None:
     if not found:
         return None
     inside = [(tag("h3", run.name) if len(runs) > 1 else None, _evaluation(run)) for run in found]
-    told = "Behind each ± stands one standard error. A number is worth what its line of circumstances says: other "
-    told += "samplers, seeds or sample counts give other numbers."
+    told = (
+        "Behind each ± stands one standard error, unless a definition says otherwise. A number is worth what its line "
+        "of circumstances says: other samplers, seeds or sample counts give other numbers."
+    )
     return section("metrics", "Metrics", tag("p", told, class_="soft"), comparison(found), inside)
 
 
