@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,13 @@ def test_the_weights_that_are_named_are_the_ones_that_are_judged(tmp_path: Path)
     assert not any("weights" in note for note in of_last.notes)
     with pytest.raises(RecipeError, match=r"The last weights were asked for.*averaged ones.*averaged=False"):
         run.evaluate(weights="last")
+
+
+def test_a_run_that_goes_on_from_its_middle_finds_the_same_numbers(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    ebmkit.run(RECIPE + "[checkpoint]\nevery = 3\n", directory)
+    before = read_evaluations(directory)[-1]
+    shutil.rmtree(directory / "checkpoints" / "step-00000006")
+    (directory / "evaluation" / "step-00000006.json").unlink()
+    ebmkit.resume(directory)
+    assert numbers(read_evaluations(directory)[-1]) == numbers(before)
