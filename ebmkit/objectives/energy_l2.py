@@ -35,8 +35,8 @@ class EnergyL2:
         positive, negative = phases.evaluate("positive"), phases.evaluate("negative")
         if self.levels and phases.negative is not None:
             above, below = (joint_level(point, self.levels) for point in (phases.positive, phases.negative))
-            everywhere = [phases.joined(rows) for rows in (positive.detach(), negative.detach(), above, below)]
-            centre = level_means(*everywhere, prod(self.levels.values()))
+            energies = phases.joined(positive.detach()), phases.joined(negative.detach())
+            centre = level_means(*energies, phases.joined(above), phases.joined(below), prod(self.levels.values()))
             positive, negative = positive - centre[above], negative - centre[below]
         return {"penalty": self.alpha * (positive.square().mean() + negative.square().mean())}
 
