@@ -12,7 +12,7 @@ from ebmkit.point import Point
 from ebmkit.protocols.sampler import SamplerInfo
 from ebmkit.samplers.acceptance import acceptance, joint_rate, trials, trials_by_value
 from ebmkit.samplers.sequence import Sequence
-from ebmkit.testing.lattices import ising
+from ebmkit.testing.targets import ising
 from ebmkit.testing.law import seeded
 from ebmkit.testing.targets import gaussian, joint
 from tests.samplers.registry import built, moved, samplers

@@ -13,7 +13,7 @@ from ebmkit.errors import EbmkitError
 from ebmkit.plugins.host import host
 from ebmkit.testing.check import CheckFailed
 from ebmkit.testing.examined import Examined
-from ebmkit.testing.lattices import DISCRETE_LAWS
+from ebmkit.testing.targets import DISCRETE_LAWS
 from ebmkit.testing.law import Law, seeded
 from ebmkit.testing.samplers import stays_in
 from ebmkit.testing.targets import LAWS, gaussian, image
