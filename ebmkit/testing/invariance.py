@@ -77,7 +77,9 @@ def _advice(found: Followed, temperature: float) -> str:
     if temperature != 1.0:
         return "Divide energies and gradients by context.temperature, once: p ∝ exp(−E/T)."
     if REPLICAS in traits.moves:
-        return "An exchange of replicas is accepted with log r = (1/T − 1/T′)(E − E′): look at its sign and both energies."
+        return (
+            "An exchange of replicas is accepted with log r = (1/T − 1/T′)(E − E′): look at its sign and both energies."
+        )
     if MOMENTUM in traits.moves:
         return (
             "Look at the momentum: after a rejection keep the one that the move began with, negated (Horowitz, 1991), "

@@ -11,7 +11,9 @@ from ebmkit.testing.law import Law, Statistic, seeded
 from ebmkit.testing.statistics import N_REFERENCE, Deviation, deviations, histogram_z
 
 MOMENTUM, REPLICAS = "momentum", "replicas"
-SAID = "a momentum (standard normal) and replicas (x at the temperatures of the sampler's `ladder`, T_k/T, coldest first)"
+SAID = (
+    "a momentum (standard normal) and replicas (x at the temperatures of the sampler's `ladder`, T_k/T, coldest first)"
+)
 """What the kit knows, for messages."""
 
 

@@ -42,7 +42,9 @@ class Deviation:
         """Says what is off: the mean where there is one."""
         if isnan(self.expected):
             return f"{self.size:.1f} standard errors off"
-        return f"{self.found:.4g} ± {self.error:.2g} and must be {self.expected:.4g}: {self.size:.1f} standard errors off"
+        return (
+            f"{self.found:.4g} ± {self.error:.2g} and must be {self.expected:.4g}: {self.size:.1f} standard errors off"
+        )
 
 
 def limit(n_statistics: int) -> float:
