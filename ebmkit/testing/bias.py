@@ -51,8 +51,8 @@ def right_temperature(part: Examined) -> None:
     share = long_run(part, step, HOT)[1] / WAVY_SQUARE
     if not WARMTH[0] < share < WARMTH[1]:
         raise CheckFailed(
-            f"at T = {HOT:g} and step_size = {step:.2g} the mean of x² is {share:.2f} times that of p ∝ exp(−E/T). Look at "
-            "context.temperature: a drift of η∇E needs noise of variance 2ηT."
+            f"at T = {HOT:g} and step_size = {step:.2g} the mean of x² is {share:.2f} times that of p ∝ exp(−E/T). "
+            "Look at context.temperature: a drift of η∇E needs noise of variance 2ηT."
         )
 
 

@@ -1,4 +1,4 @@
-"""What a sampler says of its transitions: gradients asked, proposals accepted; and that it never waits for the device."""
+"""What a sampler says of its transitions, gradients asked and proposals accepted; and that the host reads nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ebmkit.point import Point
 from ebmkit.testing.check import CheckFailed, NotApplicable
 from ebmkit.testing.examined import Examined
 from ebmkit.testing.law import seeded
-from ebmkit.testing.starts import Started, fitting
+from ebmkit.testing.starts import Started, fitting, two_shapes
 from ebmkit.views.view import view
 
 
@@ -45,9 +45,13 @@ class Counting:
 
 def counts_its_gradients(part: Examined) -> None:
     """Raises CheckFailed where the gradients that are reported are not those that were asked of the view."""
-    start, n = fitting(part, 6), 6
+    for start in two_shapes(part, 6):
+        _look_at_gradients(start, 6)
+
+
+def _look_at_gradients(start: Started, n: int) -> None:
     seen = Counting(start.view)
-    _, info = start.sampler.step(seen, start.state)  # type: ignore[arg-type]  # a view, by delegation
+    _, info = start.sampler.step(seen, start.state)  # a view, by delegation
     if seen.n_rows != n * info.n_gradients:
         raise CheckFailed(
             f"it reports n_gradients = {info.n_gradients}, and asked the view for {seen.n_rows / n:g} a chain. Count "
@@ -61,7 +65,7 @@ def counts_its_gradients(part: Examined) -> None:
 
 
 def counts_its_proposals(part: Examined) -> None:
-    """Raises CheckFailed where acceptance is reported without proposals, or proposals by who accepts whatever it makes."""
+    """Raises CheckFailed where acceptance comes without proposals, or proposals from who rejects none."""
     start = fitting(part, 200)
     state = start.state
     for _ in range(4):
@@ -94,10 +98,11 @@ class Plain:
 
 
 def never_reads_a_tensor(part: Examined) -> None:
-    """Raises CheckFailed where a transition reads a tensor on the host: on a GPU every such line waits for the device."""
-    start = fitting(part, 6)
+    """Raises CheckFailed where a transition reads a tensor on the host: on a GPU such a line waits for the device."""
+    starts = two_shapes(part, 6)
     try:
-        _without_values(start)
+        for start in starts:
+            _without_values(start)
     except (DataDependentOutputException, DynamicOutputShapeException) as error:
         raise CheckFailed(_said(error)) from error
     except RuntimeError as error:
@@ -124,6 +129,6 @@ def _said(error: BaseException) -> str:
     last = lines[-1]
     return (
         f"a transition reads a tensor on the host, in line {last.lineno} of {last.filename.rsplit('/', 1)[-1]}: "
-        f"`{last.line}`. On a GPU the host waits there for all work before it. Write it with torch.where, and let masks "
-        "stay tensors: no .item(), bool(…), .tolist(), nonzero or indexing by a mask."
+        f"`{last.line}`. On a GPU the host waits there for all work before it. Write it with torch.where, and let "
+        "masks stay tensors: no .item(), bool(…), .tolist(), nonzero or indexing by a mask."
     )

@@ -88,8 +88,8 @@ def _advice(found: Followed, temperature: float) -> str:
     if traits.discrete:
         return "The ratio must hold the probability of the way back, by the same rule: log q(x′ → x) − log q(x → x′)."
     return (
-        "The ratio must be that of the proposal that is made: compare log q(x → x′) with log q(x′ → x), their variances "
-        "and step sizes: x − (s²/2)∇E + sξ has variance s², and its log density is divided by 2s²."
+        "The ratio must be that of the proposal that is made: compare log q(x → x′) with log q(x′ → x), their "
+        "variances and step sizes: x − (s²/2)∇E + sξ has variance s², and its log density is divided by 2s²."
     )
 
 

@@ -1,4 +1,4 @@
-"""Coordinates that samplers add to chains, where their law is known: a momentum, and replicas at higher temperatures."""
+"""Coordinates that samplers add to chains, whose law is known: a momentum, and replicas at higher temperatures."""
 
 from __future__ import annotations
 

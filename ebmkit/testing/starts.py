@@ -117,3 +117,10 @@ def fitting(part: Examined, n: int, *, double: bool = False, laws: tuple[Law, ..
         except NotApplicable as why:
             reasons.append(why)
     raise reasons[0]
+
+
+def two_shapes(part: Examined, n: int, *, double: bool = False) -> tuple[Started, ...]:
+    """Returns a sampler in the first and the last law that it can start from: two shapes, where there are two."""
+    first = fitting(part, n, double=double)
+    last = fitting(part, n, double=double, laws=(*reversed(EVERY), noise))
+    return (first,) if last.law is first.law else (first, last)

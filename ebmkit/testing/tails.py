@@ -59,9 +59,9 @@ def graph_of_the_tail(part: Examined) -> None:
     if bool(off.any()):
         row = int(off.nonzero()[0])
         raise CheckFailed(
-            f"the gradient of the tail is {float(gradient[row]):.5g} in row {row}, and finite differences of the path that "
-            f"was taken give {float(wanted[row]):.5g}. Let accepted moves carry the gradient of the live energy, rejected "
-            "ones none."
+            f"the gradient of the tail is {float(gradient[row]):.5g} in row {row}, and finite differences of the path "
+            f"that was taken give {float(wanted[row]):.5g}. Let accepted moves carry the gradient of the live energy, "
+            "rejected ones none."
         )
 
 

@@ -15,7 +15,7 @@ from ebmkit.testing.check import CheckFailed, NotApplicable
 from ebmkit.testing.examined import Examined
 from ebmkit.testing.invariance import TRANSITIONS, exact
 from ebmkit.testing.law import Law, seeded
-from ebmkit.testing.starts import Started, fitting, started
+from ebmkit.testing.starts import Started, fitting, started, two_shapes
 from ebmkit.testing.targets import box, noise
 from ebmkit.training.checker.sampler import ADVICE, Transition, check_sampler
 from ebmkit.training.checker.snapshots import of_point, same
@@ -25,14 +25,17 @@ from ebmkit.views.view import view
 
 def is_pure(part: Examined, double: bool = False) -> None:
     """Raises PluginError where a transition is not a function of chains, tuning and stream, or touches anything."""
-    start = fitting(part, 64, double=double)
-    point = start.state.point.with_aux(label=torch.arange(64))  # of which no sampler knows: it stays with its row
-    for n in (64, 1):
-        few = point.map(lambda tensor: tensor[:n])  # noqa: B023  called at once
-        with own_stream_only(part.label, ADVICE):
-            start.sampler.step(start.view, start.sampler.init(few, seeded(4)))
-        of = Transition(start.view, few, start.sampler.init(few, seeded(4)).tuning, _stream)
-        check_sampler(part.label, start.sampler, of, None, twice=True)
+    for start in two_shapes(part, 64, double=double):
+        point = start.state.point.with_aux(label=torch.arange(64))  # of which no sampler knows: it stays with its row
+        _look_at(part, start, point)
+        _look_at(part, start, point.map(lambda tensor: tensor[:1]))
+
+
+def _look_at(part: Examined, start: Started, point: Point) -> None:
+    with own_stream_only(part.label, ADVICE):
+        start.sampler.step(start.view, start.sampler.init(point, seeded(4)))
+    of = Transition(start.view, point, start.sampler.init(point, seeded(4)).tuning, _stream)
+    check_sampler(part.label, start.sampler, of, None, twice=True)
 
 
 def _stream() -> torch.Generator:

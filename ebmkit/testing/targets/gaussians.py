@@ -23,7 +23,8 @@ def half_square(point: Point) -> Tensor:
 
 
 def _draw(n: int, rng: Generator) -> Tensor:
-    return (torch.randn(n, 10, generator=rng, dtype=torch.float64) @ _ROOT.T).float()
+    drawn: Tensor = torch.randn(n, 10, generator=rng, dtype=torch.float64) @ _ROOT.T
+    return drawn.float()
 
 
 gaussian = Law(

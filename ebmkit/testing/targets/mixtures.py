@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from statistics import NormalDist
 
 import torch
@@ -26,7 +27,8 @@ def _draw_modes(n: int, rng: Generator, ratio: float = 1.0) -> Tensor:
     """Returns n draws of Σ (wᵢNᵢ)^(1/τ), up to a constant: the law itself at τ = 1."""
     left, right = _LEFT ** (1 / ratio), (1 - _LEFT) ** (1 / ratio)
     sign = torch.where(torch.rand(n, 1, generator=rng) < left / (left + right), -1.0, 1.0)
-    return sign * _MODE + ratio**0.5 * _WIDTH * torch.randn(n, 2, generator=rng)
+    moved: Tensor = sign * _MODE
+    return moved + math.sqrt(ratio) * _WIDTH * torch.randn(n, 2, generator=rng)
 
 
 def _draw_hot_modes(point: Point, ratio: float, rng: Generator) -> Tensor:
@@ -85,7 +87,7 @@ class JointEnergy:
 
 
 def _at_levels(level: Tensor, rng: Generator, ratio: float = 1.0) -> Tensor:
-    noise = ratio**0.5 * torch.randn(len(level), 2, generator=rng)
+    noise = math.sqrt(ratio) * torch.randn(len(level), 2, generator=rng)
     return _CENTRES[level][:, None] + _WIDTHS[level][:, None] * noise
 
 
