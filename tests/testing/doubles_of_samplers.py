@@ -9,16 +9,14 @@ import torch
 
 from ebmkit import BuildContext, Component, SamplerTraits
 from ebmkit.testing.targets import LAWS
+from tests.testing.strange_movers import Brighten, Replicated, Tuned
 from tests.testing.strange_samplers import (
     EXACT,
-    Brighten,
     Coins,
     Langevin,
     OwnGhmc,
     OwnMala,
-    Replicated,
     Step,
-    Tuned,
     all_by_one_number,
     all_by_the_mean,
     global_stream,
