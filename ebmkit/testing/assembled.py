@@ -32,15 +32,21 @@ class Assembled:
         parts: of a run with the part that is looked at.
         batch: of its data.
         value_range: of x.
+        backbone: the energy by name, where the part is another one.
     """
 
     parts: Parts
     batch: Batch
     value_range: tuple[float, float] | None
+    backbone: str
 
     def point(self, n: int = N) -> Point:
         """Returns the batch, or its first rows, lifted by every coordinate."""
         return lift(self.parts.coordinates, self.batch, seeded(21)).map(lambda tensor: tensor[:n])
+
+    def bare(self) -> Any:
+        """Returns the energy as it is without any wrapper."""
+        return parts(self.backbone, self.batch.x, device="cpu", progress=False).energy
 
     def energy(self) -> Any:
         """Returns a copy of the energy, in the mode in which it is trained, whose norms have been iterated once."""
@@ -59,7 +65,8 @@ def assembled(part: Examined) -> Assembled:
 @cache
 def _assembled(kind: str, name: str, settings: tuple[tuple[str, object], ...]) -> Assembled:
     reason = ""
-    own = {f"{kind}.{key}" if kind == "energy" else f"{kind}.{name}.{key}": value for key, value in settings}
+    unseen = {"run.chunk": 0, "run.checked_steps": 0}  # a run's own look at its parts would speak before each check
+    own = unseen | {f"{kind}.{key}" if kind == "energy" else f"{kind}.{name}.{key}": value for key, value in settings}
     for energy, x, y in _data():
         named: dict[str, Any] = {} if kind == "energy" else {kind: name}
         data = x if y is None else (x, y)
@@ -73,7 +80,7 @@ def _assembled(kind: str, name: str, settings: tuple[tuple[str, object], ...]) -
             continue
         bounds = (0.0, 1.0) if x.ndim > 2 else None
         batch = Batch(x=x[:N], y=None if y is None else y[:N])
-        return Assembled(parts=replace(made, checker=None), batch=batch, value_range=bounds)
+        return Assembled(parts=replace(made, checker=None), batch=batch, value_range=bounds, backbone=energy)
     raise NotApplicable(f"it suits none of the data of the kit: {reason}")
 
 

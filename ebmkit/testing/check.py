@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
+from traceback import extract_tb
 from typing import Literal
+
+import torch
 
 from ebmkit.errors import EbmkitError
 
 State = Literal["holds", "failed", "failed as expected", "not applicable"]
+
+
+OURS = (Path(__file__).parents[1], Path(torch.__file__).parent)
+"""What lies here is no stranger's code."""
 
 
 class CheckFailed(EbmkitError):
@@ -62,8 +71,10 @@ class Check:
             raise
         except EbmkitError as error:
             return str(error)
-        except Exception as error:  # a stranger's code may raise anything
-            return f"{type(error).__name__}: {error}. EBMKIT_STRICT=1 with pytest shows where it came up."
+        except (Exception, SystemExit) as error:  # a stranger's code may raise anything
+            if os.environ.get("EBMKIT_STRICT") == "1":
+                raise
+            return f"{type(error).__name__}: {error} ({_place_of(error)}). EBMKIT_STRICT=1 gives the whole traceback."
         return ""
 
 
@@ -95,6 +106,14 @@ def outcome(check: Check) -> Outcome:
     except NotApplicable as reason:
         state, text = "not applicable", str(reason)
     return Outcome(check=check, state=state, text=text, seconds=perf_counter() - started)  # type: ignore[arg-type]
+
+
+def _place_of(error: BaseException) -> str:
+    """Returns where an error came up: the innermost line that is neither ebmkit's own nor torch's."""
+    frames = extract_tb(error.__traceback__)
+    foreign = [frame for frame in frames if not any(frame.filename.startswith(f"{own}{os.sep}") for own in OURS)]
+    frame = (foreign or frames)[-1]
+    return f"{Path(frame.filename).name}, line {frame.lineno}"
 
 
 def verdict(outcomes: Sequence[Outcome]) -> tuple[str, bool]:

@@ -14,7 +14,7 @@ from ebmkit.testing.found import Asked, parts_in
 
 PROMISES: Mapping[str, tuple[Promise, ...]] = {
     "energy": energies.PROMISES,
-    "wrapper": energies.PROMISES,
+    "wrapper": energies.OF_WRAPPERS,
     "coordinate": coordinates.PROMISES,
     "sampler": samplers.PROMISES,
     "buffer": buffers.PROMISES,

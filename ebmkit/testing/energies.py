@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from ebmkit.ops.gradients import energy_and_gradient, leaf
+from ebmkit.plugins.component import Selection
 from ebmkit.point import Point
-from ebmkit.protocols.energy import derivatives_of
+from ebmkit.protocols.energy import abilities_of, derivatives_of, level_coordinate_of
 from ebmkit.testing.assembled import Assembled, N, assembled
 from ebmkit.testing.check import CheckFailed, NotApplicable
 from ebmkit.testing.examined import Examined, Promise
@@ -33,6 +34,8 @@ from ebmkit.views.view import view
 ROWS = "Rows do not see each other: use GroupNorm or LayerNorm, and no mean, sum or sort over the batch."
 NUDGE = 1e-5
 TOLERANCE = 1e-4
+MOST = 3
+"""How often an energy without a bound is differentiated in a row: a loss of derivatives of scores asks for no more."""
 
 
 @contextmanager
@@ -81,6 +84,8 @@ def has_the_gradient(part: Examined) -> None:
     energy, point = among.energy(), among.point()
     energy = energy.double().eval() if isinstance(energy, nn.Module) else energy
     point = leaf(point.map(lambda t: t.double() if t.is_floating_point() else t))
+    if energy(point).shape != (N,):
+        raise NotApplicable("its answer is not one number a row")
     _, gradient = energy_and_gradient(energy, point, graph=False)
     for seed in range(3):
         along = torch.randn(point.x.shape, generator=seeded(seed), dtype=torch.float64)
@@ -111,16 +116,32 @@ def changes_nothing(part: Examined) -> None:
 
 
 def can_be_differentiated(part: Examined) -> None:
-    """Raises CapabilityError where an energy cannot be differentiated as often as it says, or twice."""
+    """Raises CapabilityError where an energy cannot be differentiated as often as it says, or three times."""
     with still(part) as (energy, point, _):
         bound = derivatives_of(energy)
-        check_derivatives(part.label, energy, point, 2 if bound is None else max(1, min(bound, 2)), True)
+        check_derivatives(part.label, energy, point, MOST if bound is None else max(1, min(bound, MOST)), True)
 
 
 def answers_its_abilities(part: Examined) -> None:
     """Raises PluginError where a declared ability is not answered, or has another shape or value than it must have."""
+    _has_what_it_gives(part)
     with still(part) as (energy, point, among):
         check_abilities(part.label, energy, point, among.parts.coordinates)
+
+
+def _has_what_it_gives(part: Examined) -> None:
+    """Raises CheckFailed where a word of the declaration stands for an ability that the built energy lacks."""
+    component, selection = part.component, Selection()
+    config = component.config(**part.settings)
+    config = config.settled(selection) if hasattr(config, "settled") else config
+    have = abilities_of(assembled(part).parts.energy)
+    for word in component.ask("gives", config, selection):
+        ability = word.removeprefix("energy.")
+        if (ability in ("features", "latent") or level_coordinate_of(ability)) and ability not in have:
+            raise CheckFailed(
+                f"its declaration gives '{word}', and the abilities of what is built are: {', '.join(sorted(have))}. "
+                f"Add '{ability}' to `abilities` and answer it in evaluate, or take the word out of `gives`."
+            )
 
 
 def is_saved_whole(part: Examined) -> None:
@@ -160,6 +181,27 @@ def is_frozen_true(part: Examined) -> None:
         raise CheckFailed("the frozen view has another gradient than the energy itself. Keep weights in parameters.")
 
 
+def holds_what_it_wraps(part: Examined) -> None:
+    """Raises CheckFailed where the wrapped energy is no module of a wrapper, or no gradient reaches its weights."""
+    among = assembled(part)
+    energy, inner = among.energy(), type(among.bare())
+    held = [m for m in energy.modules() if isinstance(m, inner)] if isinstance(energy, nn.Module) else []
+    if not held:
+        raise CheckFailed(
+            f"no {inner.__name__} is among its modules, though it wraps one: those weights are neither trained nor "
+            "saved. Be an nn.Module, and keep it as one: self.inner = context.inner."
+        )
+    weights = [p for module in held for p in module.parameters() if p.requires_grad]
+    if not weights:
+        return
+    found = torch.autograd.grad(energy(among.point()).square().sum(), weights, allow_unused=True)
+    if not any(g is not None and bool((g != 0).any()) for g in found):
+        raise CheckFailed(
+            "its energy has no gradient in the weights of the energy that it wraps: they are never trained. Leave out "
+            "detach() and no_grad() on the way."
+        )
+
+
 PROMISES = (
     Promise(name="answer", text="one finite number a row; the point is left alone", look=_as(check_answer, True)),
     Promise(name="deterministic", text="one point has one energy, and no random number is drawn", look=draws_nothing),
@@ -173,3 +215,8 @@ PROMISES = (
     Promise(name="view", text="what sampling sees is the energy itself", look=is_frozen_true),
 )  # fmt: skip
 """Of every energy, and of every wrapper around one."""
+
+OF_WRAPPERS = (
+    *PROMISES,
+    Promise(name="inner", text="what it wraps is trained and saved with it", look=holds_what_it_wraps),
+)

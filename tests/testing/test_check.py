@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from ebmkit.errors import PluginError, RecipeError
 from ebmkit.testing import Check, CheckFailed, NotApplicable, checks_for, outcome, verdict
 
 
-def body(error: Exception | None) -> Callable[[], None]:
+def body(error: BaseException | None) -> Callable[[], None]:
     def look() -> None:
         if error is not None:
             raise error
@@ -20,7 +21,7 @@ def body(error: Exception | None) -> Callable[[], None]:
     return look
 
 
-def made(error: Exception | None, expected: str = "") -> Check:
+def made(error: BaseException | None, expected: str = "") -> Check:
     return Check(name="mine/rows", promise="rows are alone", body=body(error), expected=expected)
 
 
@@ -29,9 +30,14 @@ def test_a_failure_says_what_was_promised_and_found() -> None:
         made(CheckFailed("they meet. Part them.")).run()
 
 
-def test_an_error_of_the_part_is_a_failure() -> None:
-    with pytest.raises(CheckFailed, match="found: TypeError: no such thing"):
-        made(TypeError("no such thing")).run()
+@pytest.mark.parametrize("error", [TypeError("no such thing"), SystemExit("no such thing")])
+def test_an_error_of_the_part_is_a_failure_and_says_where(error: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = rf"found: {type(error).__name__}: no such thing \(test_check.py, line \d+\). EBMKIT_STRICT=1"
+    with pytest.raises(CheckFailed, match=words):
+        made(error).run()
+    monkeypatch.setenv("EBMKIT_STRICT", "1")
+    with pytest.raises(type(error), match="no such thing"):
+        made(error).run()
 
 
 def test_an_expected_failure_fails_when_it_passes() -> None:
