@@ -10,30 +10,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from ebmkit.ops.gradients import energy_and_gradient, leaf
 from ebmkit.plugins.component import Selection
 from ebmkit.point import Point
 from ebmkit.protocols.energy import abilities_of, derivatives_of, level_coordinate_of
-from ebmkit.testing.assembled import Assembled, N, assembled
+from ebmkit.testing.assembled import Assembled, assembled
 from ebmkit.testing.check import CheckFailed, NotApplicable
+from ebmkit.testing.energy_laws import check_alone, check_gradient, check_unchanged, check_view
 from ebmkit.testing.examined import Examined, Promise
 from ebmkit.testing.law import seeded
 from ebmkit.training.checker.abilities import check_abilities
-from ebmkit.training.checker.energy import (
-    ADVICE,
-    check_answer,
-    check_derivatives,
-    check_mode,
-    check_repeats,
-    check_rows,
-)
-from ebmkit.training.checker.snapshots import alike, changed, kept, listed, of_module
+from ebmkit.training.checker.energy import ADVICE, check_answer, check_derivatives, check_mode, check_repeats
+from ebmkit.training.checker.snapshots import alike
 from ebmkit.training.checker.streams import own_stream_only
-from ebmkit.views.view import view
 
-ROWS = "Rows do not see each other: use GroupNorm or LayerNorm, and no mean, sum or sort over the batch."
-NUDGE = 1e-5
-TOLERANCE = 1e-4
 MOST = 3
 """How often an energy without a bound is differentiated in a row: a loss of derivatives of scores asks for no more."""
 
@@ -67,52 +56,20 @@ def draws_nothing(part: Examined) -> None:
 
 def rows_are_alone(part: Examined) -> None:
     """Raises where a row's energy, in training mode, changes with the order or the number of the rows."""
-    with still(part) as (energy, point, _), torch.no_grad():
-        check_rows(part.label, energy, point)
-        whole, order = energy(point), torch.randperm(N, generator=seeded(22))
-        if not alike(energy(point.map(lambda t: t[order])), whole[order], TOLERANCE):
-            raise CheckFailed(f"the energies of rows in another order are not those energies in that order. {ROWS}")
-        for n in (1, N // 2 + 1):
-            first = Point(x=point.x[:n], aux={name: value[:n] for name, value in point.aux.items()})
-            if not alike(energy(first), whole[:n], TOLERANCE):
-                raise CheckFailed(f"the first {n} rows have other energies when the others are left out. {ROWS}")
+    with still(part) as (energy, point, _):
+        check_alone(part.label, energy, point)
 
 
 def has_the_gradient(part: Examined) -> None:
     """Raises CheckFailed where ∇ₓE is not what finite differences say, in float64."""
     among = assembled(part)
-    energy, point = among.energy(), among.point()
-    energy = energy.double().eval() if isinstance(energy, nn.Module) else energy
-    point = leaf(point.map(lambda t: t.double() if t.is_floating_point() else t))
-    if energy(point).shape != (N,):
-        raise NotApplicable("its answer is not one number a row")
-    _, gradient = energy_and_gradient(energy, point, graph=False)
-    for seed in range(3):
-        along = torch.randn(point.x.shape, generator=seeded(seed), dtype=torch.float64)
-        along = along / along.flatten(1).norm(dim=1).view(-1, *[1] * (along.ndim - 1))
-        with torch.no_grad():
-            ends = [energy(point.replace(x=point.x + sign * NUDGE * along)).double() for sign in (1, -1)]
-        found, wanted = (gradient * along).flatten(1).sum(dim=1), (ends[0] - ends[1]) / (2 * NUDGE)
-        wrong = (found - wanted).abs() > 1e-3 * (wanted.abs() + wanted.abs().max())
-        if int(wrong.sum()) > N // 8:  # a kink may lie between the two ends of a row
-            worst = int((found - wanted).abs().argmax())
-            raise CheckFailed(
-                f"the gradient along a direction is {float(found[worst]):.5g}, and finite differences in float64 give "
-                f"{float(wanted[worst]):.5g}. Look for detach(), no_grad(), float() in the middle, or a backward of "
-                "your own."
-            )
+    check_gradient(among.energy(), among.point())
 
 
 def changes_nothing(part: Examined) -> None:
     """Raises CheckFailed where asking changes weights or statistics of an energy."""
     with still(part) as (energy, point, _):
-        before = kept(of_module(energy))
-        energy(point)
-        written = changed(before, of_module(energy))
-        if written:
-            raise CheckFailed(
-                f"it changed its own {listed(written)} when it was asked for energies. Leave running statistics out."
-            )
+        check_unchanged(energy, point)
 
 
 def can_be_differentiated(part: Examined) -> None:
@@ -168,17 +125,7 @@ def is_saved_whole(part: Examined) -> None:
 def is_frozen_true(part: Examined) -> None:
     """Raises CheckFailed where the view that sampling sees has other values or gradients than the energy."""
     among = assembled(part)
-    energy, point = among.energy(), among.point()
-    energy = energy.eval() if isinstance(energy, nn.Module) else energy
-    seen = view(energy)
-    wanted, gradient = energy_and_gradient(energy, leaf(point), graph=False)
-    if not alike(seen.energy(point), wanted.detach(), 1e-5):
-        raise CheckFailed(
-            "the frozen view has other energies than the energy itself. Keep weights in parameters and buffers, and no "
-            "tensors in plain attributes or closures."
-        )
-    if not alike(seen.gradient(point), gradient.detach(), 1e-3):
-        raise CheckFailed("the frozen view has another gradient than the energy itself. Keep weights in parameters.")
+    check_view(among.energy(), among.point())
 
 
 def holds_what_it_wraps(part: Examined) -> None:

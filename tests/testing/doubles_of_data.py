@@ -113,6 +113,71 @@ class Unclean(Sign):
         return point.aux[self.name] == 0
 
 
+class Idle(Sign):
+    """It says that it noises x."""
+
+    noises_x = True
+    leaves_data = True
+
+    def is_data(self, point: Point) -> Tensor:
+        return point.aux[self.name] == 0
+
+    def clean(self, point: Point) -> Point:
+        return point.with_aux(**{self.name: torch.zeros(len(point), dtype=torch.int64)})
+
+
+class Sorted(Sign):
+    """A coordinate that follows from x, in the order of its values."""
+
+    def lift(self, batch: Batch, point: Point, rng: Generator) -> Point:
+        value = (batch.x.flatten(1)[:, 0] > 0).long()
+        return point.with_aux(**{self.name: value.sort().values})
+
+
+class Content(Sign):
+    """It says that it leaves data, and no row of it does."""
+
+    leaves_data = True
+
+
+class Straying(Sign):
+    """Chains of a generation start away from data, and it says that none does."""
+
+    def prior(self, n: int, point: Point, rng: Generator, purpose: str = "buffer") -> Point:
+        value = torch.full((n,), int(purpose == "generation"))
+        return point.with_aux(**{self.name: value})
+
+    def is_data(self, point: Point) -> Tensor:
+        return point.aux[self.name] == 0
+
+
+class Faint(Sign):
+    """Nothing is left of a datum, by its own word."""
+
+    def signal(self, point: Point) -> Tensor:
+        return torch.zeros(len(point))
+
+
+def build_idle(config: NoConfig, context: BuildContext) -> Sign:
+    return Idle("idle-double")
+
+
+def build_sorted(config: NoConfig, context: BuildContext) -> Sign:
+    return Sorted("sorted-double")
+
+
+def build_content(config: NoConfig, context: BuildContext) -> Sign:
+    return Content("content-double")
+
+
+def build_straying(config: NoConfig, context: BuildContext) -> Sign:
+    return Straying("straying-double")
+
+
+def build_faint(config: NoConfig, context: BuildContext) -> Sign:
+    return Faint("faint-double")
+
+
 def build_sign(config: NoConfig, context: BuildContext) -> Sign:
     return Sign("sign-double")
 
@@ -145,6 +210,11 @@ WRONG: tuple[tuple[Component, str, str], ...] = (
     (part("dataset", "agreeable"), "split", "Raise DataError, and name the parts"),
     (part("coordinate", "shifting"), "lift", "changed x and says noises_x = False"),
     (part("coordinate", "beyond"), "prior", "values from 2 to 2, but says n_values = 2"),
+    (part("coordinate", "idle"), "lift", "says noises_x = True, and lifting changed no x. Say False"),
+    (part("coordinate", "sorted"), "rows", "in another order.*comes from row b"),
+    (part("coordinate", "content"), "away", "none of 400 fresh chains is away from data.*Say False"),
+    (part("coordinate", "straying"), "away", "leaves_data = False, and fresh chains are away.*Say True"),
+    (part("coordinate", "faint"), "clean", "signal is 0 where a row is a datum"),
     (part("coordinate", "unclean"), "clean", "away from data by is_data"),
 )
 """Double, the promise that it breaks, and what the message must say."""
