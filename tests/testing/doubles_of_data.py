@@ -51,6 +51,59 @@ class Restless(Squares):
         return Batch(x=(self.x[rows] + 0.01 * torch.randn(len(rows), 2)).clamp(0, 1))
 
 
+class Lent(Squares):
+    """Rows in order are a part of the data themselves."""
+
+    def batch(self, rows: Tensor, rng: Generator) -> Batch:
+        x = self.x[: len(rows)] if torch.equal(rows, torch.arange(len(rows))) else self.x[rows]
+        return Batch(x=x)
+
+
+class Ordered(Squares):
+    """Labels are those of the rows in their own order."""
+
+    n_classes = 500
+
+    def batch(self, rows: Tensor, rng: Generator) -> Batch:
+        return Batch(x=self.x[rows], y=rows.sort().values)
+
+
+class Short(Squares):
+    """It leaves out every datum that it does not like."""
+
+    def batch(self, rows: Tensor, rng: Generator) -> Batch:
+        x = self.x[rows]
+        return Batch(x=x[x[:, 0] < 0.9])
+
+
+class Misnamed(Squares):
+    n_classes = 2
+    class_names = ("one",)
+
+    def batch(self, rows: Tensor, rng: Generator) -> Batch:
+        return Batch(x=self.x[rows], y=rows % 2)
+
+
+class Uncounted(Squares):
+    """Labels begin at 1."""
+
+    n_classes = 2
+
+    def batch(self, rows: Tensor, rng: Generator) -> Batch:
+        return Batch(x=self.x[rows], y=1 + rows % 2)
+
+
+class Torn(Squares):
+    """Its test part is of another range."""
+
+    def split(self, name: str) -> Any:
+        if name not in ("train", "test"):
+            raise DataError(f"There is no part '{name}': train, test.")
+        other = Torn(NoConfig(), BuildContext())
+        other.value_range = (0.0, 1.0) if name == "train" else (-1.0, 1.0)
+        return other
+
+
 class Agreeable(Squares):
     """Every part that is asked for is there."""
 
@@ -194,7 +247,8 @@ def build_unclean(config: NoConfig, context: BuildContext) -> Sign:
     return Unclean("unclean-double")
 
 
-build_restless, build_agreeable = Restless, Agreeable
+build_restless, build_agreeable, build_lent, build_ordered = Restless, Agreeable, Lent, Ordered
+build_short, build_misnamed, build_uncounted, build_torn = Short, Misnamed, Uncounted, Torn
 
 
 def part(kind: str, name: str) -> Component:
@@ -206,6 +260,12 @@ def part(kind: str, name: str) -> Component:
 RIGHT = (part("dataset", "square"), part("coordinate", "sign"))
 WRONG: tuple[tuple[Component, str, str], ...] = (
     (part("dataset", "false-range"), "declared", r"values in \[0, 1\], but gave x in .*declare the right value_range"),
+    (part("dataset", "short"), "declared", "rows were asked for, and .* came. Return one datum a row"),
+    (part("dataset", "misnamed"), "declared", "names 1 classes and says n_classes = 2. Name each"),
+    (part("dataset", "uncounted"), "declared", "labels are 0 to 1, but gave labels from 1 to 2. Count them from 0"),
+    (part("dataset", "lent"), "repeatable", "wrote into a batch changed the data themselves. Give a copy"),
+    (part("dataset", "ordered"), "rows", "in another order were other data, or had other labels"),
+    (part("dataset", "torn"), "split", "'test' has another shape or range than the whole. Make them one set"),
     (part("dataset", "restless"), "repeatable", "global random stream"),
     (part("dataset", "agreeable"), "split", "Raise DataError, and name the parts"),
     (part("coordinate", "shifting"), "lift", "changed x and says noises_x = False"),
