@@ -10,14 +10,19 @@ import typer
 from ebmkit.cli.training import importing_torch
 from ebmkit.cli.training import option as _option
 from ebmkit.display.output import paragraph, say
-from ebmkit.errors import RecipeError
+from ebmkit.errors import RecipeError, did_you_mean
+from ebmkit.recipes.recipe import parse_override
 
 if TYPE_CHECKING:
-    from ebmkit.testing.check import Outcome
+    from ebmkit.testing.check import Check, Outcome
 
 
 def check(
     asked: Annotated[str, typer.Argument(metavar="DIST|FILE.py", help="An installed plugin, or a file with parts.")],
+    settings: Annotated[
+        list[str] | None,
+        _option("PART.SETTING=V", "A setting under which a part is looked at; repeatable.", "--set"),
+    ] = None,
     only: Annotated[list[str] | None, _option("TEXT", "Only checks with this in their name; repeatable.")] = None,
     expect: Annotated[
         list[str] | None, _option("CHECK=REASON", "Is known to fail; fails where it passes; repeatable.")
@@ -30,14 +35,13 @@ def check(
     with importing_torch():
         from ebmkit.testing import checks_for, outcome, verdict
 
-        checks = checks_for(asked, expected=expected(expect or []))
-    chosen = [one for one in checks if not only or any(text in one.name for text in only)]
+        checks = checks_for(asked, settings=by_part(settings or []), expected=expected(expect or []))
     outcomes = []
-    for one in chosen:
+    for one in named(checks, only or []):
         outcomes.append(outcome(one))
         _tell(outcomes[-1])
     text, good = verdict(outcomes)
-    say(text)
+    say(text if checks else f"{text} {asked} offers no parts: name them in COMPONENTS = (…).")
     if not good:
         raise typer.Exit(1)
 
@@ -53,6 +57,34 @@ def expected(texts: list[str]) -> dict[str, str]:
         if not equals or not reason.strip():
             raise RecipeError(f"--expect {text}: write CHECK=REASON, as in 'mine/law-ring=steps are too long there'.")
         found[name.strip()] = reason.strip()
+    return found
+
+
+def named(checks: list[Check], only: list[str]) -> list[Check]:
+    """Returns the checks with one of some texts in their names, all of them where there is no text.
+
+    Raises:
+        RecipeError: a text is in no name.
+    """
+    for text in only:
+        if not any(text in check.name for check in checks):
+            known = [check.name for check in checks]
+            words = sorted({word for name in known for word in (name, *name.split("/"))})
+            raise RecipeError(
+                f"--only {text}: no check has this in its name.{did_you_mean(text, words)} Checks: {', '.join(known)}."
+            )
+    return [check for check in checks if not only or any(text in check.name for text in only)]
+
+
+def by_part(texts: list[str]) -> dict[str, dict[str, object]]:
+    """Returns part → setting → value of every `--set PART.SETTING=V`."""
+    found: dict[str, dict[str, object]] = {}
+    for text in texts:
+        if "." not in text.partition("=")[0]:
+            raise RecipeError(f"--set {text}: of which part? Write PART.SETTING=V, as in 'mala.step_size=0.05'.")
+        path, value = parse_override(text)
+        part, _, setting = path.rpartition(".")
+        found.setdefault(part, {})[setting] = value
     return found
 
 
