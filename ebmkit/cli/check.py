@@ -36,10 +36,11 @@ def check(
         from ebmkit.testing import checks_for, outcome, verdict
 
         checks = checks_for(asked, settings=by_part(settings or []), expected=expected(expect or []))
-    outcomes = []
+    outcomes: list[Outcome] = []
     for one in named(checks, only or []):
-        outcomes.append(outcome(one))
-        _tell(outcomes[-1])
+        found = outcome(one)
+        _tell(found, [before for before in outcomes if before.state == "failed"])
+        outcomes.append(found)
     text, good = verdict(outcomes)
     say(text if checks else f"{text} {asked} offers no parts: name them in COMPONENTS = (…).")
     if not good:
@@ -88,14 +89,16 @@ def by_part(texts: list[str]) -> dict[str, dict[str, object]]:
     return found
 
 
-def _tell(found: Outcome) -> None:
-    """Writes one line on a check that ran, and what went wrong under one that failed."""
+def _tell(found: Outcome, failed: list[Outcome]) -> None:
+    """Writes one line on a check that ran, and what went wrong under one that failed: the same words once."""
     if found.state == "not applicable":
         return
     words = {"holds": "ok", "failed": "FAILED", "failed as expected": "expected"}[found.state]
     say(f"{words:8} {found.check.name}")
     if found.state == "failed":
-        for line in found.text.splitlines()[1:]:
-            paragraph(line.strip(), indent=4)
+        _, promised, said = (*found.text.split("\n", 2), "", "")[:3]
+        same = next((one.check.name for one in failed if one.text.split("\n", 2)[-1] == said), "")
+        paragraph(promised.strip(), indent=4)
+        paragraph(f"found: the same as {same}" if same else said.strip(), indent=4)
     elif found.text:
         paragraph(found.text, indent=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ebmkit.assembly.members import check_members
 from ebmkit.protocols.buffer import Buffer
 from ebmkit.testing.check import CheckFailed, NotApplicable
 from ebmkit.testing.examined import Examined, Promise
@@ -17,6 +18,7 @@ LENGTHS = (1, 2, 2, 3, 4, 6, 8, 12, 16, 24, 40)
 def _made(part: Examined) -> Buffer:
     """Returns a buffer of few rows with labels; raises NotApplicable where it keeps none."""
     buffer: Buffer = part.built(context(), capacity=CAPACITY)
+    check_members("buffer", part.component.name, buffer)
     if not len(buffer):
         raise NotApplicable("it keeps no rows")
     return buffer

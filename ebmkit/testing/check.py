@@ -40,12 +40,14 @@ class Check:
         promise: what it holds, one sentence.
         body: looks; raises CheckFailed or another `EbmkitError` with what was found and what to do, or NotApplicable.
         expected: the reason why it is known to fail; "" where it must hold.
+        of_declaration: it looks at the declaration of a part, not at the part.
     """
 
     name: str
     promise: str
     body: Callable[[], None]
     expected: str = ""
+    of_declaration: bool = False
 
     def run(self) -> None:
         """Looks whether the promise is kept.
@@ -125,11 +127,18 @@ def verdict(outcomes: Sequence[Outcome]) -> tuple[str, bool]:
     ran, failed = _having(outcomes, "holds", "failed", "failed as expected"), _having(outcomes, "failed")
     expected, left = _having(outcomes, "failed as expected"), _having(outcomes, "not applicable")
     text = f"{len(ran)} of {len(outcomes)} checks ran"
-    if not ran:
-        return f"{text}: nothing was checked, which is a failure.{_reasons(left)}", False
+    if nothing_ran(outcomes):
+        what = "no part was" if ran else "nothing was"
+        return f"{text}: {what} checked, which is a failure.{_reasons(left)}", False
     text += f": {len(failed)} failed" if failed else ": all hold" if not expected else ": no other failed"
     text += f", {len(expected)} as expected" if expected else ""
     return f"{text}.{_reasons(left)}", not failed
+
+
+def nothing_ran(outcomes: Sequence[Outcome]) -> bool:
+    """Whether no check ran, or those of declarations alone though parts were to be looked at."""
+    ran = [found.check for found in outcomes if found.state != "not applicable"]
+    return not ran or (len(ran) < len(outcomes) and all(check.of_declaration for check in ran))
 
 
 def _having(outcomes: Iterable[Outcome], *states: State) -> list[Outcome]:

@@ -57,7 +57,10 @@ def checks_for(
         looks += [(promise, partial(_if_imported, promise.look)) for promise in PROMISES.get(part.kind, ())]
         for promise, look in looks:
             name, body = f"{label}/{promise.name}", partial(look, examined)
-            checks.append(Check(name=name, promise=promise.text, body=body, expected=reasons.get(name, "")))
+            told = promise in declarations.PROMISES
+            checks.append(
+                Check(name=name, promise=promise.text, body=body, expected=reasons.get(name, ""), of_declaration=told)
+            )
     _known("check", reasons, [check.name for check in checks])
     return checks
 

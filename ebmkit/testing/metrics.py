@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from ebmkit.errors import CapabilityError, DataError, RecipeError
+from ebmkit.errors import CapabilityError, DataError
 from ebmkit.evaluation.evaluate import evaluate
 from ebmkit.evaluation.record import Judgement
 from ebmkit.recipes.recipe import Part
@@ -56,7 +56,7 @@ def _judged(name: str, build: str, settings: tuple[tuple[str, Any], ...]) -> Jud
             continue
         try:
             first = _asked(model, asked)
-        except (CapabilityError, DataError, RecipeError) as error:
+        except (CapabilityError, DataError) as error:
             if NO_NUMBER in str(error):
                 raise
             reasons.append(str(error).split(". ")[0])

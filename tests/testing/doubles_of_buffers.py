@@ -151,6 +151,10 @@ build_amnesiac, build_deaf, build_unmarked, build_shaken = Amnesiac, Deaf, Unmar
 build_meagre, build_idle = Meagre, Idle
 
 
+def build_nothing(config: ReplayConfig, context: BuildContext) -> None:
+    return None
+
+
 def part(name: str) -> Component:
     build = f"{HERE}:build_{name}"
     return Component(kind="buffer", name=f"{name}-double", config=ReplayConfig, build=build, summary="a double")
@@ -159,6 +163,7 @@ def part(name: str) -> Component:
 RIGHT = (part("right"),)
 WRONG: tuple[tuple[Component, str, str], ...] = (
     (part("twice"), "dictionary", r"in round \d of draw and put, one row came twice.*returned to its own place"),
+    (part("nothing"), "dictionary", "has no `filled`.*add the attribute to the class"),
     (part("torn"), "dictionary", "was put with label .* and came back with .*index them together"),
     (part("mixed"), "dictionary", "was put with label .* and came back with .*index them together"),
     (part("unmarked"), "dictionary", "the 'mark' of another row.*index them together"),

@@ -214,6 +214,10 @@ build_labelled, build_turned = _builder(Labelled), _builder(Labelled, 1)
 build_loose, build_held = _builder(Loose), _builder(Held)
 
 
+def build_nothing(config: NoConfig, context: BuildContext) -> None:
+    return None
+
+
 def part(name: str, kind: str = "energy", **more: Any) -> Component:
     build = f"{HERE}:build_{name.replace('-', '_')}"
     return Component(kind=kind, name=f"{name}-{kind}-double", build=build, summary="a double", **more)
@@ -226,6 +230,7 @@ LABELS: dict[str, Any] = {
 LATENT: dict[str, Any] = {"gives": ("energy.latent",)}
 BROKEN: tuple[tuple[str, dict[str, Any], str, str], ...] = (
     ("column", {}, "answer", r"shape \((8|16), 1\) for .* rows.*squeeze"),
+    ("nothing", {}, "answer", "built NoneType, which cannot be asked. An energy maps a Point"),
     ("half", {}, "answer", "float16.*energy.float"),
     ("writing", {}, "answer", "wrote into 'x' of the point.*Work on a copy"),
     ("infinite", {}, "answer", "not finite at data that are.*Look for a logarithm"),

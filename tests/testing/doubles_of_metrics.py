@@ -79,6 +79,11 @@ def _builder(wrong: Callable[[Any, float], Measured] | None = None) -> Callable[
 build_right, build_wordless, build_no_number = _builder(), _builder(wordless), _builder(no_number)
 build_negative, build_restless, build_writing = _builder(negative), _builder(restless), _builder(writing)
 
+
+def build_nothing(config: NoConfig, context: BuildContext) -> None:
+    return None
+
+
 build_empty, build_unfounded = _builder(empty), _builder(unfounded)
 build_renaming, build_switching = _builder(renaming), _builder(switching)
 
@@ -93,6 +98,7 @@ WRONG: tuple[tuple[Component, str, str], ...] = (
     (part("wordless"), "numbers", "its definition is 'energy'"),
     (part("no-number"), "numbers", "found no number for 'energy': it is NaN"),
     (part("negative"), "numbers", "the error of 'energy' is -1"),
+    (part("nothing"), "numbers", "has no measure\\(subject\\)"),
     (part("empty"), "numbers", "found no number"),
     (part("unfounded"), "numbers", "rests on n = 0. It is the number of samples or data behind it"),
     (part("renaming"), "repeatable", "found other numbers when it was asked again"),

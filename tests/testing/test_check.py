@@ -61,6 +61,14 @@ def test_nothing_run_is_a_failure() -> None:
     assert not good and "nothing was checked, which is a failure" in text
 
 
+def test_a_plugin_of_which_only_declarations_could_be_looked_at_was_not_checked() -> None:
+    declared = Check(name="mine/imports", promise="it is there", body=body(None), of_declaration=True)
+    absent = made(NotApplicable("its data are not here"))
+    text, good = verdict([outcome(declared), outcome(absent)])
+    assert not good and "1 of 2 checks ran: no part was checked, which is a failure" in text
+    assert verdict([outcome(declared)])[1] and verdict([outcome(one) for one in (declared, absent, made(None))])[1]
+
+
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(PluginError, match=r"No plugin is installed as 'ebmkit-clol'\. Did you mean 'ebmkit-clel'"):
         checks_for("ebmkit-clol")
