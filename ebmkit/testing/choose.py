@@ -9,7 +9,17 @@ from ebmkit.errors import EbmkitError, RecipeError, did_you_mean
 from ebmkit.plugins.component import Component
 from ebmkit.plugins.loading import load_build
 from ebmkit.recipes.settings import validated
-from ebmkit.testing import buffers, coordinates, datasets, declarations, energies, metrics, objectives, samplers
+from ebmkit.testing import (
+    buffers,
+    coordinates,
+    datasets,
+    declarations,
+    energies,
+    metrics,
+    objectives,
+    observers,
+    samplers,
+)
 from ebmkit.testing.check import Check, NotApplicable
 from ebmkit.testing.examined import Examined, Promise
 from ebmkit.testing.found import Asked, parts_in
@@ -23,6 +33,7 @@ PROMISES: Mapping[str, tuple[Promise, ...]] = {
     "objective": objectives.PROMISES,
     "dataset": datasets.PROMISES,
     "metric": metrics.PROMISES,
+    "observer": observers.PROMISES,
 }
 """Kind → what its parts promise, beside what every declaration does."""
 

@@ -163,7 +163,7 @@ def part(name: str) -> Component:
 RIGHT = (part("right"),)
 WRONG: tuple[tuple[Component, str, str], ...] = (
     (part("twice"), "dictionary", r"in round \d of draw and put, one row came twice.*returned to its own place"),
-    (part("nothing"), "dictionary", "has no `filled`.*add the attribute to the class"),
+    (part("nothing"), "dictionary", "has no `filled`.*add it to the class"),
     (part("torn"), "dictionary", "was put with label .* and came back with .*index them together"),
     (part("mixed"), "dictionary", "was put with label .* and came back with .*index them together"),
     (part("unmarked"), "dictionary", "the 'mark' of another row.*index them together"),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ebmkit import register
+from ebmkit.plugins.component import KINDS
 from ebmkit.testing import declarations
 from ebmkit.testing.check import Check, CheckFailed, outcome
 from ebmkit.testing.choose import PROMISES
@@ -20,12 +21,13 @@ from tests.testing import (
     doubles_of_energies,
     doubles_of_metrics,
     doubles_of_objectives,
+    doubles_of_observers,
     doubles_of_samplers,
 )
 
 DOUBLES: tuple[Any, ...] = (
     doubles_of_samplers, doubles_of_energies, doubles_of_buffers, doubles_of_data, doubles_of_objectives,
-    doubles_of_declarations, doubles_of_metrics,
+    doubles_of_declarations, doubles_of_metrics, doubles_of_observers,
 )  # fmt: skip
 LEAST = {"sampler": 10, "energy": 9, "wrapper": 10, "coordinate": 4, "objective": 4}
 WRONG = [case for module in DOUBLES for case in module.WRONG]
@@ -53,6 +55,10 @@ def test_a_double_is_refused_with_the_right_words(double: Any, name: str, messag
     with pytest.raises(CheckFailed) as failure:
         check(double, name).run()
     assert re.search(message, str(failure.value), re.DOTALL), str(failure.value)
+
+
+def test_every_kind_has_promises() -> None:
+    assert set(PROMISES) == set(KINDS)
 
 
 def test_every_promise_has_a_double() -> None:
