@@ -115,7 +115,7 @@ def _place_of(error: BaseException) -> str:
     frames = extract_tb(error.__traceback__)
     foreign = [frame for frame in frames if not any(frame.filename.startswith(f"{own}{os.sep}") for own in OURS)]
     frame = (foreign or frames)[-1]
-    return f"{Path(frame.filename).name}, line {frame.lineno}"
+    return f"{'' if foreign else 'within ebmkit: '}{Path(frame.filename).name}, line {frame.lineno}"
 
 
 def verdict(outcomes: Sequence[Outcome]) -> tuple[str, bool]:

@@ -12,6 +12,7 @@ from ebmkit.point import Batch, Point
 from ebmkit.protocols.objective import Phases
 from ebmkit.rng import stream
 from ebmkit.testing.assembled import assembled
+from ebmkit.testing.check import NotApplicable
 from ebmkit.testing.examined import Examined
 from ebmkit.training.parts import Parts
 from ebmkit.training.step import run_phases
@@ -33,8 +34,13 @@ def phases_of(parts: Parts, batch: Batch) -> Phases:
 
 
 def losses_of(parts: Parts, phases: Phases, name: str) -> Mapping[str, Tensor]:
-    """Returns what an objective makes of phases."""
-    return parts.objectives[name].losses(parts.energy, phases.seen_by(name))
+    """Returns what an objective makes of phases; raises NotApplicable where that is no scalars, which a check says."""
+    losses = parts.objectives[name].losses(parts.energy, phases.seen_by(name))
+    if not isinstance(losses, Mapping) or not all(
+        isinstance(loss, Tensor) and not loss.ndim for loss in losses.values()
+    ):
+        raise NotApplicable("its losses are not scalars by name")
+    return losses
 
 
 def shown(

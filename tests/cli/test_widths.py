@@ -60,14 +60,13 @@ def test_checks_fit_and_say_the_same_at_every_width(
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     (tmp_path / "mine.py").write_text(MINE)
     shown = by_command(screen(seen(CHECKS, width, tmp_path)))
-    failing, left, unknown, misspelt = shown.values()
     for lines in shown.values():
         assert lines and [line for line in lines if len(line) > width] == []
-    told = " ".join(" ".join(failing).split())
-    assert "FAILED by-row-double/losses promised: finite scalars" in told and "Take its mean" in told
-    assert "ok right-double/losses" in told and "2 of 2 checks ran: 1 failed." in told
-    assert "no part was checked, which is a failure" in " ".join(" ".join(left).split())
-    assert "Did you mean 'ebmkit-clel'?" in " ".join(unknown) and "Did you mean 'losses'?" in " ".join(misspelt)
+    failing, left, unknown, misspelt = (" ".join(" ".join(lines).split()) for lines in shown.values())
+    assert "FAILED by-row-double/losses promised: finite scalars" in failing and "Take its mean" in failing
+    assert "ok right-double/losses" in failing and "2 of 2 checks ran: 1 failed." in failing
+    assert "no part was checked, which is a failure" in left
+    assert "Did you mean 'ebmkit-clel'?" in unknown and "Did you mean 'losses'?" in misspelt
 
 
 @pytest.mark.parametrize("width", [40])
