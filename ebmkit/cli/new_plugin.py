@@ -42,7 +42,8 @@ def new_plugin(
         NewPlugin(name=own, kind=kind, license=licence, description=description, author=author), folder
     )
     say(f"Written: {folder}, a package with the {kind} '{own}'. README.md says how to make it yours. Next:")
-    command("  ", f"pip install -e '{folder}[test]'")
+    place = folder if folder.is_absolute() else f"./{folder}"
+    command("  ", f"pip install -e '{place}[test]'")
     command("  ", f"ebmkit check ebmkit-{own}")
     command("  ", f"ebmkit run --recipe {own}-example")
     if why:
