@@ -12,7 +12,7 @@ from ebmkit.plugins.wellformed import wrong_name
 
 PREFIX = "ebmkit-"
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-LONGEST = 30
+LONGEST = 24
 OWN_WORDS = ("declarations", "head", "no", "tests")
 """Names that the files of the package, or what they import, have already."""
 
