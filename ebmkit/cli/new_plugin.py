@@ -38,9 +38,7 @@ def new_plugin(
 
     own = checked_name(name, kind, host())
     folder = Path(f"ebmkit-{own}") if out is None else out
-    why = write_plugin(
-        NewPlugin(name=own, kind=kind, license=licence, description=description, author=author), folder
-    )
+    why = write_plugin(NewPlugin(name=own, kind=kind, license=licence, description=description, author=author), folder)
     say(f"Written: {folder}, a package with the {kind} '{own}'. README.md says how to make it yours. Next:")
     place = folder if folder.is_absolute() else f"./{folder}"
     command("  ", f"pip install -e '{place}[test]'")

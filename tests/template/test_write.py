@@ -43,7 +43,9 @@ def test_the_answers_are_kept_and_say_nothing_of_this_machine(known_author, tmp_
 
 def test_what_is_said_arrives_whole(home, tmp_path):
     said = 'A "tamed" sampler: its\nsteps\\moves are bounded, the user\'s too {{ 1 }}'
-    write_plugin(NewPlugin(name="tamed", kind="sampler", description=said, author='A "B" C', license="MIT"), tmp_path / "n")
+    write_plugin(
+        NewPlugin(name="tamed", kind="sampler", description=said, author='A "B" C', license="MIT"), tmp_path / "n"
+    )
     project = tomllib.loads((tmp_path / "n" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["description"] == " ".join(said.split()) and project["authors"] == [{"name": 'A "B" C'}]
     assert project["license"] == "MIT" and 'A "B" C' in (tmp_path / "n" / "LICENSE").read_text(encoding="utf-8")
