@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -46,8 +47,8 @@ def kept_template(files: Path = FILES, version: str = __version__) -> str:
         git("init", "--quiet")
         with TemporaryDirectory() as scratch:
             index = {"GIT_WORK_TREE": str(files), "GIT_INDEX_FILE": str(Path(scratch) / "index")}
-            git("add", "--all", "--force", ".", cwd=files, **index)
-            tree = git("write-tree", **index)
+            git("add", "--all", "--force", ".", cwd=files, environment=index)
+            tree = git("write-tree", environment=index)
     except OSError as error:
         raise CannotKeep(f"{error.filename or place()}: {error.strerror}") from error
     return _tag_of(tree, version)
@@ -63,8 +64,13 @@ def place() -> Path:
     return Path(PLACE).expanduser()
 
 
-def git(*words: str, cwd: Path | None = None, **environment: str) -> str:
-    """Returns what git says in the repository, none of the caller's own repositories or settings mattering.
+def git(*words: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None) -> str:
+    """Returns what git says in the repository, whatever other repository the caller is in.
+
+    Args:
+        *words: of the command.
+        cwd: where it runs; unset, in the repository.
+        environment: variables beside those of this process.
 
     Raises:
         CannotKeep: it failed.
@@ -73,7 +79,7 @@ def git(*words: str, cwd: Path | None = None, **environment: str) -> str:
     settings = [word for setting in PLAIN for word in ("-c", setting)]
     done = subprocess.run(
         ["git", *settings, *words], cwd=cwd or place(), capture_output=True, text=True, check=False,
-        env={**others, **AUTHOR, "GIT_DIR": str(place() / ".git"), **environment},
+        env={**others, **AUTHOR, "GIT_DIR": str(place() / ".git"), **(environment or {})},
     )  # fmt: skip
     if done.returncode:
         raise CannotKeep(f"git {words[0]}: {done.stderr.strip() or done.returncode}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -73,7 +74,7 @@ def test_without_git_it_is_written_and_cannot_be_updated(home, tmp_path):
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path / "new")], capture_output=True, text=True, check=True,
-        env={**_environment(), "PATH": str(tmp_path / "nothing"), "HOME": str(home)},
+        env={**os.environ, "PATH": str(tmp_path / "nothing"), "HOME": str(home)},
     )  # fmt: skip
     assert done.stdout.strip() == "git is not installed"
     assert "name: tamed" in answers(tmp_path / "new") and "_src_path" not in answers(tmp_path / "new")
@@ -106,9 +107,3 @@ def test_another_template_of_the_same_version_has_a_tag_of_its_own(home, tmp_pat
     (changed / "project" / "more.txt").write_text("more")
     tags = [kept_template(), kept_template(changed), kept_template(), kept_template(changed)]
     assert tags == [f"v{__version__}", f"v{__version__}+1"] * 2
-
-
-def _environment():
-    import os
-
-    return dict(os.environ)
