@@ -42,7 +42,7 @@ def wrong_letters(name: str) -> str:
     ('', 'it is a word of Python')
     """
     if not NAME.fullmatch(name):
-        return "it is small letters, digits and single dashes, and begins with a letter"
+        return "a name is small letters, digits and single dashes, and begins with a letter"
     if len(name) > LONGEST:
         return f"it has {len(name)} characters, and {LONGEST} are the most"
     if iskeyword(name) or iskeyword(name.title()):

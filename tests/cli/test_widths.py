@@ -11,7 +11,7 @@ from tests.cli.screen import by_command, screen, seen
 
 LOOK_UPS = ["list", "show sgld", "show toy", "recipes", "plugins", "cite hmc", "cite", "show ula", "lst", "--version"]
 LOOK_UPS += ["run --data rings", "run --steps x"]
-HELP = ["-h", "run -h", "resume -h", "sample -h", "bench -h", "cite -h", "export -h"]
+HELP = ["-h", "run -h", "resume -h", "sample -h", "bench -h", "cite -h", "export -h", "new-plugin -h"]
 MOVES = "--sampler sgld --set sampler.sgld.moves=2 --set log.tensorboard=false --set pictures.every=1"
 RUNS = [
     f"run --energy mlp --data toy:rings --steps 3 --out R {MOVES}",
