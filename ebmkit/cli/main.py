@@ -16,7 +16,19 @@ from typing import Annotated, Any
 import typer
 
 from ebmkit import __version__
-from ebmkit.cli import bench, catalogue, check, citations, evaluation, exporting, reporting, sampling, scoring, training
+from ebmkit.cli import (
+    bench,
+    catalogue,
+    check,
+    citations,
+    evaluation,
+    exporting,
+    new_plugin,
+    reporting,
+    sampling,
+    scoring,
+    training,
+)
 from ebmkit.cli.plugin_commands import add_plugin_commands
 from ebmkit.display.output import columns, remark, say
 from ebmkit.errors import EbmkitError
@@ -85,7 +97,9 @@ def make_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "terminal_width": _help_width()},
     )
     app.callback()(_options)
-    modules = (training, sampling, evaluation, scoring, reporting, exporting, catalogue, citations, check, bench)
+    modules = (
+        training, sampling, evaluation, scoring, reporting, exporting, catalogue, citations, check, new_plugin, bench,
+    )  # fmt: skip
     commands: dict[str, Callable[..., None]] = {k: v for module in modules for k, v in module.COMMANDS.items()}
     for name, command in commands.items():
         first = (command.__doc__ or "").split("\n")[0].split(". ")[0].rstrip(".") + "."  # help would cut it to fit
