@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ebmkit import __version__
 from ebmkit.cli.declaration import relations, settings_of
 from ebmkit.display.output import columns, packed, paragraph, say
 from ebmkit.display.tables import table
 from ebmkit.errors import EbmkitError, RecipeError, did_you_mean
 from ebmkit.plugins.citation import works
 from ebmkit.plugins.component import KINDS, Component
+from ebmkit.plugins.core_range import CORE
 from ebmkit.plugins.hints import what_was_meant
 from ebmkit.plugins.host import Host, host
 from ebmkit.plugins.manifest import Plugin
@@ -64,10 +66,10 @@ def list_plugins() -> None:
     """
     found = host()
     rows = [
-        (p.name, p.distribution, str(len(p.components)), str(len(p.recipes)), "broken" if p.error else "ok")
+        (p.name, p.distribution, _core(p), str(len(p.components)), str(len(p.recipes)), _state(p))
         for p in found.plugins
     ]
-    table(("name", "from", "parts", "recipes", "state"), rows, wide="from")
+    table(("name", "from", "core", "parts", "recipes", "state"), rows, wide="from")
     for plugin in found.broken():
         say(f"{plugin.name} ({plugin.distribution}): {plugin.error}")
     if found.broken():
@@ -92,6 +94,15 @@ def unknown(name: str, found: Host) -> RecipeError:
     parts = [component for component, _ in found.all()]
     hint = what_was_meant(name, parts, more=found.recipe_names()) or " See `ebmkit list` and `ebmkit recipes`."
     return RecipeError(f"There is no part and no recipe '{name}'.{hint}{found.not_loaded()}")
+
+
+def _core(plugin: Plugin) -> str:
+    """Returns the versions of core that a plugin requires; of core itself, its version."""
+    return __version__ if plugin.distribution == CORE else plugin.core or "any"
+
+
+def _state(plugin: Plugin) -> str:
+    return "broken" if plugin.error else "ok"
 
 
 def _about(name: str) -> str:
