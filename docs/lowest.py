@@ -7,6 +7,7 @@ The suite is run on these before a release: a lower bound that nobody tried is a
 """
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def lowest_pin(requirement: str) -> str:
 def main() -> None:
     """Prints one pin a line."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    print("\n".join(lowest_pin(requirement) for requirement in requirements(project)))
+    sys.stdout.write("\n".join(lowest_pin(requirement) for requirement in requirements(project)) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A plugin made for another core is told before anything of it is imported; what it asks stands in its metadata only."""
+"""A plugin made for another core is told before anything of it is imported; its metadata alone say what it asks."""
 
 from __future__ import annotations
 
