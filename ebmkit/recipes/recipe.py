@@ -13,6 +13,7 @@ import tomli_w
 from ebmkit.errors import RecipeError, did_you_mean
 from ebmkit.plugins.host import Host, host
 from ebmkit.recipes import tables as configs
+from ebmkit.recipes.about import AboutConfig
 from ebmkit.recipes.settings import as_toml, given, validated
 from ebmkit.recipes.tables import TABLES, OptimConfig, TableConfig
 
@@ -145,7 +146,7 @@ def from_mapping(raw: Mapping[str, object], origin: str = "recipe") -> Recipe:
     >>> from_mapping({"energy": {"use": "mlp", "widths": (8, 8)}}).part("energy")
     Part(use='mlp', settings={'widths': [8, 8]})
     """
-    known = [*SINGLES, *LISTS, *TABLES, "optim", "resolved"]
+    known = [*SINGLES, *LISTS, *TABLES, "optim", "resolved", "about"]
     for key in raw:
         if key not in known:
             raise RecipeError(
@@ -156,6 +157,7 @@ def from_mapping(raw: Mapping[str, object], origin: str = "recipe") -> Recipe:
         raise RecipeError(f"{origin}: resolved is true or false, found {resolved!r}.")
     parts = {t: tuple(_part(e, t, origin) for e in _entries(raw[t], t, origin)) for t in (*SINGLES, *LISTS) if t in raw}
     tables = {name: _table(raw[name], f"[{name}]", origin) for name in TABLES if name in raw}
+    validated(AboutConfig, _table(raw.get("about", {}), "[about]", origin), f"{origin}: [about]")  # of the file
     optim = {k: _table(v, f"[optim.{k}]", origin) for k, v in _table(raw.get("optim", {}), "[optim]", origin).items()}
     return Recipe(parts=parts, tables=tables, optim=optim, resolved=resolved)
 
