@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ebmkit.assembly.assemble import Assembly
 from ebmkit.errors import DivergenceError, RunError
+from ebmkit.plain_files import opened_to_append
 from ebmkit.point import Batch
 from ebmkit.runs.logbook import keep_until, read_lines
 from ebmkit.training.alarms.alarms import Alarms, Finding
@@ -117,7 +118,7 @@ class RunAlarms:
             "signals": dict(finding.signals),
         }  # fmt: skip
         try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+            with opened_to_append(self.path) as file:
+                file.write((json.dumps(line) + "\n").encode("utf-8"))
         except OSError as error:
             raise RunError(f"{self.path} could not be written: {error}. Free some space and resume.") from error

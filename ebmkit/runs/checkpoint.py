@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ebmkit.errors import CheckpointError, RunError
+from ebmkit.plain_files import opened, read_json, remove, write_new
 from ebmkit.runs.packed import unpacked
 from ebmkit.runs.whole import written_whole
 
@@ -54,20 +55,20 @@ def save(directory: Path, saved: Saved, keep: int) -> Path:
                     {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()},
                     fresh / f"{name}.safetensors",
                 )
-            (fresh / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
+            write_new(fresh / "state.json", json.dumps(state, indent=1))
     except (OSError, SafetensorError) as error:
         raise RunError(
             f"The checkpoint of step {saved.step} could not be written to {directory}: {error}. "
             "Free some space and resume; earlier checkpoints are untouched."
         ) from error
     for old in checkpoints(directory)[:-keep]:
-        shutil.rmtree(old)
+        remove(old)
     return final
 
 
 def checkpoints(directory: Path) -> list[Path]:
     """Returns the finished checkpoints of a run, oldest first."""
-    return sorted(path for path in directory.glob("step-*") if path.is_dir())
+    return sorted(path for path in directory.glob("step-*") if path.is_dir() and not path.is_symlink())
 
 
 def latest(run_directory: Path) -> Path:
@@ -98,7 +99,7 @@ def load(path: Path) -> Saved:
 def read_state(path: Path) -> dict[str, Any]:
     """Returns a checkpoint's JSON; raises CheckpointError where it is damaged or not ours."""
     try:
-        state = json.loads((path / "state.json").read_text(encoding="utf-8"))
+        state = read_json(path / "state.json")
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path / 'state.json'} cannot be read: {error}. {_instead(path)}") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT or not {"step", "files", "data"} <= state.keys():
@@ -116,6 +117,8 @@ def _damage(state: Mapping[str, Any]) -> Iterator[str]:
         yield f"step must be a number of steps, found {step!r}"
     if not isinstance(files, list) or not all(isinstance(name, str) for name in files):
         yield f"files must be a list of names, found {files!r}"
+    elif strange := [name for name in files if not re.fullmatch(r"[\w+-][\w.+-]*", name)]:
+        yield f"{strange[0]!r} is no name of a file of it"
     if not isinstance(data, dict):
         yield f"data must be a table, found {data!r}"
 
@@ -126,7 +129,8 @@ def _instead(path: Path) -> str:
 
 def _tensors(path: Path) -> dict[str, Tensor]:
     try:
-        return unpacked(load_file(path))
+        with opened(path):  # or an error, where it is no plain file
+            return unpacked(load_file(path))
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path} is damaged or missing: {error}. {_instead(path.parent)}") from error
 
