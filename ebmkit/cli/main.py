@@ -150,9 +150,7 @@ def _explain(error: Exception) -> int:
         remark(f"Error: the disk is full{where}. Free some space; what was finished before is untouched.")
     elif _is_out_of_memory(error):
         said = (str(error).splitlines() or [""])[0]
-        remark(
-            f"Error: memory is not enough{f': {said}' if said else ''}. Make batches, the network or the data smaller."
-        )
+        remark(f"Error: memory is not enough{f': {said}' if said else ''}. Make batches, network or data smaller.")
     elif isinstance(error, OSError) and error.strerror:
         remark(f"Error: {error.filename or 'the system'}: {error.strerror}.")
     else:

@@ -52,9 +52,7 @@ def unpacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     plain = {name: tensor for name, tensor in tensors.items() if not name.endswith(SCALE)}
     for name, scale in scales.items():
         if name in plain and tuple(scale.shape) != (plain[name].shape[:1] + (1,) * (plain[name].ndim - 1)):
-            raise CheckpointError(
-                f"The scales of '{name}' have shape {tuple(scale.shape)}: not one for each row of it."
-            )
+            raise CheckpointError(f"The scales of '{name}' have shape {tuple(scale.shape)}: not one for each row.")
     return plain | {name: plain[name].float() * scale for name, scale in scales.items() if name in plain}
 
 
