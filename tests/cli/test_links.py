@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ebmkit.runs.directory import free_directory
+from ebmkit.runs.seal import self_sealed
 
 MINE = "alias ls=ls\n"
 COMMANDS = {
@@ -83,12 +85,12 @@ def test_a_fifo_is_not_waited_for(cli, trained: Path, name: str) -> None:
 
 @pytest.mark.parametrize("file", ["../../outside", "/tmp/outside", "..", ""])
 def test_a_checkpoint_names_files_of_its_own(cli, trained: Path, file: str) -> None:
-    import json
-
     shutil.copytree(trained, "run")
+    shutil.rmtree("run/checkpoints/step-00000002")
     path = Path("run/checkpoints/step-00000004/state.json")
-    path.write_text(json.dumps({**json.loads(path.read_text()), "files": [file]}))
-    cli("sample", "run", "--out", "x.npz").refuses("state.json", "no name of a file")
+    state = json.loads(path.read_text())
+    path.write_text(json.dumps(self_sealed({**state, "files": {file: [3, "ab"], **state["files"]}})))
+    cli("sample", "run", "--out", "x.npz").refuses("state.json", "files must be names")
 
 
 @pytest.mark.parametrize("name", ["../../x", "/etc/x", "..", "a/b", "", "a\nb", "x" * 500])

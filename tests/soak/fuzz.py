@@ -1,6 +1,6 @@
 """Gives the command line what no person would: 10,000 inputs, of which each must end in one message, and soon.
 
-    python tests/soak/fuzz.py 10000
+python tests/soak/fuzz.py 10000
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from typing import Any
 import torch
 
 from ebmkit.cli.main import main
+from ebmkit.display.output import say
 from ebmkit.plugins.host import host
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from inputs import Inputs  # type: ignore[import-not-found]  # noqa: E402 -- beside this file, wherever it is run from
+from inputs import Inputs  # type: ignore[import-not-found]
 
 LIMIT = 2.0
 """Seconds of work after which an input counts as a hang."""
@@ -115,8 +116,8 @@ def report(n: int, seed: int = 0) -> int:
         for found in fuzzed(n, seed, Path(folder)):
             failed += 1
             line = " ".join(repr(word)[:120] for word in found.line)
-            print(f"FAILED ({found.why}): ebmkit {line}\n    {found.said.strip()}")
-    print(f"{n:,} inputs, {failed} of them failed, {time.process_time() - begun:.0f} s of CPU time")
+            say(f"FAILED ({found.why}): ebmkit {line}\n    {found.said.strip()}")
+    say(f"{n:,} inputs, {failed} of them failed, {time.process_time() - begun:.0f} s of CPU time")
     return 1 if failed else 0
 
 

@@ -1,4 +1,4 @@
-"""What a stranger, or a slip of the hand, may type: recipes, `--set` strings and command lines that are nearly right."""
+"""What a stranger or a slip of the hand may type: recipes, `--set` strings and command lines, almost right."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ NASTY = (
     "0", "-1", "1", "1e18", str(10**18), "9" * 5_000, "-" + "9" * 400, "nan", "inf", "-inf", "1e400", "1e-400", "0.0",
     "true", "false", "''", '"x"', '"\\u0000"', "'auto'", "[]", "[[]]", "[1, 'a']", "[" * 300 + "]" * 300, "[" * 1_000,
     "[" * 20_000, "{}", "{a=1}", "{a={b=[{}]}}", "{" * 900, "1979-05-27", "07:32:00", "1979-05-27T07:32:00Z", "=", "==",
-    "a.b.c", "None", "null", "'''", '"""', "\\", "\x00", "\n", "\r", "é", "\U0001f600", "\ud800", "🙂" * 300, "x" * 70_000,
-    "../../../etc/passwd", "/dev/zero", "/dev/stdin", "~", "%s%n", "{x}", "$(ls)", "[1e308, 1e308]", "0x10", "1_000", ".5",
+    "a.b.c", "None", "null", "'''", '"""', "\\", "\x00", "\n", "\r", "é", "\U0001f600", "\ud800",
+    "🙂" * 300, "x" * 70_000,
+    "../../../etc/passwd", "/dev/zero", "/dev/stdin", "~", "%s%n", "{x}", "$(ls)", "[1e308, 1e308]", "0x10",
+    "1_000", ".5",
     "[0]", "[-1]", "[0.5, 0.999]", "[1000000000000]", "[8, 8]", "'mala'", "'sgld+gibbs'", "'+'", "'a+'",
 )  # fmt: skip
 """Values that have broken something somewhere: numbers at the edges, depth, length, other types, no text at all."""
@@ -103,7 +105,8 @@ class Inputs:
     def _word(self) -> str:
         kind, name = self.rng.choice(self.parts)
         choices = (
-            name, f"{kind} {name}", kind, self._setting(), self._value(), str(self.trained), f"{name}+{name}", f"{name}:",
+            name, f"{kind} {name}", kind, self._setting(), self._value(), str(self.trained), f"{name}+{name}",
+            f"{name}:",
             f"{name}:{self._noise(4)}", "label=1", "pixels=nowhere.png", "latent=class:1", self._noise(6),
         )  # fmt: skip
         return self.rng.choice(choices)
