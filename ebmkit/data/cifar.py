@@ -7,13 +7,14 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 import numpy as np
 from einops import rearrange
 
 from ebmkit.data.arrays import ArrayData, known_split
 from ebmkit.data.files_config import FilesConfig
+from ebmkit.data.measured_file import MeasuredFile, opened_tar
 from ebmkit.data.npz import read_arrays
 from ebmkit.data.places import find_files
 from ebmkit.data.raw import Array, Raw, array_data, channels_first
@@ -86,7 +87,7 @@ def _files(paths: tuple[Path, ...]) -> Iterator[tuple[str, bytes]]:
 def _archived(path: Path, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
     """Yields the members of the archive in memory: nothing is unpacked to disk."""
     try:
-        with path.open("rb") as file, _Measured(_unpacked(file)) as content, _tar(content) as archive:
+        with path.open("rb") as file, _measured(file) as content, opened_tar(content) as archive:
             for name in names:
                 member = archive.getmember(f"{FOLDER}/{name}")
                 batch = archive.extractfile(member) if member.isreg() else None
@@ -103,37 +104,7 @@ def _batch(file: IO[bytes], size: int) -> bytes:
     return file.read(MOST_BATCH)
 
 
-def _unpacked(file: IO[bytes]) -> IO[bytes] | gzip.GzipFile:
+def _measured(file: IO[bytes]) -> MeasuredFile:
     is_packed = file.read(2) == GZIP_MAGIC
     file.seek(0)
-    return gzip.GzipFile(fileobj=file) if is_packed else file
-
-
-def _tar(content: _Measured) -> tarfile.TarFile:
-    return tarfile.open(fileobj=cast(IO[bytes], content), mode="r:")
-
-
-class _Measured:
-    """A file of which no more is read at a time, nor in all, than the original archive has."""
-
-    def __init__(self, inner: IO[bytes] | gzip.GzipFile) -> None:
-        self.inner = inner
-
-    def __enter__(self) -> _Measured:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.inner.close()
-
-    def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= MOST_BATCH or self.inner.tell() > MOST_ARCHIVE:
-            raise OSError(f"it is longer than the original, which has about 186,000,000 bytes, or asks for {size:,}")
-        return self.inner.read(size)
-
-    def seek(self, place: int, whence: int = 0) -> int:
-        if whence or place > MOST_ARCHIVE:
-            raise OSError("it is longer than the original, which has about 186,000,000 bytes")
-        return self.inner.seek(place)
-
-    def tell(self) -> int:
-        return self.inner.tell()
+    return MeasuredFile(gzip.GzipFile(fileobj=file) if is_packed else file, MOST_BATCH, MOST_ARCHIVE)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt
 
 from ebmkit.data.files_config import MOST_BYTES, Bytes, Cifar10Config, Count, FashionMnistConfig, MnistConfig, Split
+from ebmkit.data.shards_config import SHARDS
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.component import Component, Selection
 from ebmkit.plugins.short_repr import short_repr
@@ -172,6 +173,7 @@ class HfConfig:
 
 
 COMPONENTS: tuple[Component, ...] = (
+    SHARDS,
     Component(
         kind="dataset",
         name="fashion-mini",

@@ -13,6 +13,7 @@ from ebmkit.data.declarations import FolderConfig
 from ebmkit.data.images import stack_images
 from ebmkit.data.picture_files import UNREADABLE, opened_picture
 from ebmkit.data.raw import Raw, array_data
+from ebmkit.data.shards_config import ShardsConfig
 from ebmkit.errors import DataError
 from ebmkit.plugins.context import BuildContext
 
@@ -39,7 +40,7 @@ def build_folder(config: FolderConfig, context: BuildContext) -> ArrayData:
     return array_data(raw, config, context, build_folder)
 
 
-def split_folder(config: FolderConfig) -> Path:
+def split_folder(config: FolderConfig | ShardsConfig, name: str = "folder", what: str = "images") -> Path:
     """Returns the folder of the split: a sub-folder where there are only `train` and `test`, else the folder itself.
 
     Raises:
@@ -48,7 +49,7 @@ def split_folder(config: FolderConfig) -> Path:
     root = Path(config.path).expanduser()
     if not config.path or not root.is_dir():
         raise DataError(
-            f"Data set 'folder' needs a folder of images, found none at '{config.path}'. Write --data folder:DIR."
+            f"Data set '{name}' needs a folder of {what}, found none at '{config.path}'. Write --data {name}:DIR."
         )
     split = known_split(config.split)
     names = {folder.name for folder in _subfolders(root)}
@@ -57,7 +58,7 @@ def split_folder(config: FolderConfig) -> Path:
             raise DataError(f"{root} has no {split} part; found: {', '.join(sorted(names))}. Add {root / split}.")
         return root / split
     if split != "train":
-        raise DataError(f"{root} has no {split} part. Put the images into {root / 'train'} and {root / 'test'}.")
+        raise DataError(f"{root} has no {split} part. Put the {what} into {root / 'train'} and {root / 'test'}.")
     return root
 
 

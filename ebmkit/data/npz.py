@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
@@ -71,8 +72,24 @@ def read_npz(path: Path, names: Sequence[str], max_bytes: int = MOST_BYTES) -> d
             raise _damaged(path, error) from error
 
 
+def shape_of(path: Path, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Returns shape and type of an array in an npz file, without its values; raises DataError where there is none."""
+    with _opened(path) as file:
+        if name not in file.files:
+            raise DataError(f"{path} has no array '{name}'; found: {', '.join(file.files) or 'none'}.")
+        try:
+            return _header(file, name)
+        except ERRORS as error:
+            raise _damaged(path, error) from error
+
+
 def _n_bytes(npz: NpzFile, name: str) -> int:
-    """Returns the bytes of an array by its own header, of which no more is read than numpy writes."""
+    shape, dtype = _header(npz, name)
+    return math.prod(shape) * int(dtype.itemsize)
+
+
+def _header(npz: NpzFile, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Returns what an array says of itself; no more of its header is read than numpy writes."""
     archive = npz.zip
     assert archive is not None, "it is open"
     member = archive.getinfo(f"{name}.npy" if f"{name}.npy" in archive.NameToInfo else name)
@@ -90,7 +107,7 @@ def _n_bytes(npz: NpzFile, name: str) -> int:
     shape, _, dtype = read(header)
     if any(n < 0 for n in shape):
         raise ValueError(f"'{name}' has shape {shape}")
-    return math.prod(map(int, shape)) * int(dtype.itemsize)
+    return tuple(map(int, shape)), dtype
 
 
 def names_of(path: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import torch
@@ -11,21 +11,34 @@ from torch import Tensor
 from ebmkit.data.loaded import as_batch
 from ebmkit.errors import DataError, DivergenceError
 from ebmkit.point import Batch
-from ebmkit.protocols.dataset import Dataset
+from ebmkit.protocols.dataset import Dataset, InShards, WithPosition
 from ebmkit.rng import stream
 from ebmkit.training.alarms.table import advice
+from ebmkit.training.shard_order import next_shards, shard_rows
 
 
 class Batches:
-    """The batches of a data set of rows: a pure function of (seed, step), so there is no state to save."""
+    """The batches of a data set: of rows, a pure function of (seed, step, rank); else wherever the set has come to.
 
-    def __init__(self, dataset: Dataset, *, batch_size: int, seed: int, device: torch.device) -> None:
+    Args:
+        dataset: in memory, in shards, or a loader that was handed over.
+        batch_size: data of a step, of this process.
+        seed: of the run.
+        device: of the batches.
+        rank: of this process.
+        world: number of processes.
+    """
+
+    def __init__(
+        self, dataset: Dataset, *, batch_size: int, seed: int, device: torch.device, rank: int = 0, world: int = 1
+    ) -> None:
         self.dataset, self.batch_size, self.seed, self.device = dataset, batch_size, seed, device
+        self.rank, self.world = rank, world
 
     def batch(self, step: int) -> Batch:
         """Returns the data of a training step, from 1; raises DataError where the data set gives more or fewer rows."""
-        rows = batch_rows(len(self.dataset), self.batch_size, step, self.seed)
-        batch = self.dataset.batch(rows, stream(self.seed, step, "data", self.device))
+        rows = self.rows(step)
+        batch = self.dataset.batch(rows, stream(self.seed, step, self._stream, self.device))
         if len(batch) != len(rows):
             raise DataError(
                 f"{len(rows)} rows were asked of the data set and it gave {len(batch)}. `batch` returns one datum for "
@@ -33,18 +46,43 @@ class Batches:
             )
         return batch
 
+    def rows(self, step: int) -> Tensor:
+        """Returns the rows of a step; of a set in shards, those that come next are read meanwhile."""
+        place = self.batch_size, step, self.seed, self.rank, self.world
+        if not isinstance(self.dataset, InShards):
+            return batch_rows(len(self.dataset), *place)
+        rows = shard_rows(self.dataset.shard_sizes, self.dataset.mixed, *place)
+        self.dataset.expect(next_shards(self.dataset.shard_sizes, self.dataset.mixed, *place))
+        return rows
 
-def batch_rows(n: int, batch_size: int, step: int, seed: int) -> Tensor:
+    def state_dict(self) -> dict[str, Tensor]:
+        """Returns what of the position the step does not say: nothing, but for a loader that was handed over."""
+        return self.dataset.state_dict() if isinstance(self.dataset, WithPosition) else {}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Goes to where a checkpoint was; raises CheckpointError where the data are others."""
+        if isinstance(self.dataset, WithPosition):
+            self.dataset.load_state_dict(state)
+
+    @property
+    def _stream(self) -> str:
+        return "data" if self.rank == 0 else f"data, rank {self.rank}"
+
+
+def batch_rows(n: int, batch_size: int, step: int, seed: int, rank: int = 0, world: int = 1) -> Tensor:
     """Returns the rows [batch_size] of a step (from 1): epochs of shuffled data, a function of its arguments alone.
 
-    A step takes whole batches of an epoch; a set smaller than a batch is gone through several times.
+    A step takes whole batches of an epoch, each rank its part of one; a set smaller than a batch is gone through
+    several times.
     """
-    per_epoch = max(1, n // batch_size)
+    joined = batch_size * world
+    per_epoch = max(1, n // joined)
     epoch, place = divmod(step - 1, per_epoch)
     order = _shuffled(n, seed, epoch)
-    while len(order) < batch_size:
+    while len(order) < joined:
         order = torch.cat([order, torch.randperm(n, generator=stream(seed, len(order), f"epoch {epoch}"))])
-    return order[place * batch_size : (place + 1) * batch_size].clone()  # the epoch's order is kept
+    first = place * joined + rank * batch_size
+    return order[first : first + batch_size].clone()  # the epoch's order is kept
 
 
 @lru_cache(maxsize=2)
