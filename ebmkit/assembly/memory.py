@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ MAKES = frozenset({
     torch.Tensor.new_empty, torch.Tensor.new_zeros, torch.Tensor.new_ones, torch.Tensor.new_full,
 })  # fmt: skip
 """Functions of torch whose arguments are the shape of what they make."""
+
+SPARE, UNPACKED = 2**28, 8
+"""Bytes that loaded parts may take in any case, and times as many as their file: weights may be kept in 8 bits."""
 
 MOST_TENSORS = 100_000
 """That one part may make: beyond it, the build of its layers would never end."""
@@ -51,6 +55,19 @@ def check_memory(n_bytes: int, what: str) -> None:
         raise RecipeError(f"{what} takes {n_bytes:,} bytes of memory, and this machine has {free_bytes():,} free.")
 
 
+_allowed: ContextVar[int] = ContextVar("allowed", default=2**63)
+
+
+@contextmanager
+def no_larger_than(tensors: Iterable[torch.Tensor]) -> Iterator[None]:
+    """Within it, parts take little more than saved tensors do, whatever is said of the data that they are for."""
+    token = _allowed.set(SPARE + UNPACKED * sum(tensor.nbytes for tensor in tensors))
+    try:
+        yield
+    finally:
+        _allowed.reset(token)
+
+
 @contextmanager
 def within_memory(who: str) -> Iterator[None]:
     """Within it, torch makes no more than the machine has memory for.
@@ -62,7 +79,7 @@ def within_memory(who: str) -> Iterator[None]:
         RecipeError: a tensor, or all of them together, would take more.
     """
     try:
-        with _Counted(who, free_bytes()):
+        with _Counted(who, min(free_bytes(), _allowed.get())):
             yield
     except (RuntimeError, MemoryError, OverflowError) as error:
         if not is_out_of_memory(error):
@@ -89,8 +106,8 @@ class _Counted(TorchFunctionMode):
         self.n_bytes, self.n = self.n_bytes + 4 * n_entries, self.n + 1
         if self.n_bytes > self.most:
             raise RecipeError(
-                f"{self.who} asked for {self.n_bytes:,} bytes of memory, and this machine has {self.most:,} free. "
-                "Make its settings smaller, or the data."
+                f"{self.who} asked for {self.n_bytes:,} bytes of memory, and {self.most:,} are free, or called for by "
+                "the weights that were saved. Make its settings smaller, or the data; or the run is damaged."
             )
         if self.n > MOST_TENSORS:
             raise RecipeError(f"{self.who} made {self.n:,} tensors and was not done. Make its settings smaller.")
