@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from PIL import Image
 from ebmkit.data.arrays import SPLITS, ArrayData, known_split
 from ebmkit.data.declarations import FolderConfig
 from ebmkit.data.images import stack_images
+from ebmkit.data.picture_files import UNREADABLE, opened_picture
 from ebmkit.data.raw import Raw, array_data
 from ebmkit.errors import DataError
 from ebmkit.plugins.context import BuildContext
@@ -31,8 +31,9 @@ def build_folder(config: FolderConfig, context: BuildContext) -> ArrayData:
         raise DataError(f"{root} holds no images. Looked for {', '.join(SUFFIXES)}, there and in its sub-folders.")
     files = files[: config.limit or None]
     x = stack_images(
-        _opened(path for path, _ in files), size=config.size, channels=config.channels, resize=config.resize
-    )
+        _opened(path for path, _ in files), len(files), config.max_bytes,
+        size=config.size, channels=config.channels, resize=config.resize,
+    )  # fmt: skip
     y = np.array([label for _, label in files]) if class_names else None
     raw = Raw(origin=str(root), x=x, y=y, n_classes=len(class_names), class_names=class_names)
     return array_data(raw, config, context, build_folder)
@@ -91,8 +92,8 @@ def _images(paths: Iterator[Path]) -> list[Path]:
 def _opened(paths: Iterator[Path]) -> Iterator[tuple[str, Image.Image]]:
     for path in paths:
         try:
-            with Image.open(path) as image:
+            with opened_picture(path) as image:
                 image.load()
-        except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
+        except UNREADABLE as error:
             raise DataError(f"{path} is not a readable image: {error}. Repair or remove it.") from error
         yield str(path), image
