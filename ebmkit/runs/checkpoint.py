@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ebmkit.errors import CheckpointError, RunError
-from ebmkit.plain_files import opened, read_json, remove, write_new
+from ebmkit.plain_files import read_json, remove, write_new
 from ebmkit.runs.packed import unpacked
 from ebmkit.runs.seal import Seal, as_seals, damage, is_self_sealed, seal, self_sealed
 from ebmkit.runs.whole import written_whole
@@ -141,8 +141,7 @@ def set_aside(run_directory: Path, after: int) -> None:
     for path in checkpoints(run_directory / "checkpoints"):
         if _step(path) > after:
             aside = path.with_name(f"{ASIDE}{path.name}")
-            if aside.exists():
-                remove(aside)
+            remove(aside)
             path.replace(aside)
 
 
@@ -197,8 +196,8 @@ def _damage(state: Mapping[str, Any]) -> Iterator[str]:
             as_seals(state[name])
         except ValueError as error:
             yield f"{name}: {error}"
-    if not all(re.fullmatch(r"[\w+-][\w.+-]*", name) for name in state["files"]):
-        yield f"files must be names, found {list(state['files'])!r}"
+    if strange := [name for name in state["files"] if not re.fullmatch(r"[\w+-][\w.+-]*", name)]:
+        yield f"files: {strange[0]!r} is no name of one"
     if not isinstance(data, dict) or not isinstance(alarms, dict):
         yield f"data and alarms must be tables, found {data!r} and {alarms!r}"
     if not is_self_sealed(state):
@@ -210,7 +209,6 @@ def _tensors(path: Path, sealed: Seal) -> dict[str, Tensor]:
     if wrong:
         raise CheckpointError(f"{path} is damaged: {wrong}.")
     try:
-        with opened(path):  # or an error, where it is no plain file
-            return unpacked(load_file(path))
+        return unpacked(load_file(path))
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path} is damaged or missing: {error}.") from error

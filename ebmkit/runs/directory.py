@@ -43,6 +43,7 @@ def recipe_of(
         CheckpointError, RecipeError: it is absent or damaged, or a part that was handed over is not given.
     """
     check_is_run(directory)
+    check_plain(directory, OWN)
     recipe = with_given(read_recipe(directory / "recipe.toml"), {} if given is None else given, data)
     if not recipe.resolved or recipe.table("run").temperature is None:
         lacking = "run.temperature" if recipe.resolved else "the mark resolved = true"
@@ -109,7 +110,7 @@ def clear(directory: Path, *, recipe_too: bool) -> None:
 
 def check_free(directory: Path) -> None:
     """Raises RecipeError where a directory cannot take a new run, CheckpointError where links lead out of it."""
-    check_links(directory)
+    check_plain(directory, OWN)
     if (directory / "recipe.toml").exists():
         raise RecipeError(f"{directory} already holds a run: `ebmkit resume {directory}`, or choose another --out.")
     if (directory / "checkpoints").exists():
@@ -128,6 +129,7 @@ def for_new_run(directory: Path, *, overwrite: bool, tell: Callable[[str], None]
     if not is_run(directory):
         check_free(directory)
         return directory
+    check_plain(directory, OWN)
     if overwrite:
         return directory
     numbered = _made_first(directory.with_name(f"{directory.name}-{n}") for n in count(2))
@@ -138,20 +140,20 @@ def for_new_run(directory: Path, *, overwrite: bool, tell: Callable[[str], None]
 def remove_run(directory: Path) -> None:
     """Removes what runs write from a directory, and nothing else; raises RunError where that cannot be done."""
     try:
-        for name in FILES:
-            for path in (directory / name, directory / f"damaged-{name}"):
-                remove(path)
-        for name in FOLDERS:
+        for name in OWN:
             remove(directory / name)
+            remove(directory / f"damaged-{name}")
     except OSError as error:
         raise RunError(f"{directory} could not be cleared: {error}. Choose another directory.") from error
 
 
 TREE = Path("runs")
 
-FILES = ("recipe.toml", "environment.json", "metrics.jsonl", "alarms.jsonl", "report.html")
-FOLDERS = ("checkpoints", "samples", "tensorboard", "evaluation")
-"""What runs write."""
+OWN = (
+    "recipe.toml", "environment.json", "metrics.jsonl", "alarms.jsonl", "report.html",
+    "checkpoints", "samples", "tensorboard", "evaluation",
+)  # fmt: skip
+"""What runs write in their directories. None of it may be a link, a device or a FIFO, nor anything below it."""
 
 WRITTEN = (
     "checkpoints/.writing-*",
@@ -174,8 +176,8 @@ def free_directory(name: str) -> Path:
 
     Of the name, what no path takes for a folder or a step up.
     """
-    name = (re.sub(r"[^\w.+-]+", "-", name).strip(".-") or "run")[:100]
-    return _made_first(TREE / f"{name}-{n:03d}" for n in count(1))
+    name = re.sub(r"[^\w.+-]+", "-", name).strip(".-") or "run"
+    return _made_first(TREE / f"{name[:100]}-{n:03d}" for n in count(1))
 
 
 def _made_first(paths: Iterator[Path]) -> Path:
@@ -193,21 +195,15 @@ def _made_first(paths: Iterator[Path]) -> Path:
     raise AssertionError("numbers do not end")
 
 
-def check_links(directory: Path) -> None:
-    """Raises CheckpointError where something of a run is a link, a device or a FIFO: it may lead anywhere."""
-    check_plain(directory, (*FILES, *FOLDERS))
-
-
 def is_run(directory: Path) -> bool:
     """Whether a directory holds a run."""
     return (directory / "recipe.toml").is_file()
 
 
 def check_is_run(directory: Path) -> None:
-    """Raises CheckpointError where a directory holds no run, or links lead out of it."""
+    """Raises CheckpointError where a directory holds no run."""
     if not is_run(directory):
         raise CheckpointError(f"{directory} holds no run: there is no {directory / 'recipe.toml'}.")
-    check_links(directory)
 
 
 def newest_picture(directory: Path) -> Path | None:
@@ -221,7 +217,7 @@ MAY_DIFFER = {("run", "steps"), ("run", "max_minutes")}
 
 def refuse_other(directory: Path, wanted: Recipe) -> None:
     """Raises RecipeError where a run was made by another recipe than the wanted one, its steps and minutes aside."""
-    check_links(directory)
+    check_plain(directory, OWN)
     different = list(_differences(read_recipe(directory / "recipe.toml"), wanted))
     if different:
         raise RecipeError(

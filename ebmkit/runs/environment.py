@@ -41,7 +41,7 @@ def tell_changes(directory: Path, device: torch.device, note: Callable[[str], No
         begun = read_json(directory / "environment.json")
         torch_then = begun["versions"]["torch"]
         then = {"threads": begun["threads"], "torch": torch_then, "device": begun["device_name"]}
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         note(f"What the run was begun with cannot be read ({directory / 'environment.json'}: {error!r}).")
         return
     own = {"threads": torch.get_num_threads(), "torch": versions()["torch"], "device": _device_name(device)}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from ebmkit.errors import RunError
-from ebmkit.plain_files import json_value, opened_new, opened_to_append, read_bytes, remove
+from ebmkit.plain_files import json_value, opened, opened_to_append
 from ebmkit.plain_files import read_lines as lines_of
 from ebmkit.runs.checkpoint import ASIDE
 from ebmkit.runs.directory import write_text
@@ -19,9 +20,7 @@ from ebmkit.runs.seal import Seal
 
 Note = Callable[[str], None]
 MOST = 2**26
-"""Bytes of a log that are held as objects, which may take twenty times as many."""
-MOST_RAW = 2**33
-"""Bytes of a log that are read at all."""
+"""Bytes of a log that are held in memory; parsed, they may take twenty times as many."""
 
 
 class Lines:
@@ -44,29 +43,30 @@ class Lines:
             RunError: the disk refuses.
         """
         self.close()
-        held = read_bytes(self.path, MOST_RAW) if self.path.is_file() else b""
-        if sealed is not None and _starts(held, sealed):
-            if len(held) > sealed.size:
-                os.truncate(self.path, sealed.size)
-        else:
-            if sealed is not None:
-                note(f"Warning: {self._set_aside(after)}")
-            keep_until(self.path, after)
-        kept = read_bytes(self.path, MOST_RAW) if self.path.is_file() else b""
-        self._sha256, self._size = hashlib.sha256(kept), len(kept)
+        try:
+            if sealed is not None and _digest(self.path, sealed.size)[0].hexdigest() == sealed.sha256:
+                if self.path.exists():
+                    os.truncate(self.path, sealed.size)
+            else:
+                if sealed is not None:
+                    note(f"Warning: {self._set_aside(after)}")
+                keep_until(self.path, after)
+            self._sha256, self._size = _digest(self.path)
+        except OSError as error:
+            raise RunError(f"{self.path} could not be written: {error}. Free some space and resume.") from error
 
     def append(self, entry: Mapping[str, object]) -> None:
         """Writes one line; raises RunError where the disk refuses."""
-        line = json.dumps(entry) + "\n"
+        line = (json.dumps(entry) + "\n").encode()
         try:
             if self._file is None:
                 self._file = opened_to_append(self.path)
-            self._file.write(line.encode())
+            self._file.write(line)
             self._file.flush()
         except OSError as error:
             raise RunError(f"{self.path} could not be written: {error}. Free some space and resume.") from error
-        self._sha256.update(line.encode())
-        self._size += len(line.encode())
+        self._sha256.update(line)
+        self._size += len(line)
 
     def seal(self) -> Seal:
         """Returns what the file is now, once the disk holds it; raises RunError where it does not."""
@@ -88,17 +88,22 @@ class Lines:
         if not self.path.exists():
             return f"{self.path} is gone, with what it held until step {after}. The run goes on without that."
         aside = self.path.with_name(f"{ASIDE}{self.path.name}")
-        remove(aside)
-        with opened_new(aside) as file:
-            file.write(read_bytes(self.path, MOST_RAW))
+        shutil.copyfile(self.path, aside)
         return (
             f"{self.path} is damaged: it is not what was written until step {after}. Lines of it that can be read are "
             f"kept; the file as it was is {aside}."
         )
 
 
-def _starts(held: bytes, sealed: Seal) -> bool:
-    return len(held) >= sealed.size and hashlib.sha256(held[: sealed.size]).hexdigest() == sealed.sha256
+def _digest(path: Path, most: float = float("inf")) -> tuple[Any, int]:
+    """Returns the SHA-256 of the first bytes of a file, and how many there are; a file that is not there has none."""
+    sha256, size = hashlib.sha256(), 0
+    if path.exists():
+        with opened(path) as file:
+            while block := file.read(int(min(2**20, most - size))):
+                sha256.update(block)
+                size += len(block)
+    return sha256, size
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

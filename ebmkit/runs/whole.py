@@ -17,6 +17,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 
     The place has the suffix of `path`. What was written is on the disk before it gets its name, and the name before
     this ends. After a failure the place is empty again, and `path` is as before. A folder is only replaced by a folder.
+    A link is replaced, and what it points to is left alone.
 
     Raises:
         FileExistsError: what an earlier process left at that place cannot be removed.
@@ -25,8 +26,8 @@ def written_whole(path: Path) -> Iterator[Path]:
     fresh, old = path.with_name(f".writing-{path.name}"), path.with_name(f".writing-old-{path.name}")
     for left in (fresh, old):
         _remove(left)
-    if os.path.lexists(fresh):
-        raise FileExistsError(errno.EEXIST, "it is in the way and cannot be removed", str(fresh))
+        if os.path.lexists(left):
+            raise FileExistsError(errno.EEXIST, "it is in the way and cannot be removed", str(left))
     try:
         yield fresh
         sync(fresh)
@@ -64,6 +65,5 @@ def sync_folder(path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Removes a file, a link or a folder; what a link points to stays."""
     with suppress(OSError):  # where it could not be made, it cannot always be removed
         remove(path)
