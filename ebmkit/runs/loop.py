@@ -188,6 +188,7 @@ class Trainer:
         self.batches = Batches(
             dataset, batch_size=self.config.batch_size, seed=rollbacks.seed, device=self.parts.device
         )
+        self.state.batches = self.batches
         self.state.optimisers.rate = rollbacks.rate
 
     def _interrupted(self, stop: Stop) -> Interrupted:
