@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from ebmkit.assembly.checks import (
 )
 from ebmkit.assembly.context import context_of, sampling_of
 from ebmkit.assembly.device import choose_device, choose_precision
+from ebmkit.assembly.memory import check_memory
 from ebmkit.assembly.parts import build_buffer, build_coordinates, build_energy, build_objectives, build_sampler
 from ebmkit.data.spec import DataSpec
 from ebmkit.display.doing import doing
@@ -86,6 +88,9 @@ def assemble(
     doing("building the parts")
     if data is None:
         raise DataError("Without its data set, a model needs to know the shape of the data.")
+    if with_data:
+        check_memory(4 * config.batch_size * prod(data.event_shape), f"A batch of {config.batch_size:,} data")
+        check_memory(8 * data.n_data, f"The order of {data.n_data:,} data")
     precision = choose_precision(config.precision, data.event_shape)
     recipe = recipe.with_table("run", device=str(device), precision=precision)
     context = build_coordinates(recipe, context_of(recipe, data, device, world))

@@ -38,7 +38,7 @@ def score_matching(score: Tensor, x: Tensor, directions: Tensor) -> Tensor:
 def axes(like: Tensor) -> Tensor:
     """Returns √d times each axis [d, B, *event], so that the mean over them is the trace."""
     d = prod(like.shape[1:])
-    each = d**0.5 * torch.eye(d, dtype=like.dtype, device=like.device)
+    each: Tensor = d**0.5 * torch.eye(d, dtype=like.dtype, device=like.device)
     return each.view(d, 1, *like.shape[1:]).expand(d, *like.shape)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
 
 from ebmkit.protocols.traits import DERIVED, SamplerTraits
@@ -39,6 +39,14 @@ def wrong_config(config: object) -> str:
     return ""
 
 
+def wrong_deprecated(deprecated: object, config: type) -> str:
+    """Returns what is wrong with what a declaration says of what will go."""
+    if not isinstance(deprecated, Mapping) or not all(isinstance(text, str) and text for text in deprecated.values()):
+        return f"deprecated is a mapping of setting → what to use instead, found {deprecated!r}"
+    unknown = sorted(set(deprecated) - {"", *getattr(config, "__dataclass_fields__", ())})
+    return f"deprecated names {unknown[0]!r}, and there is no such setting" if unknown else ""
+
+
 def wrong_place(field: str, place: object) -> str:
     """Returns what is wrong with the "package.module:callable" in a field."""
     if not isinstance(place, str) or not all(place.partition(":")):
@@ -60,6 +68,14 @@ def wrong_traits(kind: object, traits: object) -> str:
     if isinstance(traits, SamplerTraits) or callable(traits):
         return ""
     return f"a sampler needs traits = SamplerTraits(…), or a function that returns them; found {traits!r}"
+
+
+def wrong_of_observer(kind: object, **asked: object) -> str:
+    """Returns what is wrong with what an observer asks of others: a run is the same with it and without it."""
+    said = [question for question, answer in asked.items() if answer]
+    if kind != "observer" or not said:
+        return ""
+    return f"an observer changes nothing of a run, so it has no {' and no '.join(said)}; where it cannot work, refuse"
 
 
 def derived_words(answer: object) -> str:

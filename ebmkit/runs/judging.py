@@ -16,7 +16,7 @@ from ebmkit.evaluation.needs import check_metrics
 from ebmkit.evaluation.record import FOLDER, Evaluation
 from ebmkit.evaluation.words import summary
 from ebmkit.recipes.tables import EvalConfig, Weights
-from ebmkit.runs import checkpoint
+from ebmkit.runs import taking
 from ebmkit.runs.evaluated import save_evaluation
 from ebmkit.runs.state import TrainingState
 from ebmkit.samplers.adaptation import for_evaluation
@@ -46,22 +46,23 @@ class Judging:
             self.parts = metrics_of(model)
             check_metrics(model, self.parts, assembly.dataset)
 
-    def look(self, state: TrainingState) -> None:
-        """Evaluates the run where that is due."""
+    def look(self, state: TrainingState) -> Evaluation | None:
+        """Evaluates the run where that is due; returns what was found."""
         every, last = self.config.every, self.assembly.recipe.table("run").steps
         if not every or (state.step % every and state.step != last):
-            return
+            return None
         doing("evaluating")
         model = model_in_memory(self.assembly, state, self.config.weights)
         try:
             found = judge(model, self.parts, self.config, dataset=self.assembly.dataset)
         except EbmkitError as error:  # a number that cannot be had does not end a run
             self.note(f"step {state.step}: not evaluated. {error}")
-            return
+            return None
         self.found.append(found)
         if self.directory is not None:
             save_evaluation(self.directory, found, self.directory / FOLDER / f"step-{state.step:08d}.json")
         self.note(f"step {state.step}: {summary(found)}")
+        return found
 
 
 def model_in_memory(assembly: Assembly, state: TrainingState, weights: Weights = "averaged") -> Model:
@@ -70,7 +71,7 @@ def model_in_memory(assembly: Assembly, state: TrainingState, weights: Weights =
     for name, module in parts.owners().items():
         averaged, last = state.averages.values[name], state.owners[name].state_dict()
         values: Mapping[str, Tensor] = averaged if weights == "averaged" else last
-        checkpoint.take(module, values, name)
+        taking.take(module, values, name)
         converge_parametrisations(module)
     tuning = for_evaluation(copied_tuning(state.tuning))
     return model_of(replace(assembly, parts=parts), step=state.step, tuning=tuning, weights=weights)
