@@ -19,6 +19,7 @@ from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import Energy
 from ebmkit.protocols.objective import Phases, Requires
+from ebmkit.protocols.traits import ObjectiveTraits
 
 FITTED_TO = 10_000
 """Data that a Gaussian is fitted to."""
@@ -51,6 +52,7 @@ class NoiseContrastive(nn.Module):
     """
 
     requires = Requires(negatives=False)
+    traits = ObjectiveTraits(shared=frozenset({"classification"}))  # it trains the energy, and c beside it
 
     def __init__(self, noise: GaussianNoise | KdeNoise, *, ratio: int, temperature: float) -> None:
         super().__init__()
