@@ -42,8 +42,6 @@ def trained(world: World, sampler: str) -> dict[str, Any]:
     optimisers = Optimisers(owners, {name: assembly.recipe.owner(name) for name in owners}, STEPS, world)
     size = run.batch_size // world.size
     batches = Batches(made.dataset, batch_size=size, seed=run.seed, device=parts.device, world=world)
-        made.dataset, batch_size=run.batch_size // world.size, seed=run.seed, device=parts.device, world=world
-    )
     tuning: Any = None
     for step in range(1, STEPS + 1):
         update = partial(optimisers.update, step=step)

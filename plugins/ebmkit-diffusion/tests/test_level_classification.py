@@ -1,4 +1,4 @@
-"""Level classification is least at the energies of the truth, and sees the mass of far modes, which a score does not."""
+"""Level classification is least at the true energies, and sees the mass of far modes, which a score does not."""
 
 from __future__ import annotations
 
