@@ -54,8 +54,9 @@ def entry() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit status: 0 success, 1 it failed, 2 the request was wrong.
+    """Runs one command and returns its exit status.
 
+    0 success, 1 it failed, 2 the request was wrong, 75 a run was told to stop, was saved and can go on.
     With `EBMKIT_STRICT=1` failures are raised instead.
     """
     try:
@@ -67,7 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # the last door: a failure of whatever kind is one message
         if os.environ.get("EBMKIT_STRICT") == "1":
             raise
-        return _explain(error)
+        try:
+            return _explain(error)
+        except OSError:  # nobody hears it: the terminal is gone
+            return error.exit_status if isinstance(error, EbmkitError) else 1
     return 0
 
 

@@ -15,8 +15,6 @@ from ebmkit.errors import CheckpointError, RecipeError, RunError
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import Part, Recipe, kind_of, read_recipe
 from ebmkit.recipes.resolver.resolve import resolve
-from ebmkit.runs import checkpoint
-from ebmkit.runs.checkpoint import Saved
 from ebmkit.runs.given import with_given
 from ebmkit.runs.whole import written_whole
 
@@ -45,8 +43,7 @@ def recipe_of(
     Raises:
         CheckpointError, RecipeError: it is absent or damaged, or a part that was handed over is not given.
     """
-    if not (directory / "recipe.toml").is_file():
-        raise CheckpointError(f"{directory} holds no run: there is no {directory / 'recipe.toml'}.")
+    check_is_run(directory)
     recipe = with_given(read_recipe(directory / "recipe.toml"), {} if given is None else given, data)
     if not recipe.resolved or recipe.table("run").temperature is None:
         lacking = "run.temperature" if recipe.resolved else "the mark resolved = true"
@@ -107,19 +104,13 @@ def _packages(directory: Path, missing: list[str]) -> str:
         return "the plugin that it came from"
 
 
-def newest_checkpoint(directory: Path) -> Saved | None:
-    """Returns the newest checkpoint of a run, None where it stopped before its first."""
-    found = checkpoint.checkpoints(directory / "checkpoints")
-    return checkpoint.load(found[-1]) if found else None
-
-
 def clear(directory: Path, *, recipe_too: bool) -> None:
     """Removes what a run wrote before its first checkpoint; its recipe and environment only if asked, and last."""
     for pattern in (*WRITTEN, *(START if recipe_too else ())):
         for path in directory.glob(pattern):
             if not path.is_dir():
                 path.unlink()
-            elif path.name.startswith(".writing-"):
+            elif path.name.startswith((".writing-", "damaged-")):
                 shutil.rmtree(path)
             else:
                 path.rmdir()
@@ -136,19 +127,18 @@ def check_free(directory: Path) -> None:
 
 
 def for_new_run(directory: Path, *, overwrite: bool, tell: Callable[[str], None]) -> Path:
-    """Returns a directory for a new run: this one if it is free, or made free, else with the next free number.
+    """Returns a directory for a new run: this one if it is free, or is to be made free, else with the next free number.
 
     Raises:
         RecipeError: it is a file.
-        RunError: what is there cannot be removed.
+        RunError: no other can be made.
     """
     if not is_run(directory):
         check_free(directory)
         return directory
     if overwrite:
-        remove_run(directory)
         return directory
-    numbered = next(p for n in count(2) if not (p := directory.with_name(f"{directory.name}-{n}")).exists())
+    numbered = _made_first(directory.with_name(f"{directory.name}-{n}") for n in count(2))
     tell(f"{directory} holds a run: this one goes to {numbered}. overwrite=True replaces it.")
     return numbered
 
@@ -156,9 +146,10 @@ def for_new_run(directory: Path, *, overwrite: bool, tell: Callable[[str], None]
 def remove_run(directory: Path) -> None:
     """Removes what runs write from a directory, and nothing else; raises RunError where that cannot be done."""
     try:
-        for name in ("recipe.toml", "environment.json", "metrics.jsonl", "alarms.jsonl", "report.html"):
-            (directory / name).unlink(missing_ok=True)
-        for name in ("checkpoints", "samples", "tensorboard", "evaluation"):
+        for name in FILES:
+            for path in (directory / name, directory / f"damaged-{name}"):
+                path.unlink(missing_ok=True)
+        for name in FOLDERS:
             if (directory / name).is_dir() and not (directory / name).is_symlink():
                 shutil.rmtree(directory / name)
     except OSError as error:
@@ -167,8 +158,14 @@ def remove_run(directory: Path) -> None:
 
 TREE = Path("runs")
 
+FILES = ("recipe.toml", "environment.json", "metrics.jsonl", "alarms.jsonl", "report.html")
+FOLDERS = ("checkpoints", "samples", "tensorboard", "evaluation")
+"""What runs write."""
+
 WRITTEN = (
     "checkpoints/.writing-*",
+    "checkpoints/damaged-*",
+    "samples/.writing-*",
     "samples/*-????????.png",
     "evaluation/step-????????*",
     "tensorboard/events.*",
@@ -182,8 +179,33 @@ START = ("checkpoints", "environment.json", "recipe.toml")
 
 
 def free_directory(name: str) -> Path:
-    """Returns `runs/<name>-NNN` with the first free number."""
-    return next(path for n in count(1) if not (path := TREE / f"{name}-{n:03d}").exists())
+    """Makes `runs/<name>-NNN` with the first free number, which no other process gets, and returns it."""
+    return _made_first(TREE / f"{name}-{n:03d}" for n in count(1))
+
+
+def _made_first(paths: Iterator[Path]) -> Path:
+    """Makes the first of some directories that is not there, and returns it; raises RunError where none can be made."""
+    for path in paths:
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            if path.parent.exists() and not path.parent.is_dir():
+                raise RunError(f"{path.parent} is a file: choose another --out.") from None
+        except OSError as error:
+            raise RunError(f"{path} could not be made: {error}. Choose another --out.") from error
+        else:
+            return path
+    raise AssertionError("numbers do not end")
+
+
+def check_links(directory: Path) -> None:
+    """Raises RunError where something that a run writes to is a link: what it points to may be anybody's."""
+    for path in (directory / name for name in (*FILES, *FOLDERS)):
+        if path.is_symlink():
+            raise RunError(
+                f"{path} is a link to {path.readlink()}. A run writes into its own directory alone: put what is meant "
+                "there, or remove the link."
+            )
 
 
 def is_run(directory: Path) -> bool:
@@ -191,13 +213,23 @@ def is_run(directory: Path) -> bool:
     return (directory / "recipe.toml").is_file()
 
 
+def check_is_run(directory: Path) -> None:
+    """Raises CheckpointError where a directory holds no run."""
+    if not is_run(directory):
+        raise CheckpointError(f"{directory} holds no run: there is no {directory / 'recipe.toml'}.")
+
+
 def newest_picture(directory: Path) -> Path | None:
     """Returns the newest picture of the chains of a run."""
     return max((directory / "samples").glob("step-*.png"), default=None)
 
 
+MAY_DIFFER = {("run", "steps"), ("run", "max_minutes")}
+"""Settings that are another process's own affair."""
+
+
 def refuse_other(directory: Path, wanted: Recipe) -> None:
-    """Raises RecipeError where a run was made by another recipe than the wanted one, its number of steps aside."""
+    """Raises RecipeError where a run was made by another recipe than the wanted one, its steps and minutes aside."""
     different = list(_differences(read_recipe(directory / "recipe.toml"), wanted))
     if different:
         raise RecipeError(

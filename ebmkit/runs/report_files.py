@@ -13,7 +13,8 @@ from ebmkit.evaluation.record import FOLDER, from_json
 from ebmkit.evaluation.report.content import Evaluated, RunContent
 from ebmkit.recipes.recipe import Recipe, read_recipe
 from ebmkit.runs.checkpoint import checkpoints
-from ebmkit.runs.logbook import read_lines, read_metrics
+from ebmkit.runs.lines import read_lines
+from ebmkit.runs.logbook import read_metrics
 from ebmkit.runs.times import training_seconds
 
 PICTURE = re.compile(r"(?P<name>.+)-(?P<step>\d{8,})")
@@ -76,7 +77,7 @@ def _pictures(directory: Path) -> dict[str, list[tuple[int, Path]]]:
     found: dict[str, list[tuple[int, Path]]] = {}
     for path in sorted((directory / "samples").glob("*.png")):
         match = PICTURE.fullmatch(path.stem)
-        if match:
+        if match and not path.name.startswith("."):
             found.setdefault(match["name"], []).append((int(match["step"]), path))
     return {name: sorted(found[name]) for name in sorted(found)}
 
