@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from ebmkit.cli.main import main
+from tests.packages import ebmkit, environment, install, run
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -36,22 +37,6 @@ def commands(program: str) -> list[str]:
     """Returns every command line of a program in a shell block, once."""
     lines = [line for page in PAGES for b in blocks(page) if b["language"] == "sh" for line in b["code"].splitlines()]
     return sorted({line for line in lines if line.startswith(program)})
-
-
-def environment(*paths: Path) -> dict[str, str]:
-    """Returns an environment in which a subprocess finds this repository, and these paths first."""
-    found = [*map(str, paths), str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(found)}
-
-
-def run(command: list[str], cwd: Path, env: dict[str, str]) -> str:
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
-def ebmkit(words: str, cwd: Path, env: dict[str, str]) -> str:
-    return run([sys.executable, "-m", "ebmkit", *words.split()], cwd, env)
 
 
 LOOK_UPS = [command for word in ("list", "show", "cite", "recipes") for command in commands(f"ebmkit {word}")]
@@ -172,29 +157,12 @@ def plugin_files() -> dict[str, str]:
     return {b["title"]: b["code"] for b in blocks(ROOT / "docs" / "plugins.md") if b["title"]}
 
 
-def install(package: Path, site: Path) -> None:
-    """Installs a package into a folder: with pip where its build backend is there, else as pip would leave it."""
-    project = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    if importlib.util.find_spec("hatchling") and importlib.util.find_spec("pip"):
-        offline = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet"]
-        pip = [sys.executable, "-m", "pip", "install"]
-        run([*pip, *offline, "--target", str(site), str(package)], package, dict(os.environ))
-        return
-    facts = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    facts.mkdir(parents=True)
-    (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
-    points = "\n".join(f"{name} = {value}" for name, value in project["entry-points"]["ebmkit"].items())
-    (facts / "entry_points.txt").write_text(f"[ebmkit]\n{points}\n")
-    for folder in (package / "src").iterdir():
-        folder.rename(site / folder.name)
-
-
 def test_the_plugin_of_the_walk_through_installs_passes_its_tests_and_runs_by_name(tmp_path):
     package, site = tmp_path / "ebmkit-tamed", tmp_path / "site"
     for name, code in plugin_files().items():
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text(code, encoding="utf-8")
-    install(package, site)
+    install(site, package)
     env = environment(site)
     assert "tamed-langevin" in ebmkit("list sampler", tmp_path, env)
     assert "bounded" in ebmkit("show tamed-langevin", tmp_path, env)

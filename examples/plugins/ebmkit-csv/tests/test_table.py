@@ -36,7 +36,9 @@ def test_the_training_part_is_standardised_and_the_test_part_by_the_same_numbers
 
 def test_columns_are_taken_in_the_order_in_which_they_are_named() -> None:
     assert table(columns=["age", "height_cm"]).columns == ("age", "height_cm")
-    assert table().class_names == ("a", "b") and table().batch(torch.arange(4), torch.Generator()).y.dtype == torch.int64
+    assert (
+        table().class_names == ("a", "b") and table().batch(torch.arange(4), torch.Generator()).y.dtype == torch.int64
+    )
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,9 @@ def refuse(config: SteinConfig, selection: Selection) -> str:
     if selection.coordinates:
         return f"it compares scores of x alone, and this run has {', '.join(selection.coordinates)}: leave that out"
     if selection.temperature != 1:
-        return f"it fits p ∝ exp(−E), T = 1, and this run has T = {selection.temperature:g}: leave run.temperature unset"
+        return (
+            f"it fits p ∝ exp(−E), T = 1, and this run has T = {selection.temperature:g}: leave run.temperature unset"
+        )
     return ""
 
 
