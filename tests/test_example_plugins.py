@@ -61,7 +61,8 @@ def test_their_recipes_run(site: Path, tmp_path: Path) -> None:
 
 
 def test_a_run_lies_in_the_store_of_a_tracker_or_is_told_what_to_install(site: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "ebmkit", *"run --recipe mlflow-rings --steps 2 --out run".split()]
+    words = ["run", "--recipe", "mlflow-rings", "--steps", "2", "--out", "run"]
+    command = [sys.executable, "-m", "ebmkit", *words]
     done = subprocess.run(command, cwd=tmp_path, env=environment(site), capture_output=True, text=True, check=False)
     if importlib.util.find_spec("mlflow"):
         assert done.returncode == 0 and list(tmp_path.glob("mlruns/*/*/params/sampler"))

@@ -1,7 +1,7 @@
 """Prints how Barker and MALA bear a wrong step size: python robustness.py
 
-The law is a Gaussian of 20 independent entries, 19 of s.d. 1 and one of s.d. 0.1. Chains start in the law. A jump is the mean of (x' - x)²
-over the 19 wide entries and over all moves, refused ones included: what is large mixes fast.
+The law is a Gaussian of 20 independent entries, 19 of s.d. 1 and one of s.d. 0.1. Chains start in the law. A jump is
+the mean of (x' - x)² over the 19 wide entries and over all moves, refused ones included: what is large mixes fast.
 """
 
 import torch

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import torch
-
-import ebmkit
 from ebmkit_mlflow import Mlflow
 from ebmkit_mlflow.flat import numbers, parameters, plain
 from ebmkit_mlflow.observer import MlflowObserver
+
+import ebmkit
 
 
 class Client:

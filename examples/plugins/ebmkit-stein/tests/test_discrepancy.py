@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-
-import ebmkit
 from ebmkit_stein import Stein
 from ebmkit_stein.discrepancy import discrepancy, stein_kernel
+
+import ebmkit
 
 MEAN, PRECISION = torch.tensor([1.0, -0.5]), torch.tensor([[2.0, 0.6], [0.6, 1.0]])
 
@@ -55,5 +55,5 @@ def test_a_gaussian_is_recovered() -> None:
 
 
 def test_it_refuses_what_it_cannot_fit() -> None:
-    with pytest.raises(ebmkit.CapabilityError, match="leave run.temperature unset"):
+    with pytest.raises(ebmkit.CapabilityError, match=r"leave run\.temperature unset"):
         ebmkit.fit("mlp", data(64), objective=Stein(), temperature=2.0, steps=1, progress=False)

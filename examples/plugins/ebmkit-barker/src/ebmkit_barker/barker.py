@@ -22,7 +22,7 @@ def barker_step(slope: Tensor, length: Tensor, uniform: Tensor) -> Tensor:
 
 
 def folded(x: Tensor, bounds: tuple[float, float] | None) -> tuple[Tensor, Tensor]:
-    """Returns x folded back into its range as by mirrors, and +1 or −1 [B, *event]: −1 where its direction was turned."""
+    """Returns x folded back into its range as by mirrors, and +1 or −1 [B, *event]: −1 where its way was turned."""
     if bounds is None:
         return x, torch.ones_like(x)
     low, width = bounds[0], bounds[1] - bounds[0]

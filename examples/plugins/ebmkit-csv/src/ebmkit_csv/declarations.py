@@ -12,7 +12,7 @@ from ebmkit import Component, short_repr
 @short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CsvConfig:
-    """The rows of a CSV file whose first line names its columns; each column has mean 0 and s.d. 1 in the training part.
+    """The rows of a CSV file whose first line names its columns, each with mean 0 and s.d. 1 in the training part.
 
     Attributes:
         path: of the file.

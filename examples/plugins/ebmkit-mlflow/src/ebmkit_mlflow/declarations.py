@@ -34,9 +34,9 @@ COMPONENTS = (
         config=MlflowConfig,
         build="ebmkit_mlflow.observer:build_mlflow",
         summary="tells MLflow of the run: recipe, numbers, pictures, report (needs ebmkit-mlflow[mlflow])",
-        cite="Matei Zaharia, Andrew Chen, Aaron Davidson, Ali Ghodsi, Sue Ann Hong, Andy Konwinski, Siddharth Murching, "
-        "Tomas Nykodym, Paul Ogilvie, Mani Parkhe, Fen Xie, Corey Zumar (2018). Accelerating the machine learning "
-        "lifecycle with MLflow. IEEE Data Engineering Bulletin",
+        cite="Matei Zaharia, Andrew Chen, Aaron Davidson, Ali Ghodsi, Sue Ann Hong, Andy Konwinski, "
+        "Siddharth Murching, Tomas Nykodym, Paul Ogilvie, Mani Parkhe, Fen Xie, Corey Zumar (2018). "
+        "Accelerating the machine learning lifecycle with MLflow. IEEE Data Engineering Bulletin",
     ),
 )
 

@@ -32,7 +32,7 @@ def stein_kernel(x: Tensor, score: Tensor, length: float, exponent: float) -> Te
 
 
 def discrepancy(x: Tensor, score: Tensor, length: float, exponent: float) -> Tensor:
-    """Returns the mean of u over pairs of different data: an estimate of KSD² without bias (Liu et al., 2016, eq. 14)."""
+    """Returns the mean of u over pairs of different data: KSD² without bias (Liu et al., 2016, eq. 14)."""
     pairs = stein_kernel(x, score, length, exponent)
     return (pairs.sum() - pairs.diagonal().sum()) / (len(x) * (len(x) - 1))
 
