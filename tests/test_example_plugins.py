@@ -19,7 +19,7 @@ RECIPES = """
 import sys
 from ebmkit.cli.main import main
 
-for name, more in (("barker-rings", []), ("stein-gaussians", []), ("csv-table", ["--data", "csv:" + sys.argv[1]])):
+for name, more in (("barker-rings", []), ("stein-moons", []), ("csv-table", ["--data", "csv:" + sys.argv[1]])):
     label = ["--set", "data.label=group"] if more else []
     assert main(["run", "--recipe", name, *more, *label, "--steps", "2", "--out", name]) == 0, name
 """

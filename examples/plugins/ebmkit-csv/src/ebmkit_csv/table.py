@@ -31,11 +31,12 @@ class Table:
         values = torch.tensor(cells.numbers, dtype=torch.float64).reshape(len(cells.numbers), len(cells.columns))
         parts = dict(zip(PARTS, _parts(len(values), config), strict=True))
         self.config, self.context, self.columns = config, context, cells.columns
-        self.mean, self.sd = _scale(values[parts["train"]], cells.columns, config)
+        mean, sd = _scale(values[parts["train"]], cells.columns, config)
+        self.mean, self.sd = mean.float(), sd.float()
         rows = parts[config.split][: config.limit or None]
         if not len(rows):
             raise DataError(f"{config.path} has {len(values)} rows, of which none are in the {config.split} part.")
-        self.x = ((values[rows] - self.mean) / self.sd).float().to(context.device)
+        self.x = ((values[rows] - mean) / sd).float().to(context.device)
         self.event_shape = (len(cells.columns),)
         self.class_names = tuple(sorted(set(cells.labels)))
         self.n_classes = len(self.class_names)
