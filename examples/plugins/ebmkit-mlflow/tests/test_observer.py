@@ -11,7 +11,7 @@ import pytest
 import torch
 from ebmkit_mlflow import Mlflow
 from ebmkit_mlflow.flat import numbers, parameters, plain
-from ebmkit_mlflow.observer import MlflowObserver
+from ebmkit_mlflow.observer import MlflowObserver, tracking_uri
 
 import ebmkit
 
@@ -101,6 +101,13 @@ def test_names_and_settings_are_such_as_mlflow_takes() -> None:
     estimate = SimpleNamespace(value=0.5)
     found = SimpleNamespace(metrics=[SimpleNamespace(name="fd", estimates={"FD": estimate})])
     assert numbers(found) == {"eval/fd/FD": 0.5}
+
+
+def test_a_store_is_a_folder_or_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert tracking_uri("") == (Path.cwd() / "mlruns").as_uri() and tracking_uri("http://here") == "http://here"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://there")
+    assert tracking_uri("") == "http://there" and tracking_uri("mine").endswith("/mine")
 
 
 def test_what_is_missing_is_said_before_anything_is_written(tmp_path: Path) -> None:

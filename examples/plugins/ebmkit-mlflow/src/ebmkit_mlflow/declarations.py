@@ -12,8 +12,9 @@ class MlflowConfig:
     """Tells MLflow of a run: its recipe, its numbers, its pictures, its warnings and its report.
 
     Attributes:
-        store: where to, as MLFLOW_TRACKING_URI: a folder, "sqlite:///FILE", "http://HOST"; empty for what that says.
-            Passwords belong in the environment, as MLFLOW_TRACKING_PASSWORD: the recipe is written down.
+        store: where to: a folder, "http://HOST", "sqlite:///FILE" (with all of MLflow); empty for what
+            MLFLOW_TRACKING_URI says, else the folder mlruns. Passwords belong in the environment, as
+            MLFLOW_TRACKING_PASSWORD: the recipe is written down.
         experiment: of MLflow; it is made where there is none of the name.
         name: of the run in MLflow; empty for the name of its directory.
         pictures: send the pictures that the run draws.

@@ -97,15 +97,25 @@ class MlflowObserver:
             _log.warning("MLflow was not told: %s: %s", type(error).__name__, error)
 
 
+def tracking_uri(store: str) -> str:
+    """Returns what MLflow calls a store; a folder becomes "file:///…"."""
+    found = store or os.environ.get("MLFLOW_TRACKING_URI", "mlruns")
+    return found if ":" in found else Path(found).resolve().as_uri()
+
+
 def build_mlflow(config: MlflowConfig, context: ebmkit.BuildContext) -> MlflowObserver:
-    """Builds the observer; raises CapabilityError where MLflow is not installed."""
-    if config.store and ":" not in config.store:
+    """Builds the observer; raises CapabilityError where MLflow is not installed, or does not know such a store."""
+    uri = tracking_uri(config.store)
+    if uri.startswith("file:"):
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow 3 asks for this word, and keeps its files
     try:
         from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
     except ImportError as error:
         raise ebmkit.CapabilityError(
             'The observer mlflow was asked for, and MLflow is not installed: pip install "ebmkit-mlflow[mlflow]".'
         ) from error
-    store = Path(config.store).resolve().as_uri() if config.store and ":" not in config.store else config.store
-    return MlflowObserver(config, MlflowClient(tracking_uri=store or None))
+    try:
+        return MlflowObserver(config, MlflowClient(tracking_uri=uri))
+    except MlflowException as error:
+        raise ebmkit.CapabilityError(f"MLflow cannot use the store {uri!r} (observer.store): {error}") from error
