@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from ebmkit.cli.main import main
-from tests.packages import ebmkit, environment, install, run
+from ebmkit.template.write import NewPlugin, write_plugin
+from tests.installing import environment, install, run
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -35,6 +36,10 @@ def commands(program: str) -> list[str]:
     """Returns every command line of a program in a shell block, once."""
     lines = [line for page in PAGES for b in blocks(page) if b["language"] == "sh" for line in b["code"].splitlines()]
     return sorted({line for line in lines if line.startswith(program)})
+
+
+def ebmkit(words: str, cwd: Path, env: dict[str, str]) -> str:
+    return run([sys.executable, "-m", "ebmkit", *words.split()], cwd, env)
 
 
 LOOK_UPS = [command for word in ("list", "show", "cite", "recipes") for command in commands(f"ebmkit {word}")]
@@ -151,22 +156,34 @@ def test_public_names_stay_what_they_are_whatever_is_imported_first(tmp_path):
     run([sys.executable, "-c", program], tmp_path, environment())
 
 
-def plugin_files() -> dict[str, str]:
-    return {b["title"]: b["code"] for b in blocks(ROOT / "docs" / "plugins.md") if b["title"]}
+WALK_THROUGH = {b["title"]: b["code"] for b in blocks(ROOT / "docs" / "plugins.md") if b["title"]}
 
 
-def test_the_plugin_of_the_walk_through_installs_passes_its_tests_and_runs_by_name(tmp_path):
-    package, site = tmp_path / "ebmkit-tamed", tmp_path / "site"
-    for name, code in plugin_files().items():
-        (package / name).parent.mkdir(parents=True, exist_ok=True)
-        (package / name).write_text(code, encoding="utf-8")
-    install(site, package)
+@pytest.fixture
+def tamed(tmp_path, monkeypatch):
+    """Returns the folder of the plugin that the page explains, as the template writes it."""
+    pytest.importorskip("copier")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    said = {"description": "Tamed Langevin moves for ebmkit", "author": "Your Name"}
+    write_plugin(NewPlugin(name="tamed", kind="sampler", **said), tmp_path / "ebmkit-tamed")
+    return tmp_path / "ebmkit-tamed"
+
+
+def test_the_walk_through_shows_what_the_template_writes(tamed):
+    files = {title: code for title, code in WALK_THROUGH.items() if title.startswith(("src/", "tests/", "pyproject"))}
+    assert len(files) == 7
+    assert files == {title: (tamed / title).read_text(encoding="utf-8") for title in files}
+
+
+def test_the_plugin_of_the_walk_through_installs_passes_its_tests_and_runs_by_name(tamed, tmp_path):
+    site = tmp_path / "site"
+    install(site, tamed)
     env = environment(site)
-    assert "tamed-langevin" in ebmkit("list sampler", tmp_path, env)
-    assert "bounded" in ebmkit("show tamed-langevin", tmp_path, env)
+    assert "tamed" in ebmkit("list sampler", tmp_path, env)
+    assert "bounded" in ebmkit("show tamed", tmp_path, env)
     assert "ebmkit-tamed 0.1.0" in ebmkit("plugins", tmp_path, env)
-    shown = "run --energy mlp --data toy:rings --sampler tamed-langevin"
+    shown = "run --energy mlp --data toy:rings --sampler tamed"
     assert "Run:" in ebmkit(f"{shown} --steps 2 --out run", tmp_path, env)
-    assert 'use = "tamed-langevin"' in (tmp_path / "run" / "recipe.toml").read_text(encoding="utf-8")
-    assert "steps = 500" in ebmkit("run --recipe tamed-rings --dry-run", tmp_path, env)
-    run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(package / "tests")], package, env)
+    assert 'use = "tamed"' in (tmp_path / "run" / "recipe.toml").read_text(encoding="utf-8")
+    assert "steps = 300" in ebmkit("run --recipe tamed-example --dry-run", tmp_path, env)
+    run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tamed / "tests")], tamed, env)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packages import ROOT, ebmkit, environment, install, run
+from tests.installing import ROOT, environment, install, run
 
 EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/plugins/*/pyproject.toml"))
 PEOPLE = ROOT / "examples" / "plugins" / "ebmkit-csv" / "tests" / "people.csv"
@@ -23,6 +23,11 @@ for name, more in (("barker-rings", []), ("stein-moons", []), ("csv-table", ["--
     label = ["--set", "data.label=group"] if more else []
     assert main(["run", "--recipe", name, *more, *label, "--steps", "2", "--out", name]) == 0, name
 """
+
+
+def ebmkit(words: str, cwd: Path, env: dict[str, str]) -> str:
+    """Returns what a command of the shell prints, which must succeed."""
+    return run([sys.executable, "-m", "ebmkit", *words.split()], cwd, env)
 
 
 @pytest.fixture(scope="module")

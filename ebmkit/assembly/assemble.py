@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from ebmkit.assembly.context import context_of, shared
 from ebmkit.assembly.device import choose_device, choose_precision
 from ebmkit.assembly.given import given_energy
 from ebmkit.assembly.members import check_members
+from ebmkit.assembly.memory import check_memory
 from ebmkit.data.spec import DataSpec
 from ebmkit.display.doing import doing
 from ebmkit.errors import DataError
@@ -95,6 +97,9 @@ def assemble(
     doing("building the parts")
     if data is None:
         raise DataError("Without its data set, a model needs to know the shape of the data.")
+    if with_data:
+        check_memory(4 * config.batch_size * prod(data.event_shape), f"A batch of {config.batch_size:,} data")
+        check_memory(8 * data.n_data, f"The order of {data.n_data:,} data")
     precision = choose_precision(config.precision, data.event_shape)
     recipe = recipe.with_table("run", device=str(device), precision=precision)
     context = build_coordinates(recipe, context_of(recipe, data, device, world))

@@ -21,8 +21,8 @@ from ebmkit.errors import CapabilityError, CheckpointError, RecipeError, RunErro
 from ebmkit.ops.programs import read_program
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import from_toml, kind_of
-from ebmkit.runs.checkpoint import take
 from ebmkit.runs.portable import METADATA, About, EnergyOfData, ExportedEnergy, about, energy_of_data, read_about
+from ebmkit.runs.taking import take
 from ebmkit.runs.whole import written_whole
 from ebmkit.sampling.model import Model
 

@@ -36,7 +36,10 @@ def parts_in(asked: Asked | Iterable[Component]) -> tuple[Component, ...]:
 def _of_file(path: Path) -> tuple[Component, ...]:
     known = [plugin for plugin in host().plugins if plugin.distribution == str(path)]
     if not known:
-        host().add_file(path)
+        try:
+            host().add_file(path)
+        except PluginError as error:
+            raise PluginError(str(error).removeprefix("--plugin ")) from error
         known = [plugin for plugin in host().plugins if plugin.distribution == str(path)]
     return known[0].components
 
