@@ -165,7 +165,7 @@ def _resumed(
     given: Mapping[str, Any] | None,
 ) -> Run:
     """Goes on in a directory that is locked."""
-    recipe = recipe_of(directory, given, None if saved is None else DataSpec.from_json(saved.data), with_metrics=True)
+    recipe = recipe_of(directory, given, None if saved is None else DataSpec.from_json(saved.data), for_training=True)
     if steps is not None:
         recipe = recipe.with_table("run", steps=steps)
     total = recipe.table("run").steps
