@@ -17,8 +17,9 @@ import ebmkit
 from ebmkit.errors import CapabilityError, DivergenceError, PluginError, RecipeError, RunError
 from ebmkit.plugins.host import Host
 from ebmkit.recipes.recipe import read_recipe
-from ebmkit.runs.checkpoint import flatten, latest, load
+from ebmkit.runs.checkpoint import latest, load
 from ebmkit.runs.logbook import read_metrics
+from ebmkit.runs.taking import flatten
 
 RECIPE: dict[str, Any] = {
     "run": {"steps": 4, "batch_size": 8},
