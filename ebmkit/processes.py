@@ -60,13 +60,13 @@ class World:
         found: list[float] = (both / self.size).tolist()
         return found
 
-    def any(self, yes: bool) -> bool:
-        """Returns whether it is so in any process."""
+    def any(self, *yes: bool) -> tuple[bool, ...]:
+        """Returns of each question whether it is so in any process."""
         if self.size == 1:
             return yes
-        flag = torch.tensor([int(yes)])
-        dist.all_reduce(flag, dist.ReduceOp.MAX)
-        return bool(flag.item())
+        flags = torch.tensor([int(answer) for answer in yes])
+        dist.all_reduce(flags, dist.ReduceOp.MAX)
+        return tuple(bool(flag) for flag in flags.tolist())
 
     def said_by_first(self, text: str) -> str:
         """Returns the text of rank 0."""
@@ -81,6 +81,21 @@ class World:
         if len(data):
             dist.broadcast(data, 0)
         return bytes(data.tolist()).decode()
+
+    def said_by_all(self, text: str) -> list[str]:
+        """Returns what each process says, in the order of their ranks."""
+        if self.size == 1:
+            return [text]
+        encoded = text.encode()
+        own = torch.tensor([len(encoded)])
+        lengths = [torch.zeros_like(own) for _ in range(self.size)]
+        dist.all_gather(lengths, own)
+        n = max(int(length.item()) for length in lengths)
+        data = torch.zeros(max(n, 1), dtype=torch.uint8)
+        data[: len(encoded)] = torch.tensor(list(encoded), dtype=torch.uint8)
+        found = [torch.zeros_like(data) for _ in range(self.size)]
+        dist.all_gather(found, data)
+        return [bytes(each[: int(k.item())].tolist()).decode() for each, k in zip(found, lengths, strict=True)]
 
     def wait(self) -> None:
         """Waits until every process is here."""

@@ -31,6 +31,7 @@ from ebmkit.cli import (
 )
 from ebmkit.cli.plugin_commands import add_plugin_commands
 from ebmkit.display.output import columns, remark, say
+from ebmkit.display.processes import n_launched
 from ebmkit.errors import EbmkitError
 from ebmkit.plugins.host import host
 
@@ -158,6 +159,13 @@ def _explain_usage(error: Any) -> int:
 
 
 def _explain(error: Exception) -> int:
+    if n_launched() > 1 and "torch" in sys.modules:
+        from ebmkit.runs.launched import explained
+
+        told = explained(error)
+        if told is None:
+            return int(getattr(error, "exit_status", 1))
+        error = told
     if isinstance(error, EbmkitError):
         remark(f"Error: {error}")
         return error.exit_status

@@ -13,11 +13,11 @@ import typer
 
 from ebmkit.cli.allocator import keep_freed_memory
 from ebmkit.display.output import command, remark, say
+from ebmkit.display.processes import is_follower
 from ebmkit.display.watching import preparing, watching
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.host import host
 from ebmkit.runs.interrupt import stoppable
-from ebmkit.runs.processes import refuse_copies
 
 if TYPE_CHECKING:
     from ebmkit.assembly.complete import Complete
@@ -68,7 +68,6 @@ def run(
     ] = False,
 ) -> None:
     """Trains a model. Parts that are not named are added, with the reason."""
-    refuse_copies()
     files = load_files(plugin)
     from ebmkit.cli.asked import (  # with the recipes comes pydantic, a third of a second
         Asked,
@@ -121,11 +120,23 @@ def _train(asked: Asked, wanted: Recipe, out: Path | None, files: tuple[Path, ..
 
     with importing_torch():
         from ebmkit.assembly.complete import complete
-        from ebmkit.runs.checkpoint import checkpoints
-        from ebmkit.runs.directory import free_directory, is_run, refuse_other
+        from ebmkit.runs.directory import free_directory
+        from ebmkit.runs.launched import launched, restarted
 
-        made = complete(wanted)
-    directory = out or free_directory(run_name(asked, made.recipe))
+    with launched() as world:
+        if restarted() and out is None:
+            raise RecipeError("A process was started again, and cannot tell which run it is of: give --out DIR.")
+        with importing_torch():
+            made = complete(wanted)
+        first = out or (free_directory(run_name(asked, made.recipe)) if world.is_first else Path())
+        directory = Path(world.said_by_first(str(first)))
+        _train_in(directory, asked, made, files, may_resume or restarted())
+
+
+def _train_in(directory: Path, asked: Asked, made: Complete, files: tuple[Path, ...], may_resume: bool) -> None:
+    from ebmkit.runs.checkpoint import checkpoints
+    from ebmkit.runs.directory import is_run, refuse_other
+
     goes_on = may_resume and is_run(directory)
     if goes_on:
         refuse_other(directory, made.recipe)
@@ -151,16 +162,18 @@ def _start(made: Complete, directory: Path, files: tuple[Path, ...], goes_on: bo
 
 def _resume(directory: Path, steps: int | None, files: tuple[Path, ...]) -> None:
     with importing_torch():
+        from ebmkit.runs.launched import launched
         from ebmkit.runs.run import resume as go_on
 
-    finished = _watched(directory, lambda watch: go_on(directory, steps=steps, watch=watch, note=remark))
+    with launched():
+        finished = _watched(directory, lambda watch: go_on(directory, steps=steps, watch=watch, note=remark))
     _end(directory, finished.recipe.table("run").steps, files)
 
 
 def _watched(directory: Path, train: Callable[[Watcher], Trained]) -> Trained:
     """Trains while a person watches."""
     keep_freed_memory()
-    with watching(f"Run: {directory}") as watch:
+    with watching(f"Run: {directory}", shown=not is_follower()) as watch:
         return train(watch)
 
 

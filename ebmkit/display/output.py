@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, TextIO
 
+from ebmkit.display.processes import is_follower
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -104,7 +106,17 @@ def packed(items: Sequence[str], width: int, between: str = "   ") -> list[str]:
     return lines
 
 
+def speak() -> None:
+    """Lets this process speak although it is not the first of several: it is the one that knows what went wrong."""
+    _speaking.append(True)
+
+
+_speaking: list[bool] = []
+
+
 def _write(text: str, stream: TextIO, verbatim: bool) -> None:
+    if is_follower() and not _speaking:
+        return
     width = NO_LIMIT if verbatim else columns(stream)
     lines = [wrapped(line, width) for line in text.split("\n")]
     print("\n".join(lines), file=stream, flush=True)

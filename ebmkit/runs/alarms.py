@@ -50,7 +50,7 @@ class RunAlarms:
         noised = any(coordinate.noises_x for coordinate in parts.coordinates)
         self.alarms = Alarms(temperature=config.temperature or 1.0, n_entries=prod(data.event_shape))
         self.value_range = None if noised or data.x_values != "real" else data.value_range
-        self.buffer, self.proposes = parts.buffer, proposes(parts.sampler)
+        self.buffer, self.proposes, self.world = parts.buffer, proposes(parts.sampler), parts.world
         self.note = note or logging.getLogger("ebmkit.alarms").warning
         self.lines = Lines(Path() if directory is None else directory / ALARMS)
         self.writes = directory is not None
@@ -75,6 +75,7 @@ class RunAlarms:
         if not self.on or (report.step % EVERY and report.step > 1):
             return ()
         signals = step_signals(report, proposes=self.proposes, value_range=self.value_range)
+        signals = dict(zip(signals, self.world.mean([*signals.values()]), strict=True))
         found = self.alarms.look(report.step, {**signals, **self._buffer_signals(report.step)})
         self.rollbacks.look(report.step, is_well=self.alarms.are_quiet)
         for finding in found:
@@ -156,7 +157,8 @@ class RunAlarms:
         if step == 1:
             self.rows = rows
             return {}
-        self.unchanged = self.unchanged + 1 if self.rows and rows == self.rows else WATCHED
+        (changed,) = self.world.any(not self.rows or rows != self.rows)
+        self.unchanged = WATCHED if changed else self.unchanged + 1
         return {"buffer_unchanged": float(self.unchanged)} if self.unchanged < WATCHED else {}
 
     def _write(self, finding: Finding) -> None:

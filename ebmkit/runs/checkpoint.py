@@ -15,9 +15,10 @@ from torch import Tensor
 
 from ebmkit.errors import CheckpointError, RunError
 from ebmkit.plain_files import read_json, remove, write_new
+from ebmkit.processes import ALONE, World
 from ebmkit.runs.packed import unpacked
 from ebmkit.runs.seal import Seal, as_seals, damage, is_self_sealed, seal, self_sealed
-from ebmkit.runs.whole import written_whole
+from ebmkit.runs.whole import aside, written_whole
 
 FORMAT, VERSION = "ebmkit-checkpoint", 3
 KEYS = {"step", "files", "data", "beside", "alarms"}
@@ -44,8 +45,10 @@ class Saved:
     alarms: Mapping[str, Any] = field(default_factory=dict)
 
 
-def save(directory: Path, saved: Saved, keep: int, also: Collection[int] = ()) -> Path:
+def save(directory: Path, saved: Saved, keep: int, also: Collection[int] = (), world: World = ALONE) -> Path:
     """Writes `directory/step-NNNNNNNN` and removes all but the newest `keep`, and those of the steps in `also`.
+
+    Of several processes the first one does; the others call `save_share` at the same time.
 
     Raises:
         RunError: the disk is full or cannot be written; older checkpoints stay as they were.
@@ -54,7 +57,10 @@ def save(directory: Path, saved: Saved, keep: int, also: Collection[int] = ()) -
     try:
         with written_whole(final) as fresh:
             fresh.mkdir(parents=True)
-            files = {name: _written(fresh / f"{name}.safetensors", own) for name, own in saved.tensors.items()}
+            world.wait()
+            files = _all_written(fresh, saved.tensors)
+            for said in world.said_by_all("{}")[1:]:
+                files |= as_seals(json.loads(said))
             write_new(fresh / "state.json", json.dumps(_state(saved, files), indent=1))
         others = [path for path in checkpoints(directory) if path == final or _step(path) not in also]
         for old in others[:-keep]:
@@ -64,7 +70,31 @@ def save(directory: Path, saved: Saved, keep: int, also: Collection[int] = ()) -
             f"The checkpoint of step {saved.step} could not be written to {directory}: {error}. "
             "Free some space and resume; earlier checkpoints are untouched."
         ) from error
+    world.wait()
     return final
+
+
+def save_share(directory: Path, step: int, tensors: Mapping[str, Mapping[str, Tensor]], world: World) -> None:
+    """Writes what a process that is not the first has of its own, into the checkpoint that the first one writes.
+
+    Raises:
+        RunError: the folder is not there, as where the processes see different disks, or nothing can be written.
+    """
+    fresh = aside(directory / f"step-{step:08d}")
+    world.wait()
+    try:
+        files = _all_written(fresh, tensors)
+    except (OSError, SafetensorError) as error:
+        raise RunError(
+            f"Process {world.rank} could not write its share of the checkpoint of step {step} to {directory}: {error}. "
+            "All processes of a run write into one directory: it must be on a disk that all of them see."
+        ) from error
+    world.said_by_all(json.dumps(files))
+    world.wait()
+
+
+def _all_written(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Seal]:
+    return {name: _written(folder / f"{name}.safetensors", own) for name, own in tensors.items()}
 
 
 def _written(path: Path, tensors: Mapping[str, Tensor]) -> Seal:

@@ -11,6 +11,7 @@ from typing import Protocol
 from ebmkit.assembly.assemble import Assembly
 from ebmkit.display.doing import doing
 from ebmkit.errors import RunError
+from ebmkit.recipes.recipe import Recipe
 from ebmkit.runs import checkpoint
 from ebmkit.runs.alarms import ALARMS, RunAlarms
 from ebmkit.runs.beside import Beside, drop_later
@@ -21,6 +22,7 @@ from ebmkit.runs.lock import Lock
 from ebmkit.runs.logbook import METRICS, Logbook
 from ebmkit.runs.pictures import Pictures
 from ebmkit.runs.seal import Seal
+from ebmkit.runs.shares import share_of
 from ebmkit.runs.state import TrainingState
 from ebmkit.training.step import StepReport
 
@@ -93,6 +95,57 @@ class InMemory:
         raise AssertionError("a run in memory keeps no checkpoints")
 
 
+class Share:
+    """Keeps of one of several processes, not the first, what is its own: its rows of the buffer, its place in the data.
+
+    Args:
+        directory: of the run, which the first process writes.
+        assembly: that is trained.
+    """
+
+    def __init__(self, directory: Path, assembly: Assembly) -> None:
+        self.directory, self.assembly, self.recipe = directory, assembly, assembly.recipe
+        self.saved_at = -1
+
+    @contextmanager
+    def opened(self, after: int, sealed: Mapping[str, Seal]) -> Iterator[None]:
+        """Does nothing: the first process writes the log."""
+        yield
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Does nothing."""
+
+    def draw(self, state: TrainingState, report: StepReport) -> Sequence[Path]:
+        """Draws nothing."""
+        return ()
+
+    def keep(self, state: TrainingState) -> None:
+        """Writes its share of a checkpoint where one is due."""
+        if is_due(state.step, self.recipe):
+            self._save(state)
+
+    def interrupted(self, state: TrainingState) -> str:
+        """Writes its share of a checkpoint; the first process says how to go on."""
+        if self.saved_at != state.step and state.step:
+            self._save(state)
+        return ""
+
+    def back_to(self, step: int) -> Saved:
+        """There is nothing to go back to: `check_rollbacks` refuses such runs."""
+        raise AssertionError("several processes do not go back")
+
+    def _save(self, state: TrainingState) -> None:
+        saved, world = state.saved(self.assembly.data), self.assembly.parts.world
+        check_finite(saved, state.open)
+        checkpoint.save_share(self.directory / "checkpoints", state.step, share_of(saved, world), world)
+        self.saved_at = state.step
+
+
+def is_due(step: int, recipe: Recipe) -> bool:
+    """Whether a checkpoint is due after a step."""
+    return step > 0 and (step % recipe.table("checkpoint").every == 0 or step == recipe.table("run").steps)
+
+
 class OnDisk:
     """Keeps log, checkpoints and pictures in a run directory.
 
@@ -139,9 +192,7 @@ class OnDisk:
 
     def keep(self, state: TrainingState) -> None:
         """Writes a checkpoint where it is due."""
-        every, steps = self.recipe.table("checkpoint").every, self.recipe.table("run").steps
-        due = state.step % every == 0 or state.step == steps
-        if due if state.step else self.alarms.rollbacks.wants_start:
+        if is_due(state.step, self.recipe) or (not state.step and self.alarms.rollbacks.wants_start):
             self.save(state)
 
     def save(self, state: TrainingState) -> Path:
@@ -158,7 +209,8 @@ class OnDisk:
         check_finite(saved, state.open)
         saved = replace(saved, beside=self._seals(), alarms=self.alarms.as_json())
         keep = self.recipe.table("checkpoint").keep
-        path = checkpoint.save(self.directory / "checkpoints", saved, keep, rollbacks.needs)
+        world = self.assembly.parts.world
+        path = checkpoint.save(self.directory / "checkpoints", saved, keep, rollbacks.needs, world)
         self.saved_at = state.step
         return path
 

@@ -12,7 +12,9 @@ import torch
 import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
-from ebmkit.errors import RunError
+from ebmkit.display.output import speak
+from ebmkit.display.processes import is_follower, n_launched
+from ebmkit.errors import EbmkitError, RunError
 from ebmkit.processes import ALONE, World
 
 PATIENCE = timedelta(hours=2)
@@ -30,49 +32,66 @@ def launched() -> Iterator[World]:
     Raises:
         RunError: the processes cannot find each other, or there are more on a machine than GPUs.
     """
-    if dist.is_available() and dist.is_initialized():
-        yield World(rank=dist.get_rank(), size=dist.get_world_size())
+    if this_world().size > 1:
+        yield this_world()
         return
     if n_launched() == 1:
         yield ALONE
         return
     global _store
     world, _store = _met()
-    try:
-        yield world
-    finally:
-        with suppress(RuntimeError, ValueError):  # the others may be gone
-            dist.destroy_process_group()
+    yield world
+    with suppress(RuntimeError, ValueError):  # left alone after a failure: the others may be gone
+        dist.destroy_process_group()
 
 
-def n_launched() -> int:
-    """Returns how many processes `torchrun` started, from its variable WORLD_SIZE; 1 outside of it."""
-    size = os.environ.get("WORLD_SIZE", "1")
-    return int(size) if size.isdecimal() and int(size) else 1
+def restarted() -> bool:
+    """Whether `torchrun` starts this process again, after one of them had failed."""
+    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
 
 
-def is_follower() -> bool:
-    """Whether this process was started with others and is not the first, so that it says and writes nothing."""
-    return n_launched() > 1 and os.environ.get("RANK", "0") != "0"
+def this_world() -> World:
+    """Returns the processes that this one trains with, within `launched`."""
+    if dist.is_available() and dist.is_initialized():
+        return World(rank=dist.get_rank(), size=dist.get_world_size())
+    return ALONE
 
 
-def may_speak() -> bool:
-    """Whether this process is the first of all to say why they end; the others end in silence."""
-    if n_launched() == 1:
-        return True
+def explained(error: Exception) -> Exception | None:
+    """Returns what this one of several processes is to say of an error that ends it; None where another has said it.
+
+    The first to fail speaks, whichever it is: what the others see is that it is gone.
+    """
+    if not _may_speak():
+        return None
+    speak()
+    if not _is_of_another(error):
+        return error if not is_follower() else _named(error)
+    return RunError(
+        "Another process of this run ended without a word: it was killed, or ran out of memory. All of them end. "
+        "`ebmkit resume DIR`, started as this run was, goes on from the newest checkpoint."
+    )
+
+
+def _named(error: Exception) -> Exception:
+    if isinstance(error, EbmkitError):
+        error.args = (f"Process {os.environ.get('RANK')} of {n_launched()}: {error}", *error.args[1:])
+    return error
+
+
+def _may_speak() -> bool:
+    """Whether this process is the first of all to say why they end."""
     if _store is None:
         return not is_follower()
     try:
-        return int(_store.add("ebmkit/said", 1)) == 1
+        return int(_store.add(f"ebmkit/said/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", 1)) == 1
     except RuntimeError:  # whoever kept the store is gone
         return not is_follower()
 
 
-def is_word_of_another(error: BaseException) -> bool:
+def _is_of_another(error: BaseException) -> bool:
     """Whether an error says only that another process is gone."""
-    return isinstance(error, dist.DistBackendError | dist.DistNetworkError) or (
-        n_launched() > 1 and isinstance(error, RuntimeError) and any(word in str(error) for word in GONE)
-    )
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in GONE)
 
 
 GONE = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting", "Socket closed")

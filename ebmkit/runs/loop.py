@@ -15,15 +15,15 @@ from torch import Tensor
 from ebmkit.assembly.assemble import Assembly
 from ebmkit.display.doing import doing
 from ebmkit.display.progress import Progress, Watcher
-from ebmkit.errors import DivergenceError
-from ebmkit.plugins.host import host
+from ebmkit.errors import DivergenceError, RunError
+from ebmkit.plugins.host import Host, host
 from ebmkit.runs import taking
 from ebmkit.runs.alarms import Note, RunAlarms
 from ebmkit.runs.checkpoint import Saved
 from ebmkit.runs.given import to_resume
 from ebmkit.runs.interrupt import Interrupted, Stop, stoppable
 from ebmkit.runs.judging import Judging
-from ebmkit.runs.kept import InMemory, Kept, OnDisk
+from ebmkit.runs.kept import InMemory, Kept, OnDisk, Share
 from ebmkit.runs.lock import Lock
 from ebmkit.runs.observers import Observers, Watched, observers_of
 from ebmkit.runs.seal import Seal
@@ -62,16 +62,26 @@ class Trainer:
         self.directory, self.assembly, self.parts = directory, assembly, assembly.parts
         self.recipe, self.config = assembly.recipe, assembly.recipe.table("run")
         self.watch = watch or (lambda progress: None)
+        self.world = assembly.parts.world
+        if not self.world.is_first:
+            watch, note, observers = None, lambda text: None, Observers(Host())  # the first one says and shows all
         self.observers = observers or Observers(host(), observers_of(assembly))
         self.note = note or _log.warning
         doing("getting the optimisers ready")  # with the first one, torch imports its compiler
         self.state = TrainingState(assembly.parts, self.recipe)
-        self.alarms = RunAlarms(assembly, note, directory)
-        self.kept: Kept = InMemory() if directory is None else OnDisk(directory, assembly, self.alarms, lock, self.note)
+        self.alarms = RunAlarms(assembly, note, directory if self.world.is_first else None)
+        self.kept = self._kept(lock)
         self.judging = Judging(assembly, directory, note or _log.info)
         self.history: list[Mapping[str, float]] = []
         self.sealed: Mapping[str, Seal] = {}
         self._set_out()
+
+    def _kept(self, lock: Lock | None) -> Kept:
+        if self.directory is None:
+            return InMemory()
+        if not self.world.is_first:
+            return Share(self.directory, self.assembly)
+        return OnDisk(self.directory, self.assembly, self.alarms, lock, self.note)
 
     def take(self, saved: Saved) -> None:
         """Goes on from a checkpoint; raises CheckpointError where it belongs to another recipe."""
@@ -102,7 +112,7 @@ class Trainer:
             if not first:
                 self.kept.keep(state)
             while state.step < self.config.steps:
-                if stop.asked():
+                if self._any(watched, stop.asked()):
                     raise self._interrupted(stop)
                 try:
                     report = self._step_told(watched, stop)
@@ -114,7 +124,7 @@ class Trainer:
                 if (found := self.judging.look(state)) is not None:
                     watched.evaluation(found)
                 self.kept.keep(state)  # the last of all: what came before it is not made again
-                watched.check(lambda: self.kept.interrupted(state))
+            self._any(watched, False)
 
     def finished(self) -> TrainingState:
         """Returns the state of a trained run, its modules with their averaged weights and its steps adapted for good.
@@ -160,7 +170,8 @@ class Trainer:
         if report.step % every and report.step not in (1, self.config.steps):
             return {}
         both = {**{f"loss.{k}": v for k, v in report.losses.items()}, **report.metrics}
-        values = dict(zip(both, torch.stack([v.float() for v in both.values()]).tolist(), strict=True))
+        numbers = self.world.mean(torch.stack([v.float() for v in both.values()]).tolist())
+        values = dict(zip(both, numbers, strict=True))
         values = {name: value for name, value in values.items() if not isnan(value)}  # a rate without trials has none
         if self.alarms.rollbacks.made:
             values["rollbacks"] = float(len(self.alarms.rollbacks.made))
@@ -185,11 +196,19 @@ class Trainer:
         rollbacks, dataset = self.alarms.rollbacks, self.assembly.dataset
         assert dataset is not None, "an assembly without data cannot be trained"
         self.parts = replace(self.assembly.parts, seed=rollbacks.seed)
-        self.batches = Batches(
-            dataset, batch_size=self.config.batch_size, seed=rollbacks.seed, device=self.parts.device
-        )
+        size, world = self.config.batch_size // self.world.size, self.world
+        self.batches = Batches(dataset, batch_size=size, seed=rollbacks.seed, device=self.parts.device, world=world)
         self.state.batches = self.batches
         self.state.optimisers.rate = rollbacks.rate
+
+    def _any(self, watched: Watched, asked: bool) -> bool:
+        """Returns whether any process is asked to stop; where an observer failed, all save and the run ends."""
+        stops, fails = self.world.any(asked, bool(watched.failures))
+        if fails:
+            self.kept.interrupted(self.state)
+            watched.check()
+            raise RunError("The run ended in the first process.")
+        return stops
 
     def _interrupted(self, stop: Stop) -> Interrupted:
         how = self.kept.interrupted(self.state)

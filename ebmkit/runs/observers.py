@@ -191,10 +191,9 @@ class Watched:
         """Makes the calls, and keeps what fails."""
         self.failures.extend(failure for call in calls if (failure := call.failure(when, self.run)) is not None)
 
-    def check(self, save: Callable[[], object]) -> None:
-        """Raises the first failure there was, after a call of `save`."""
+    def check(self) -> None:
+        """Raises the first failure there was."""
         if self.failures:
-            save()
             raise self.failures[0]
 
     def _tell(self, method: str, when: str, *told: Any) -> None:

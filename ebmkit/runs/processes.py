@@ -1,17 +1,17 @@
-"""Several processes: each would train a copy, until training over several is there. Imports no torch."""
+"""What trains in one process alone says so. Imports no torch."""
 
 from __future__ import annotations
 
-import os
-
+from ebmkit.display.processes import n_launched
 from ebmkit.errors import RecipeError
 
 
 def refuse_copies() -> None:
     """Raises RecipeError in one of several processes that `torchrun` started."""
-    size = os.environ.get("WORLD_SIZE", "1")
-    if size.isdecimal() and int(size) > 1:
+    n = n_launched()
+    if n > 1:
         raise RecipeError(
-            f"WORLD_SIZE is {size}: {size} processes were started, and each would train a copy of the same model. "
-            "Training over several processes is not there yet: start one without torchrun, or unset WORLD_SIZE."
+            f"WORLD_SIZE is {n}: {n} processes were started, and each would train a copy of the same model. "
+            "ebmkit.fit trains in one process; several train a recipe together, with ebmkit.run or with "
+            "`torchrun --nproc-per-node N -m ebmkit run …`."
         )

@@ -28,11 +28,13 @@ from ebmkit.runs.environment import environment, origins, tell_changes
 from ebmkit.runs.finished import Run
 from ebmkit.runs.finite import check_weights
 from ebmkit.runs.given import given_of
+from ebmkit.runs.launched import this_world
 from ebmkit.runs.located import check_own, run_directory
 from ebmkit.runs.lock import Lock
 from ebmkit.runs.loop import Trainer
 from ebmkit.runs.readable import check_reads_back
 from ebmkit.runs.session import session
+from ebmkit.runs.shares import OWN, own_of
 from ebmkit.runs.state import on_device
 from ebmkit.samplers.adaptation import for_evaluation
 from ebmkit.sampling.model import model_of, opened
@@ -91,7 +93,8 @@ def train_or_resume(
     with session(directory, note) as lock:
         saved = checkpoint.newest(directory, note or _log.warning)
         if saved is None:
-            clear(directory, recipe_too=True)
+            if this_world().is_first:
+                clear(directory, recipe_too=True)
             return _trained(made, directory, lock, watch, note)
         steps = made.recipe.table("run").steps
         return None if saved.step >= steps else _resumed(directory, saved, lock, steps, watch, note, None)
@@ -114,12 +117,13 @@ def begun(
     lock: Lock | None = None,
 ) -> Trainer:
     """Returns a run that is ready for its first step: parts built, its recipe written where it has a directory."""
-    assembly = assemble(made.recipe, dataset=made.dataset)
-    if note is not None and assembly.choice is not None:
+    world = this_world()
+    assembly = assemble(made.recipe, dataset=made.dataset, world=world)
+    if note is not None and assembly.choice is not None and world.is_first:
         note(f"engine = {assembly.choice.engine}: {assembly.choice.reason}")
     trainer = Trainer(directory, assembly, watch, note=note, lock=lock)
     check_reads_back(assembly)
-    if directory is not None:
+    if directory is not None and world.is_first:
         _write_start(directory, assembly)
     return trainer
 
@@ -175,19 +179,26 @@ def _resumed(
             f"{directory} has made {saved.step} steps, and {total} are asked for in all: nothing is left. "
             f"Give --steps {2 * saved.step}, say."
         )
-    assembly = assemble(recipe)
+    world = this_world()
+    assembly = assemble(recipe, world=world)
     trainer = Trainer(directory, assembly, watch, note=note, lock=lock)
-    tell = note or _log.warning
-    if saved is None:
-        clear(directory, recipe_too=False)
-    else:
-        trainer.take(saved)
-        tell_damage(directory, without_logs(saved.beside), saved.step, tell)
-        checkpoint.set_aside(directory, saved.step)
-    tell_changes(directory, assembly.parts.device, tell)
-    write_text(directory / "recipe.toml", to_toml(assembly.recipe))
+    if saved is not None:
+        trainer.take(own_of(saved, world, trainer.note))
+    if world.is_first:
+        _clear_later(directory, saved, trainer.note)
+        tell_changes(directory, assembly.parts.device, trainer.note)
+        write_text(directory / "recipe.toml", to_toml(assembly.recipe))
     trainer.train()
     return load(directory, device=str(assembly.parts.device), given=given)
+
+
+def _clear_later(directory: Path, saved: Saved | None, tell: Note) -> None:
+    """Removes or sets aside what a run wrote after the checkpoint that it goes on from; says what is damaged."""
+    if saved is None:
+        clear(directory, recipe_too=False)
+        return
+    tell_damage(directory, without_logs(saved.beside), saved.step, tell)
+    checkpoint.set_aside(directory, saved.step)
 
 
 def load(
@@ -228,7 +239,7 @@ def load(
 
 def _for_a_model(name: str) -> bool:
     """Whether a file of a checkpoint is needed by the model, and not by training alone."""
-    return name != "buffer" and not name.startswith("optim.")
+    return name.partition(".rank-")[0] not in OWN and not name.startswith("optim.")
 
 
 def _device_here(recorded: str) -> str:

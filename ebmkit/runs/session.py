@@ -13,34 +13,37 @@ from ebmkit.errors import RunError
 from ebmkit.plain_files import check_plain
 from ebmkit.runs.directory import OWN
 from ebmkit.runs.interrupt import stoppable
+from ebmkit.runs.launched import launched
 from ebmkit.runs.lock import Lock, locked
-from ebmkit.runs.processes import refuse_copies
 
 _log = logging.getLogger(__name__)
 
 
 @contextmanager
 def session(directory: Path | None, note: Callable[[str], None] | None = None) -> Iterator[Lock | None]:
-    """Within it, a run may be assembled and trained.
+    """Within it, a run may be assembled and trained; of several processes the first one holds the lock.
 
     Args:
         directory: of the run, which is locked; None for a run that writes nothing.
         note: is told if the lock of a dead process is taken over; unset, it is logged.
 
     Raises:
-        RecipeError: this is one of several processes, which would train copies.
         RunError: another process writes to the directory; or a part ended the program.
         Interrupted: a signal came before the first step.
     """
-    refuse_copies()
-    with stoppable() as stop, going_on(lambda: stop.resumes):
+    with launched() as world, stoppable() as stop, going_on(lambda: stop.resumes):
         if directory is None:
             yield None
             return
         check_plain(directory, OWN)
+        stop.resumes = "Nothing is lost: start it again, or where it holds a recipe.toml, go on with: "
+        stop.resumes += f"ebmkit resume {shlex.quote(str(directory))}"
+        if not world.is_first:
+            world.wait()  # until the first one has the lock
+            yield None
+            return
         with locked(directory, note or _log.warning) as lock:
-            stop.resumes = "Nothing is lost: start it again, or where it holds a recipe.toml, go on with: "
-            stop.resumes += f"ebmkit resume {shlex.quote(str(directory))}"
+            world.wait()
             yield lock
 
 

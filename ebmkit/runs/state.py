@@ -38,7 +38,9 @@ class TrainingState:
         run, self.owners = recipe.table("run"), parts.owners()
         self.parts = parts
         self.batches: Batches | None = None
-        self.optimisers = Optimisers(self.owners, {name: recipe.owner(name) for name in self.owners}, run.steps)
+        self.optimisers = Optimisers(
+            self.owners, {name: recipe.owner(name) for name in self.owners}, run.steps, parts.world
+        )
         self.averages = Averages(self.owners, run)
         self.tuning: Tuning = first_tuning(parts)
         self.step = 0

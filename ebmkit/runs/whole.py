@@ -24,7 +24,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         FileExistsError: what an earlier process left at that place cannot be removed.
         IsADirectoryError: a file was to take the place of a folder.
     """
-    fresh, old = path.with_name(f".writing-{path.name}"), path.with_name(f".writing-old-{path.name}")
+    fresh, old = aside(path), path.with_name(f".writing-old-{path.name}")
     for left in (fresh, old):
         _remove(left)
         if os.path.lexists(left):
@@ -41,6 +41,11 @@ def written_whole(path: Path) -> Iterator[Path]:
     finally:
         for left in (fresh, old):
             _remove(left)
+
+
+def aside(path: Path) -> Path:
+    """Returns the place beside `path` at which it is written."""
+    return path.with_name(f".writing-{path.name}")
 
 
 def sync(path: Path) -> None:
