@@ -27,11 +27,15 @@ def draw(path: Path) -> None:
     steps = [(h, (2 * h) ** 0.5) for h in HALF_SQUARES]
     _langevin(axes[1], "two-h-square", steps, "log density divided by 2h² for 4h", "h = s²/2")
     axes[1].set_yscale("log")
-    for name, label in (("old-momentum", "the old one"), ("forgotten-flip", "not negated"), ("hmc", "negated: right")):
+    for name, label in (
+        ("old-momentum", "the old one"),
+        ("forgotten-flip", "not negated"),
+        ("right-hmc", "negated: right"),
+    ):
         settings = [{"step_size": 2.5, "kept": c} for c in KEPT]
         _plot(axes[2], list(KEPT), [measured(PARTS[name], s, IN_LAW) for s in settings], label)
     _titled(axes[2], "momentum that stays after a rejection", "share c of the momentum that is kept")
-    for name, label in (("one-decision", "one for all"), ("mala", "one for each row: right")):
+    for name, label in (("one-decision", "one for all"), ("right-mala", "one for each row: right")):
         found = [measured(PARTS[name], {"step_size": 1.0}, Run(n=n, n_seeds=2, moves=300)) for n in BATCHES]
         axes[3].plot(BATCHES, [one.acceptance for one in found], "o-", markersize=3, label=label)
     _titled(axes[3], "accept decisions, chains in the law", "chains in the batch", "accepted")
@@ -42,7 +46,7 @@ def draw(path: Path) -> None:
 
 
 def _langevin(axis: Any, name: str, places: list[tuple[float, float]], title: str, x: str) -> None:
-    for which, label in ((name, "as published"), ("mala", "right")):
+    for which, label in ((name, "as published"), ("right-mala", "right")):
         _plot(
             axis, [at for at, _ in places], [measured(PARTS[which], {"step_size": s}, QUICK) for _, s in places], label
         )
