@@ -28,7 +28,7 @@ def new_plugin(
     """Writes the package of a new plugin, with one part that works.
 
     It can be installed, passes `ebmkit check`, and holds a recipe, a citation and tests: put your idea in the place of
-    the example. Needs ebmkit-core[testing].
+    the example. Needs copier, which the extra `testing` brings.
     """
     for what, asked, known in (("kind", kind, KINDS), ("licence", licence, LICENCES)):
         if asked not in known:

@@ -13,7 +13,7 @@ from ebmkit.assembly.complete import complete
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.host import host
 from ebmkit.processes import World
-from ebmkit.runs.checkpoint import flatten
+from ebmkit.runs.taking import flatten
 from ebmkit.training.batches import Batches
 from ebmkit.training.optim import Optimisers
 from ebmkit.training.step import train_step
@@ -42,8 +42,6 @@ def trained(world: World, sampler: str) -> dict[str, Any]:
     optimisers = Optimisers(owners, {name: assembly.recipe.owner(name) for name in owners}, STEPS, world)
     size = run.batch_size // world.size
     batches = Batches(made.dataset, batch_size=size, seed=run.seed, device=parts.device, world=world)
-        made.dataset, batch_size=run.batch_size // world.size, seed=run.seed, device=parts.device, world=world
-    )
     tuning: Any = None
     for step in range(1, STEPS + 1):
         update = partial(optimisers.update, step=step)

@@ -15,6 +15,13 @@ from tests.installing import environment, install, run
 
 pytest.importorskip("copier")
 
+LIST_ALL = """
+import sys
+from ebmkit.cli.main import main
+assert main(["plugins"]) == main(["list"]) == main(["recipes"]) == 0
+assert not {"torch", "numpy", "copier"} & set(sys.modules)
+"""
+
 RUN_ALL = """
 import sys
 from ebmkit.cli.main import main
@@ -35,7 +42,7 @@ def test_one_of_each_kind_is_built_installed_checked_and_run(home, tmp_path):
     site = tmp_path / "site"
     install(site, *folders)
     env = environment(site)
-    listed = run([sys.executable, "-m", "ebmkit", "plugins"], tmp_path, env)
+    listed = run([sys.executable, "-c", LIST_ALL], tmp_path, env)
     assert all(f"ebmkit-my-{kind} 0.1.0" in listed for kind in KINDS)
     tests = [str(folder / "tests") for folder in folders]
     quiet = ["-q", "-x", "-p", "no:cacheprovider", "--import-mode=importlib", "-c", str(folders[0] / "pyproject.toml")]
