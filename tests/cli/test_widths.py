@@ -16,7 +16,7 @@ LOOK_UPS += ["run --data rings", "run --steps x"]
 CHECKS = ["check mine.py --only losses", "check ebmkit-core --only mnist/", "check ebmkit-clol"]
 CHECKS += ["check ebmkit-clel --only lossses"]
 MINE = "from tests.testing.doubles_of_objectives import part\nCOMPONENTS = (part('by-row'), part('right'))\n"
-HELP = ["-h", "check -h", "run -h", "resume -h", "sample -h", "bench -h", "cite -h", "export -h"]
+HELP = ["-h", "check -h", "new-plugin -h", "run -h", "resume -h", "sample -h", "bench -h", "cite -h", "export -h"]
 MOVES = "--sampler sgld --set sampler.sgld.moves=2 --set log.tensorboard=false --set pictures.every=1"
 RUNS = [
     f"run --energy mlp --data toy:rings --steps 3 --out R {MOVES}",

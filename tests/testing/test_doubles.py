@@ -75,3 +75,36 @@ def test_what_is_right_passes(component: Any) -> None:
     found = [outcome(check(component, promise.name)) for promise in promises_of(component.kind)]
     assert [o.text for o in found if o.state == "failed"] == []
     assert sum(o.state == "holds" for o in found) >= LEAST.get(component.kind, len(found))
+
+
+REJECTED = {
+    "wrong temperature": ("sampler", "cold", "temperature"),
+    "global random stream": ("sampler", "global", "pure"),
+    "MALA with s²/2 in the ratio for s/2": ("sampler", "published", "law-gaussian"),
+    "MALA with a proposal of variance 2h, its log density divided by 2h²": ("sampler", "two-h", "law-gaussian"),
+    "HMC that restores the old momentum after a rejection": ("sampler", "old-momentum", "law-gaussian"),
+    "HMC that forgets to negate the momentum": ("sampler", "no-flip", "law-gaussian"),
+    "one accept decision for the whole batch": ("sampler", "one-number", "rows"),
+    "batch norm in an energy": ("energy", "batch-norm-energy-double", "rows"),
+    "a buffer that duplicates a row": ("buffer", "twice-double", "dictionary"),
+    "a buffer that separates label and image": ("buffer", "torn-double", "dictionary"),
+    "an objective that moves points by random numbers": ("objective", "sampling-double", "losses"),
+    "an objective that moves chains of its own": ("objective", "walking-double", "repeatable"),
+    "an objective that leaks gradient into the encoder": ("objective", "leaks-into-encoder-double", "owners"),
+    "an objective that writes `.data` of the chains": ("objective", "writing-double", "losses"),
+    "an objective that writes `.data` of the weights": ("objective", "tuning-double", "losses"),
+    "a data set whose range is false": ("dataset", "false-range-double", "declared"),
+    "a build path that is not there": ("energy", "absent-double", "imports"),
+    "a default that can be changed": ("energy", "mutable-double", "defaults"),
+}
+"""What must be refused whatever else changes: (kind, double, check)."""
+
+
+@pytest.mark.parametrize("what", REJECTED)
+def test_what_has_been_published_or_is_often_done_has_a_double(what: str) -> None:
+    assert REJECTED[what] in {(component.kind, component.name, check) for component, check, _ in WRONG}
+
+
+def test_a_flip_that_is_forgotten_where_it_does_not_matter_passes() -> None:
+    """With a momentum drawn anew for each move."""
+    assert "no-flip-needed" in {component.name for component in RIGHT}
