@@ -157,12 +157,17 @@ _HOME = {
 _ROOMS = frozenset({"buffers", "coordinates", "data", "energies", "metrics", "objectives", "samplers"})
 _WHERE = {name: module for module, names in _HOME.items() for name in names.split()}
 
+_FORMER: dict[str, tuple[str, str]] = {}
+"""Former name → what it is called now, and the version with which the former one goes; see docs/releasing.md."""
+
 __all__ = sorted(_WHERE)
 
 
 def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return import_module(f"ebmkit.{name}")
+    if name in _FORMER:
+        return _former(name)
     if name not in _WHERE:
         from ebmkit.errors import did_you_mean
 
@@ -170,6 +175,15 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f"ebmkit.{_WHERE[name]}"), name)
     globals()[name] = value
     return value
+
+
+def _former(name: str) -> Any:
+    from warnings import warn
+
+    now, gone = _FORMER[name]
+    text = f"ebmkit.{name} is called ebmkit.{now} now; the former name goes with {gone}."
+    warn(text, DeprecationWarning, stacklevel=3)
+    return __getattr__(now)
 
 
 def __dir__() -> list[str]:

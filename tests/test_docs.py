@@ -94,7 +94,7 @@ def test_the_recipe_that_is_shown_is_a_recipe(fresh_host, tmp_path, capsys):
 
 
 def test_links_lead_somewhere():
-    for page in PAGES:
+    for page in [*PAGES, *ROOT.glob("plugins/*/README.md"), *ROOT.glob("examples/plugins/*/README.md")]:
         for link in LINK.finditer(FENCE.sub("", page.read_text(encoding="utf-8"))):
             target = (page.parent / link["path"]).resolve() if link["path"] else page
             assert target.exists() or target in PICTURES_TO_COME, f"{page.name}: {link[0]}"

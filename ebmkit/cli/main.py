@@ -166,12 +166,23 @@ def _explain(error: Exception) -> int:
     elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f" ({error.filename})" if error.filename else ""
         remark(f"Error: the disk is full{where}. Free some space; what was finished before is untouched.")
+    elif _is_out_of_memory(error):
+        said = (str(error).splitlines() or [""])[0]
+        remark(f"Error: memory is not enough{f': {said}' if said else ''}. Make batches, network or data smaller.")
     elif isinstance(error, OSError) and error.strerror:
         remark(f"Error: {error.filename or 'the system'}: {error.strerror}.")
     else:
         remark(f"Error: {type(error).__name__}: {error}{_place(error)}")
         remark("This was not foreseen: set EBMKIT_STRICT=1 for the traceback.")
     return 1
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if "torch" not in sys.modules:
+        return isinstance(error, MemoryError)
+    from ebmkit.assembly.memory import is_out_of_memory
+
+    return is_out_of_memory(error)
 
 
 def _place(error: Exception) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from ebmkit.objectives.declarations import CdConfig
+from ebmkit.objectives.declarations.contrastive import CdConfig
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.energy import Energy
 from ebmkit.protocols.objective import Phases, Requires

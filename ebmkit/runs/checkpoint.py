@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ebmkit.errors import CheckpointError, RunError
+from ebmkit.plain_files import read_json, remove, write_new
 from ebmkit.runs.packed import unpacked
 from ebmkit.runs.seal import Seal, as_seals, damage, is_self_sealed, seal, self_sealed
 from ebmkit.runs.whole import written_whole
@@ -54,10 +55,10 @@ def save(directory: Path, saved: Saved, keep: int, also: Collection[int] = ()) -
         with written_whole(final) as fresh:
             fresh.mkdir(parents=True)
             files = {name: _written(fresh / f"{name}.safetensors", own) for name, own in saved.tensors.items()}
-            (fresh / "state.json").write_text(json.dumps(_state(saved, files), indent=1), encoding="utf-8")
+            write_new(fresh / "state.json", json.dumps(_state(saved, files), indent=1))
         others = [path for path in checkpoints(directory) if path == final or _step(path) not in also]
         for old in others[:-keep]:
-            shutil.rmtree(old)
+            remove(old)
     except (OSError, SafetensorError) as error:
         raise RunError(
             f"The checkpoint of step {saved.step} could not be written to {directory}: {error}. "
@@ -140,8 +141,7 @@ def set_aside(run_directory: Path, after: int) -> None:
     for path in checkpoints(run_directory / "checkpoints"):
         if _step(path) > after:
             aside = path.with_name(f"{ASIDE}{path.name}")
-            if aside.exists():
-                shutil.rmtree(aside)
+            remove(aside)
             path.replace(aside)
 
 
@@ -149,7 +149,7 @@ def drop_later(directory: Path, step: int) -> None:
     """Removes the checkpoints of later steps, from which a run went back; raises OSError where it cannot."""
     for path in checkpoints(directory):
         if _step(path) > step:
-            shutil.rmtree(path)
+            remove(path)
 
 
 def load(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> Saved:
@@ -172,8 +172,8 @@ def load(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> Saved
 def read_state(path: Path) -> dict[str, Any]:
     """Returns a checkpoint's JSON; raises CheckpointError where it is damaged or not ours."""
     try:
-        state = json.loads((path / "state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        state = read_json(path / "state.json")
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path / 'state.json'} cannot be read: {error}.") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise CheckpointError(f"{path} is not a checkpoint of ebmkit.")
@@ -196,8 +196,8 @@ def _damage(state: Mapping[str, Any]) -> Iterator[str]:
             as_seals(state[name])
         except ValueError as error:
             yield f"{name}: {error}"
-    if any("/" in name or "\\" in name or name.startswith(".") for name in state["files"]):
-        yield f"files must be names, found {list(state['files'])!r}"
+    if strange := [name for name in state["files"] if not re.fullmatch(r"[\w+-][\w.+-]*", name)]:
+        yield f"files: {strange[0]!r} is no name of one"
     if not isinstance(data, dict) or not isinstance(alarms, dict):
         yield f"data and alarms must be tables, found {data!r} and {alarms!r}"
     if not is_self_sealed(state):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import re
 import shlex
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from ebmkit.data.spec import DataSpec
 from ebmkit.errors import CheckpointError, RecipeError, RunError
+from ebmkit.plain_files import check_plain, read_json, remove, write_new
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import Part, Recipe, kind_of, read_recipe
 from ebmkit.recipes.resolver.resolve import resolve
@@ -23,7 +23,7 @@ def write_text(path: Path, text: str) -> None:
     """Replaces a file by new text, whole or not at all; raises RunError where the disk refuses."""
     try:
         with written_whole(path) as fresh:
-            fresh.write_text(text, encoding="utf-8")
+            write_new(fresh, text)
     except OSError as error:
         raise RunError(f"{path} could not be written: {error}. Free some space and try again.") from error
 
@@ -44,6 +44,7 @@ def recipe_of(
         CheckpointError, RecipeError: it is absent or damaged, or a part that was handed over is not given.
     """
     check_is_run(directory)
+    check_plain(directory, OWN)
     recipe = with_given(read_recipe(directory / "recipe.toml"), {} if given is None else given, data)
     if not recipe.resolved or recipe.table("run").temperature is None:
         lacking = "run.temperature" if recipe.resolved else "the mark resolved = true"
@@ -98,7 +99,7 @@ def _check_installed(directory: Path, recipe: Recipe) -> None:
 def _packages(directory: Path, missing: list[str]) -> str:
     """Returns the packages that parts came from, as the run wrote them down when it began."""
     try:
-        origins = json.loads((directory / "environment.json").read_text(encoding="utf-8"))["parts"]
+        origins = read_json(directory / "environment.json")["parts"]
         return " and ".join(dict.fromkeys(origins[part] for part in missing))
     except (OSError, ValueError, LookupError, TypeError):
         return "the plugin that it came from"
@@ -108,16 +109,15 @@ def clear(directory: Path, *, recipe_too: bool) -> None:
     """Removes what a run wrote before its first checkpoint; its recipe and environment only if asked, and last."""
     for pattern in (*WRITTEN, *(START if recipe_too else ())):
         for path in directory.glob(pattern):
-            if not path.is_dir():
-                path.unlink()
-            elif path.name.startswith((".writing-", "damaged-")):
-                shutil.rmtree(path)
-            else:
+            if path.is_dir() and not path.is_symlink() and not path.name.startswith((".writing-", "damaged-")):
                 path.rmdir()
+            else:
+                remove(path)
 
 
 def check_free(directory: Path) -> None:
-    """Raises RecipeError where a directory cannot take a new run."""
+    """Raises RecipeError where a directory cannot take a new run, CheckpointError where links lead out of it."""
+    check_plain(directory, OWN)
     if (directory / "recipe.toml").exists():
         raise RecipeError(f"{directory} already holds a run: `ebmkit resume {directory}`, or choose another --out.")
     if (directory / "checkpoints").exists():
@@ -136,6 +136,7 @@ def for_new_run(directory: Path, *, overwrite: bool, tell: Callable[[str], None]
     if not is_run(directory):
         check_free(directory)
         return directory
+    check_plain(directory, OWN)
     if overwrite:
         return directory
     numbered = _made_first(directory.with_name(f"{directory.name}-{n}") for n in count(2))
@@ -146,21 +147,20 @@ def for_new_run(directory: Path, *, overwrite: bool, tell: Callable[[str], None]
 def remove_run(directory: Path) -> None:
     """Removes what runs write from a directory, and nothing else; raises RunError where that cannot be done."""
     try:
-        for name in FILES:
-            for path in (directory / name, directory / f"damaged-{name}"):
-                path.unlink(missing_ok=True)
-        for name in FOLDERS:
-            if (directory / name).is_dir() and not (directory / name).is_symlink():
-                shutil.rmtree(directory / name)
+        for name in OWN:
+            remove(directory / name)
+            remove(directory / f"damaged-{name}")
     except OSError as error:
         raise RunError(f"{directory} could not be cleared: {error}. Choose another directory.") from error
 
 
 TREE = Path("runs")
 
-FILES = ("recipe.toml", "environment.json", "metrics.jsonl", "alarms.jsonl", "report.html")
-FOLDERS = ("checkpoints", "samples", "tensorboard", "evaluation")
-"""What runs write."""
+OWN = (
+    "recipe.toml", "environment.json", "metrics.jsonl", "alarms.jsonl", "report.html",
+    "checkpoints", "samples", "tensorboard", "evaluation",
+)  # fmt: skip
+"""What runs write in their directories. None of it may be a link, a device or a FIFO, nor anything below it."""
 
 WRITTEN = (
     "checkpoints/.writing-*",
@@ -179,8 +179,12 @@ START = ("checkpoints", "environment.json", "recipe.toml")
 
 
 def free_directory(name: str) -> Path:
-    """Makes `runs/<name>-NNN` with the first free number, which no other process gets, and returns it."""
-    return _made_first(TREE / f"{name}-{n:03d}" for n in count(1))
+    """Makes `runs/<name>-NNN` with the first free number, which no other process gets, and returns it.
+
+    Of the name, what no path takes for a folder or a step up.
+    """
+    name = re.sub(r"[^\w.+-]+", "-", name).strip(".-") or "run"
+    return _made_first(TREE / f"{name[:100]}-{n:03d}" for n in count(1))
 
 
 def _made_first(paths: Iterator[Path]) -> Path:
@@ -196,16 +200,6 @@ def _made_first(paths: Iterator[Path]) -> Path:
         else:
             return path
     raise AssertionError("numbers do not end")
-
-
-def check_links(directory: Path) -> None:
-    """Raises RunError where something that a run writes to is a link: what it points to may be anybody's."""
-    for path in (directory / name for name in (*FILES, *FOLDERS)):
-        if path.is_symlink():
-            raise RunError(
-                f"{path} is a link to {path.readlink()}. A run writes into its own directory alone: put what is meant "
-                "there, or remove the link."
-            )
 
 
 def is_run(directory: Path) -> bool:
@@ -230,6 +224,7 @@ MAY_DIFFER = {("run", "steps"), ("run", "max_minutes")}
 
 def refuse_other(directory: Path, wanted: Recipe) -> None:
     """Raises RecipeError where a run was made by another recipe than the wanted one, its steps and minutes aside."""
+    check_plain(directory, OWN)
     different = list(_differences(read_recipe(directory / "recipe.toml"), wanted))
     if different:
         raise RecipeError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from ebmkit.plain_files import read_json
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import Recipe
 
@@ -38,10 +38,10 @@ def environment(device: torch.device, seed: int, packages: Sequence[str] = PACKA
 def tell_changes(directory: Path, device: torch.device, note: Callable[[str], None]) -> None:
     """Tells what a run that goes on now depends on, and was begun with otherwise."""
     try:
-        begun = json.loads((directory / "environment.json").read_text(encoding="utf-8"))
+        begun = read_json(directory / "environment.json")
         torch_then = begun["versions"]["torch"]
         then = {"threads": begun["threads"], "torch": torch_then, "device": begun["device_name"]}
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         note(f"What the run was begun with cannot be read ({directory / 'environment.json'}: {error!r}).")
         return
     own = {"threads": torch.get_num_threads(), "torch": versions()["torch"], "device": _device_name(device)}

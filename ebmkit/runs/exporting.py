@@ -14,8 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ebmkit.assembly.assemble import build_coordinates, build_energy
 from ebmkit.assembly.context import context_of
+from ebmkit.assembly.parts import build_coordinates, build_energy
 from ebmkit.data.spec import DataSpec
 from ebmkit.errors import CapabilityError, CheckpointError, RecipeError, RunError
 from ebmkit.ops.programs import read_program

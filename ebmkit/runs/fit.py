@@ -60,7 +60,7 @@ def fit(
     Args:
         net: any `nn.Module` from x [B, *event] to energies [B] or [B, 1], nats; or an energy by name or settings.
         x: a tensor [N, *event], a pair (x, labels [N]), a torch `Dataset` or `DataLoader`, or a data set by name
-            ("toy:rings") or settings.
+            ("toy:rings"), settings, or as `ebmkit.build` makes it.
         sampler: of the chains.
         objective: what is minimised.
         buffer: of the chains.

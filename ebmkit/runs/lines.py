@@ -9,15 +9,18 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 from ebmkit.errors import RunError
+from ebmkit.plain_files import json_value, opened, opened_to_append
+from ebmkit.plain_files import read_lines as lines_of
 from ebmkit.runs.checkpoint import ASIDE
 from ebmkit.runs.directory import write_text
 from ebmkit.runs.seal import Seal
 
 Note = Callable[[str], None]
-FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+MOST = 2**26
+"""Bytes of a log that are held in memory; parsed, they may take twenty times as many."""
 
 
 class Lines:
@@ -25,7 +28,7 @@ class Lines:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file: TextIO | None = None
+        self._file: IO[bytes] | None = None
         self._sha256, self._size = hashlib.sha256(), 0
 
     def cut(self, after: int, sealed: Seal | None, note: Note) -> None:
@@ -40,29 +43,30 @@ class Lines:
             RunError: the disk refuses.
         """
         self.close()
-        held = self.path.read_bytes() if self.path.is_file() else b""
-        if sealed is not None and _starts(held, sealed):
-            if len(held) > sealed.size:
-                os.truncate(self.path, sealed.size)
-        else:
-            if sealed is not None:
-                note(f"Warning: {self._set_aside(after)}")
-            keep_until(self.path, after)
-        kept = self.path.read_bytes() if self.path.is_file() else b""
-        self._sha256, self._size = hashlib.sha256(kept), len(kept)
+        try:
+            if sealed is not None and _digest(self.path, sealed.size)[0].hexdigest() == sealed.sha256:
+                if self.path.exists():
+                    os.truncate(self.path, sealed.size)
+            else:
+                if sealed is not None:
+                    note(f"Warning: {self._set_aside(after)}")
+                keep_until(self.path, after)
+            self._sha256, self._size = _digest(self.path)
+        except OSError as error:
+            raise RunError(f"{self.path} could not be written: {error}. Free some space and resume.") from error
 
     def append(self, entry: Mapping[str, object]) -> None:
         """Writes one line; raises RunError where the disk refuses."""
-        line = json.dumps(entry) + "\n"
+        line = (json.dumps(entry) + "\n").encode()
         try:
             if self._file is None:
-                self._file = os.fdopen(os.open(self.path, FLAGS, 0o644), "a", encoding="utf-8")
+                self._file = opened_to_append(self.path)
             self._file.write(line)
             self._file.flush()
         except OSError as error:
             raise RunError(f"{self.path} could not be written: {error}. Free some space and resume.") from error
-        self._sha256.update(line.encode())
-        self._size += len(line.encode())
+        self._sha256.update(line)
+        self._size += len(line)
 
     def seal(self) -> Seal:
         """Returns what the file is now, once the disk holds it; raises RunError where it does not."""
@@ -91,13 +95,24 @@ class Lines:
         )
 
 
-def _starts(held: bytes, sealed: Seal) -> bool:
-    return len(held) >= sealed.size and hashlib.sha256(held[: sealed.size]).hexdigest() == sealed.sha256
+def _digest(path: Path, most: float = float("inf")) -> tuple[Any, int]:
+    """Returns the SHA-256 of the first bytes of a file, and how many there are; a file that is not there has none."""
+    sha256, size = hashlib.sha256(), 0
+    if path.exists():
+        with opened(path) as file:
+            while block := file.read(int(min(2**20, most - size))):
+                sha256.update(block)
+                size += len(block)
+    return sha256, size
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Returns what a file of one object a line says of each step; a line that is none is left out."""
-    return [entry for _, entry in _logged(path)]
+    """Returns what a file of one object a line says of each step; a line that is none is left out.
+
+    Of a file of n times `MOST` bytes, it is every n-th line.
+    """
+    every = 1 + (path.stat().st_size // MOST if path.exists() else 0)
+    return [entry for i, (_, entry) in enumerate(_logged(path)) if i % every == 0]
 
 
 def keep_until(path: Path, step: int) -> None:
@@ -108,8 +123,8 @@ def keep_until(path: Path, step: int) -> None:
 
 def _logged(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields every line that is a logged step, and what it holds."""
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
-        with suppress(ValueError, RecursionError):
-            entry = json.loads(line)
+    for line in lines_of(path) if path.exists() else ():
+        with suppress(ValueError):
+            entry = json_value(line)
             if isinstance(entry, dict) and isinstance(entry.get("step"), int):
                 yield line, entry

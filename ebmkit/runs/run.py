@@ -13,6 +13,7 @@ from typing import Any
 from ebmkit.assembly.assemble import Assembly, assemble
 from ebmkit.assembly.complete import Asked, Complete, complete
 from ebmkit.assembly.device import choose_device
+from ebmkit.assembly.memory import no_larger_than
 from ebmkit.data.spec import DataSpec
 from ebmkit.display.doing import doing
 from ebmkit.display.progress import Progress, Watcher
@@ -211,7 +212,8 @@ def load(
     saved = checkpoint.newest(directory, _log.warning, wanted=_for_a_model)
     assert saved is not None, "one is there"
     recipe = recipe.with_table("run", device=device or _device_here(recipe.table("run").device))
-    assembly = assemble(recipe, data=DataSpec.from_json(saved.data), with_data=False)
+    with no_larger_than(tensor for own in saved.tensors.values() for tensor in own.values()):
+        assembly = assemble(recipe, data=DataSpec.from_json(saved.data), with_data=False)
     parts = assembly.parts
     for name, module in parts.owners().items():
         its = taking.weights(saved, name, averaged=averaged)

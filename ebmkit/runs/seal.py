@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from ebmkit.plain_files import opened
 
 SELF = "sha256"
 """Where a JSON object holds the digest of all that is beside it."""
@@ -27,9 +28,11 @@ class Seal(NamedTuple):
 
 def seal(path: Path) -> Seal:
     """Returns the seal of a file; raises OSError where it cannot be read."""
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return Seal(file.tell(), sha256)
+    with opened(path) as file:
+        sha256 = hashlib.sha256()
+        while block := file.read(2**20):
+            sha256.update(block)
+        return Seal(file.tell(), sha256.hexdigest())
 
 
 def damage(path: Path, sealed: Seal) -> str:
@@ -39,8 +42,6 @@ def damage(path: Path, sealed: Seal) -> str:
     'it is gone'
     """
     try:
-        if not stat.S_ISREG(path.lstat().st_mode):
-            return "it is no file any more"
         found = seal(path)
     except FileNotFoundError:
         return "it is gone"

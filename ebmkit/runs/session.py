@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ebmkit.errors import RunError
-from ebmkit.runs.directory import check_links
+from ebmkit.plain_files import check_plain
+from ebmkit.runs.directory import OWN
 from ebmkit.runs.interrupt import stoppable
 from ebmkit.runs.lock import Lock, locked
 from ebmkit.runs.processes import refuse_copies
@@ -36,7 +37,7 @@ def session(directory: Path | None, note: Callable[[str], None] | None = None) -
         if directory is None:
             yield None
             return
-        check_links(directory)
+        check_plain(directory, OWN)
         with locked(directory, note or _log.warning) as lock:
             stop.resumes = "Nothing is lost: start it again, or where it holds a recipe.toml, go on with: "
             stop.resumes += f"ebmkit resume {shlex.quote(str(directory))}"

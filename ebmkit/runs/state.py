@@ -15,6 +15,7 @@ from ebmkit.recipes.recipe import Recipe
 from ebmkit.runs import taking
 from ebmkit.runs.checkpoint import Saved
 from ebmkit.runs.finite import open_names
+from ebmkit.training.batches import Batches
 from ebmkit.training.chains import first_tuning
 from ebmkit.training.ema import Averages
 from ebmkit.training.optim import Optimisers, load_optimiser_tensors, optimiser_tensors
@@ -29,12 +30,14 @@ class TrainingState:
         tuning: of the sampler, empty without chains.
         optimisers: of every owner of parameters.
         averages: of their weights.
+        batches: whose position is kept, where the step does not say it.
         open: names of what was not finite before the first step, and may stay so.
     """
 
     def __init__(self, parts: Parts, recipe: Recipe) -> None:
         run, self.owners = recipe.table("run"), parts.owners()
         self.parts = parts
+        self.batches: Batches | None = None
         self.optimisers = Optimisers(self.owners, {name: recipe.owner(name) for name in self.owners}, run.steps)
         self.averages = Averages(self.owners, run)
         self.tuning: Tuning = first_tuning(parts)
@@ -52,6 +55,8 @@ class TrainingState:
             tensors["buffer"] = self.parts.buffer.state_dict()
         if self.parts.requires.negatives:
             tensors["tuning"] = taking.flatten(self.tuning)
+        if self.batches is not None and (position := self.batches.state_dict()):
+            tensors["position"] = position
         return Saved(step=self.step, tensors=tensors, data=data.as_json())
 
     def take(self, saved: Saved) -> None:
@@ -68,6 +73,8 @@ class TrainingState:
             if "buffer" not in saved.tensors:
                 raise CheckpointError("The checkpoint holds no buffer: it belongs to another recipe, or is damaged.")
             self.parts.buffer.load_state_dict(saved.tensors["buffer"])
+        if self.batches is not None and "position" in saved.tensors:
+            self.batches.load_state_dict(saved.tensors["position"])
         tuning = {key: tensor.to(self.parts.device) for key, tensor in saved.tensors.get("tuning", {}).items()}
         self.tuning, self.step = taking.unflatten(tuning), saved.step
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from ebmkit.plain_files import remove
 
 
 @contextmanager
@@ -16,19 +18,23 @@ def written_whole(path: Path) -> Iterator[Path]:
     The place has the suffix of `path`. What was written is on the disk before it gets its name, and the name before
     this ends. After a failure, or where nothing was written, the place is empty again, and `path` is as before. A
     folder is only replaced by a folder.
+    A link is replaced, and what it points to is left alone.
 
     Raises:
+        FileExistsError: what an earlier process left at that place cannot be removed.
         IsADirectoryError: a file was to take the place of a folder.
     """
     fresh, old = path.with_name(f".writing-{path.name}"), path.with_name(f".writing-old-{path.name}")
     for left in (fresh, old):
         _remove(left)
+        if os.path.lexists(left):
+            raise FileExistsError(errno.EEXIST, "it is in the way and cannot be removed", str(left))
     try:
         yield fresh
         if not fresh.exists():
             return
         sync(fresh)
-        if path.is_dir() and fresh.is_dir():
+        if path.is_dir() and not path.is_symlink() and fresh.is_dir():
             path.replace(old)
         fresh.replace(path)
         sync_folder(path.parent)
@@ -62,9 +68,5 @@ def sync_folder(path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Removes a file, a link or a folder; what a link points to stays."""
     with suppress(OSError):  # where it could not be made, it cannot always be removed
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        remove(path)

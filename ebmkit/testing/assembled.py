@@ -18,6 +18,7 @@ from ebmkit.assembly.given import given_part
 from ebmkit.data.given import given_data
 from ebmkit.data.spec import DataSpec
 from ebmkit.errors import CapabilityError, DataError, RecipeError
+from ebmkit.plugins.component import Component, Selection
 from ebmkit.plugins.host import host
 from ebmkit.point import Batch, Point
 from ebmkit.recipes.recipe import Part, Recipe
@@ -72,8 +73,9 @@ def assembled(part: Examined) -> Assembled:
 @cache
 def _assembled(kind: str, name: str, settings: tuple[tuple[str, object], ...]) -> Assembled:
     reason, own = "", Part(use=name, settings=dict(settings))
+    seen = _coordinates_seen_by(host().get(kind, name), own.settings) if kind in ("energy", "wrapper") else ()
     for energy, x, y in _data():
-        asked = {"energy": (Part(use=energy),), kind: (own,)}
+        asked = {"energy": (Part(use=energy),), kind: (own,), **({"coordinate": seen} if seen else {})}
         try:
             made = _parts(asked, x, y, trains=kind == "objective")
         except (CapabilityError, DataError, RecipeError) as error:
@@ -87,6 +89,19 @@ def _assembled(kind: str, name: str, settings: tuple[tuple[str, object], ...]) -
         batch = Batch(x=x[:N], y=None if y is None else y[:N])
         return Assembled(parts=made, batch=batch, value_range=bounds, backbone=energy)
     raise NotApplicable(f"it suits none of the data of the kit: {reason}")
+
+
+def _coordinates_seen_by(component: Component, settings: Mapping[str, Any]) -> tuple[Part, ...]:
+    """Returns the coordinates that need what an energy gives under these settings: one with labels wants a label."""
+    config, selection = component.config(**settings), Selection()
+    config = config.settled(selection) if hasattr(config, "settled") else config
+    given = set(component.ask("gives", config, selection))
+    found = []
+    for other, _ in host().all():
+        if other.kind == "coordinate" and not callable(other.needs):
+            asked = {need.word for need in other.needs if need.word.startswith("energy.")}
+            found += [Part(use=other.name)] if asked and asked <= given else []
+    return tuple(found)
 
 
 def _parts(asked: Mapping[str, tuple[Part, ...]], x: Tensor, y: Tensor | None, *, trains: bool) -> Parts:

@@ -10,7 +10,8 @@ import pytest
 
 from ebmkit.cli.main import main
 from ebmkit.errors import PluginError, RecipeError
-from ebmkit.testing import Check, CheckFailed, NotApplicable, checks_for, outcome, verdict
+from ebmkit.plugins.host import host
+from ebmkit.testing import Check, CheckFailed, NotApplicable, checks_for, conformance, outcome, verdict
 
 
 def body(error: BaseException | None) -> Callable[[], None]:
@@ -99,3 +100,9 @@ def test_the_command_refuses_what_is_not_there(tmp_path: Path, capsys: pytest.Ca
     capsys.readouterr()
     assert main(["check", "ebmkit-clel", "--only", "los", "--only", "rowns"]) == 2
     assert "--only rowns: no check has this in its name. Did you mean 'rows'" in capsys.readouterr().err
+
+
+def test_the_test_file_of_a_plugin_fails_where_nothing_but_declarations_was_looked_at() -> None:
+    test = conformance(host().get("dataset", "npz"))
+    with pytest.raises(AssertionError, match="no part was checked, which is a failure.*its data are not here"):
+        test(None)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ebmkit.assembly.assemble import build_energy
 from ebmkit.assembly.build import build
+from ebmkit.assembly.parts import build_energy
 from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.plugins.host import host
