@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ebmkit.cli.main import main
+from ebmkit.plugins import host
 from tests.docs.blocks import Block, missing
 
 Printed = Callable[[], str]
@@ -55,6 +56,7 @@ class Reader:
         self.printed()
         for program, *words in block.commands:
             if program == "ebmkit":
+                host._host = None  # a command is a process of its own: it finds its plugins anew
                 status = main(words)
                 assert status == 0, f"{words}: {self.printed()}"
             elif program == "python" and words[0].endswith(".py"):
