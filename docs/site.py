@@ -51,7 +51,9 @@ def content(path: str) -> str:
     text = (ROOT / path).read_text(encoding="utf-8")
     if path.endswith(".md"):
         return text
-    return f"# {posixpath.basename(path)}\n\n`{path}`\n\n`````{LANGUAGES.get(Path(path).suffix, 'text')}\n{text}\n`````\n"
+    return (
+        f"# {posixpath.basename(path)}\n\n`{path}`\n\n`````{LANGUAGES.get(Path(path).suffix, 'text')}\n{text}\n`````\n"
+    )
 
 
 def on_files(files: Files, config: Any) -> Files:

@@ -7,7 +7,8 @@ Every Python and every shell block of README.md and docs/ runs, page by page, fr
 - a `text` block titled "output" must be what the shell block before it printed, whatever the numbers are; a line `…`
   stands for lines that are left out;
 - `<!-- shorter in the tests: run --steps 30; eval -n 50 -->` adds words to the commands below it on the page;
-- a block titled "not run: REASON" is left alone. The reader sees the reason.
+- a shell block titled "fails with status N" must fail so;
+- a block titled "not tested: REASON" is left alone. The reader sees the reason.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ FENCE = re.compile(
     r"|^(?P<fence>`{3,})(?P<language>\w*)(?: title=\"(?P<title>.+?)\")?\n(?P<code>.*?)^(?P=fence)$",
     re.DOTALL | re.MULTILINE,
 )
-NOT_RUN = "not run: "
+NOT_RUN = "not tested: "
+FAILS = "fails with status "
 NUMBER = re.compile(r"[-−+]?\d[\d.,:]*(?:e[-+]?\d+)?")
 
 
@@ -49,6 +51,11 @@ class Block:
     def runs(self) -> bool:
         """Whether the tests run it, or hold it against what was printed."""
         return not self.title.startswith(NOT_RUN)
+
+    @property
+    def status(self) -> int:
+        """The exit status that its commands must have."""
+        return int(self.title.removeprefix(FAILS)) if self.title.startswith(FAILS) else 0
 
     @property
     def commands(self) -> list[list[str]]:

@@ -58,9 +58,11 @@ class Reader:
             if program == "ebmkit":
                 host._host = None  # a command is a process of its own: it finds its plugins anew
                 status = main(words)
-                assert status == 0, f"{words}: {self.printed()}"
+                assert status == block.status, f"status {status} of {words}: {self.printed()}"
             elif program == "python" and words[0].endswith(".py"):
                 runpy.run_path(str(self.folder / words[0]), run_name="__main__")
             else:
-                raise AssertionError(f"the tests cannot run '{program} {' '.join(words)}': title the block \"not run: …\"")
+                raise AssertionError(
+                    f"the tests cannot run '{program} {' '.join(words)}': title the block \"not tested: …\""
+                )
         self.last = self.printed()
