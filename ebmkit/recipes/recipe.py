@@ -19,7 +19,7 @@ from ebmkit.recipes.tables import TABLES, OptimConfig, TableConfig
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-LISTS = ("coordinate", "wrapper", "sampler", "objective", "metric")
+LISTS = ("coordinate", "wrapper", "sampler", "objective", "metric", "observer")
 SINGLES = ("data", "energy", "buffer")
 
 

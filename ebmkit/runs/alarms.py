@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
@@ -52,14 +52,18 @@ class RunAlarms:
         self.rows: tuple[float, ...] = ()
         self.unchanged = 0
 
-    def look(self, report: StepReport) -> None:
-        """Looks at a step, if it is time; raises DivergenceError where the run has gone wrong beyond doubt."""
+    def look(self, report: StepReport) -> Sequence[Finding]:
+        """Looks at a step, if it is time; returns what is to be warned of, the gravest first.
+
+        Raises:
+            DivergenceError: the run has gone wrong beyond doubt.
+        """
         if self.last is None and self.path is not None:
             self._tell_of_stop(self.path)
             keep_until(self.path, report.step - 1)  # what a run that went on from here before has found later
         self.last = report.step, report.losses, report.metrics
         if not self.on or (report.step % EVERY and report.step > 1):
-            return
+            return ()
         signals = step_signals(report, proposes=self.proposes, value_range=self.value_range)
         found = self.alarms.look(report.step, {**signals, **self._buffer_signals(report.step)})
         for finding in found:
@@ -69,6 +73,7 @@ class RunAlarms:
         if found:
             also = ", ".join(finding.alarm.name for finding in found[1:])
             self.note(f"Warning: {found[0].text}{f' Also: {also}.' if also else ''}")
+        return found
 
     def _tell_of_stop(self, path: Path) -> None:
         """Says of a run that goes on that an alarm had stopped it, and that this changes none of its settings."""

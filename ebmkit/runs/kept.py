@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -33,8 +33,8 @@ class Kept(Protocol):
         """Within it, logged steps can be written; `after` is the step that the run goes on from."""
         ...
 
-    def keep(self, state: TrainingState, report: StepReport) -> None:
-        """Keeps what is due after a step."""
+    def keep(self, state: TrainingState, report: StepReport) -> Sequence[Path]:
+        """Keeps what is due after a step; returns the pictures that were drawn."""
         ...
 
     def interrupted(self, state: TrainingState) -> str:
@@ -52,8 +52,9 @@ class InMemory:
         """Yields a function that does nothing: the history of a run is in memory."""
         yield lambda step, values: None
 
-    def keep(self, state: TrainingState, report: StepReport) -> None:
+    def keep(self, state: TrainingState, report: StepReport) -> Sequence[Path]:
         """Does nothing."""
+        return ()
 
     def interrupted(self, state: TrainingState) -> str:
         """Returns where the weights are."""
@@ -77,15 +78,16 @@ class OnDisk:
         finally:
             book.close()
 
-    def keep(self, state: TrainingState, report: StepReport) -> None:
-        """Writes a checkpoint and pictures where they are due."""
+    def keep(self, state: TrainingState, report: StepReport) -> Sequence[Path]:
+        """Writes a checkpoint and pictures where they are due; returns the pictures."""
         steps = self.recipe.table("run").steps
         if state.step % self.recipe.table("checkpoint").every == 0 or state.step == steps:
             self.save(state)
-        if state.step % self.recipe.table("pictures").every == 0 or state.step == steps:
-            doing("drawing pictures")
-            averaged = state.averages.values.get("energy", {})
-            self.pictures.draw(report.step, report.phases, report.tuning, averaged)
+        if state.step % self.recipe.table("pictures").every and state.step != steps:
+            return ()
+        doing("drawing pictures")
+        averaged = state.averages.values.get("energy", {})
+        return self.pictures.draw(report.step, report.phases, report.tuning, averaged)
 
     def save(self, state: TrainingState) -> Path:
         """Writes a checkpoint of everything the next step depends on."""

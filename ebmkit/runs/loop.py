@@ -22,8 +22,9 @@ from ebmkit.runs.checkpoint import Saved
 from ebmkit.runs.interrupt import Interrupted, interruptible
 from ebmkit.runs.judging import Judging
 from ebmkit.runs.kept import InMemory, Kept, OnDisk
-from ebmkit.runs.observers import Described, Observers
+from ebmkit.runs.observers import Observers, observers_of
 from ebmkit.runs.state import TrainingState
+from ebmkit.runs.told import Described
 from ebmkit.samplers.adaptation import for_evaluation
 from ebmkit.training.batches import Batches
 from ebmkit.training.step import StepReport, train_step
@@ -39,7 +40,7 @@ class Trainer:
         directory: of the run; None keeps everything in memory.
         assembly: with its data set.
         watch: is told of every step.
-        observers: see its start, its logged steps and its end; unset, those of all plugins.
+        observers: see its start, its logged steps and its end; unset, those of all plugins and of the recipe.
         note: is told the warnings of the alarms; unset, they are logged.
     """
 
@@ -57,7 +58,8 @@ class Trainer:
         self.batches = Batches(
             assembly.dataset, batch_size=self.config.batch_size, seed=self.config.seed, device=assembly.parts.device
         )
-        self.watch, self.observers = watch or (lambda progress: None), observers or Observers(host())
+        self.watch = watch or (lambda progress: None)
+        self.observers = observers or Observers(host(), observers_of(assembly))
         doing("getting the optimisers ready")  # with the first one, torch imports its compiler
         self.state = TrainingState(assembly.parts, self.recipe)
         self.kept: Kept = InMemory() if directory is None else OnDisk(directory, assembly)
@@ -89,12 +91,16 @@ class Trainer:
                 report = self._step(state.step + 1)
                 values = self._log(report, every)
                 if values:
-                    watched.step(report)
                     write(report.step, values)
+                    watched.step(report, values)
                 self._tell(values, time.monotonic() - begun, state.step - first)
-                self.alarms.look(report)
-                self.kept.keep(state, report)
-                self.judging.look(state)
+                for alarm in self.alarms.look(report):
+                    watched.alarm(alarm)
+                for picture in self.kept.keep(state, report):
+                    watched.picture(picture, state.step)
+                if (found := self.judging.look(state)) is not None:
+                    watched.evaluation(found)
+                watched.check(lambda: self.kept.interrupted(state))
                 if stopped():
                     raise self._interrupted()
 

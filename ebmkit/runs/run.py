@@ -101,7 +101,7 @@ def resume(
     check_own(directory)
     directory = Path(directory)
     saved = newest_checkpoint(directory)
-    recipe = recipe_of(directory, given, None if saved is None else DataSpec.from_json(saved.data), with_metrics=True)
+    recipe = recipe_of(directory, given, None if saved is None else DataSpec.from_json(saved.data), for_training=True)
     if steps is not None:
         recipe = recipe.with_table("run", steps=steps)
     total = recipe.table("run").steps

@@ -11,21 +11,29 @@ from torch import Tensor
 from ebmkit.data.loaded import as_batch
 from ebmkit.errors import DataError, DivergenceError
 from ebmkit.point import Batch
+from ebmkit.processes import ALONE, World
 from ebmkit.protocols.dataset import Dataset
 from ebmkit.rng import stream
 from ebmkit.training.alarms.table import advice
 
 
 class Batches:
-    """The batches of a data set of rows: a pure function of (seed, step), so there is no state to save."""
+    """The batches of a data set of rows: a pure function of (seed, step), so there is no state to save.
 
-    def __init__(self, dataset: Dataset, *, batch_size: int, seed: int, device: torch.device) -> None:
+    Of several processes each takes its share of the rows of a batch.
+    """
+
+    def __init__(
+        self, dataset: Dataset, *, batch_size: int, seed: int, device: torch.device, world: World = ALONE
+    ) -> None:
         self.dataset, self.batch_size, self.seed, self.device = dataset, batch_size, seed, device
+        self.world = world
 
     def batch(self, step: int) -> Batch:
         """Returns the data of a training step, from 1; raises DataError where the data set gives more or fewer rows."""
-        rows = batch_rows(len(self.dataset), self.batch_size, step, self.seed)
-        batch = self.dataset.batch(rows, stream(self.seed, step, "data", self.device))
+        rows = self.world.share(batch_rows(len(self.dataset), self.batch_size, step, self.seed))
+        rng = stream(self.seed, step, "data", self.device, self.world.rank)
+        batch = self.dataset.batch(rows, rng)
         if len(batch) != len(rows):
             raise DataError(
                 f"{len(rows)} rows were asked of the data set and it gave {len(batch)}. `batch` returns one datum for "
