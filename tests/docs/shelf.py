@@ -12,11 +12,12 @@ from PIL import Image
 from ebmkit.cli.main import main
 from tests.docs.blocks import ROOT
 
-SMALL = "--steps 2 --set energy.widths=[4,8] --set run.batch_size=8 --set buffer.capacity=40 --set data.limit=200 --set log.tensorboard=false"
-LABELLED = (
-    f"run --energy resnet --coordinate label --set energy.labels=true --sampler sgld --set sampler.moves=1 {SMALL}"
+SMALL = (
+    "--energy resnet --sampler sgld --steps 2 --set sampler.sgld.moves=1 --set energy.widths=[4,8] "
+    "--set run.batch_size=8 --set buffer.capacity=40 --set data.limit=200 --set log.tensorboard=false"
 )
-GUIDED = f"run --energy resnet --objective clel --sampler sgld --set sampler.sgld.moves=1 {SMALL}"
+LABELLED = f"run --coordinate label --set energy.labels=true {SMALL}"
+GUIDED = f"run --objective clel {SMALL}"
 LEVELS = "run --recipe da-rings --steps 20 --set log.tensorboard=false --set buffer.capacity=400"
 
 

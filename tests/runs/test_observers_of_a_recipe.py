@@ -148,9 +148,7 @@ def test_it_is_told_of_pictures_evaluations_and_alarms_where_it_wants_to_be(
 @pytest.mark.parametrize("method", ["start", "step", "end"])
 def test_one_that_fails_is_named_and_the_run_goes_on_without_it(method: str, offer: Any, tmp_path: Path) -> None:
     offer()
-    with pytest.raises(
-        PluginError, match=rf"Observer diary: its {method} failed .*: ValueError: no ink.* resume"
-    ):
+    with pytest.raises(PluginError, match=rf"Observer diary: its {method} failed .*: ValueError: no ink.* resume"):
         ebmkit.run(recipe(fails=method), tmp_path / "run")
     how = [seen[1] for seen in Diary.seen if seen[0] == "end"]
     assert how == {"start": [], "step": ["failed"], "end": ["finished"]}[method], "the end is told once"
