@@ -4,14 +4,18 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
 DEMO ?= runs/demo
+TRIED := $(shell mktemp -u -d)
 
-.PHONY: help setup demo test lint docs format clean
+.PHONY: help setup demo test test-fast lint docs format wheels try-wheels lowest clean
 
 help:
 	@echo "make demo    train CLEL on Fashion-MNIST garments (about 10 minutes on 2 cores), then draw fresh samples"
 	@echo "make test    the whole test suite"
+	@echo "make test-fast  what is not marked slow: under 3 minutes on 2 cores"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make docs    the documentation site, in site/"
+	@echo "make wheels  the packages of a release, in dist/; make try-wheels installs and uses them without this folder"
+	@echo "make lowest  the whole test suite on the lowest versions that are promised"
 
 setup: $(VENV)/.installed
 
@@ -28,6 +32,9 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest -n 2
 
+test-fast: setup
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -42,5 +49,24 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+wheels: setup
+	rm -rf dist
+	for package in . $(dir $(PLUGINS)); do $(BIN)/python -m build --outdir dist $$package || exit 1; done
+	$(BIN)/python docs/check_wheels.py dist
+
+try-wheels: wheels
+	$(PYTHON) -m venv $(TRIED)
+	$(TRIED)/bin/python -m pip install --disable-pip-version-check -c constraints.txt dist/*.whl
+	$(TRIED)/bin/python -m pip check
+	cd $(TRIED) && for words in plugins list "run --data toy:rings --steps 5 --out rings" "sample rings -n 4 --out r.png" \
+		"sample pretrained:garments -n 4 --out new.png"; do bin/ebmkit $$words || exit 1; done
+
+lowest:
+	$(PYTHON) docs/lowest.py > $(VENV)-lowest.txt
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --disable-pip-version-check -c $(VENV)-lowest.txt -e '.[testing]' \
+		$(addprefix -e ,$(dir $(PLUGINS))) pytest-xdist arviz-stats
+	$(VENV)-lowest/bin/python -m pytest -n 2
+
 clean:
-	rm -rf $(VENV) runs site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-lowest.txt dist runs site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -24,6 +24,7 @@ from ebmkit.cli.main import make_app
 from ebmkit.plugins.citation import works
 from ebmkit.plugins.component import KINDS, Component
 from ebmkit.plugins.host import Host
+from ebmkit.recipes.about import AboutConfig
 from ebmkit.recipes.resolver import vectors
 from ebmkit.recipes.resolver.defaults import DEFAULTS
 from ebmkit.recipes.tables import TABLES, OptimConfig
@@ -95,7 +96,8 @@ def reference(found: Parts, kinds: Iterable[str] = KINDS) -> str:
 
 def tables() -> str:
     """Returns a section for each table of a recipe that is not a part."""
-    sections = {**{f"[{name}]": config for name, config in TABLES.items()}, "[optim.OWNER]": OptimConfig}
+    of_run = {f"[{name}]": config for name, config in TABLES.items()}
+    sections = {**of_run, "[optim.OWNER]": OptimConfig, "[about]": AboutConfig}
     return "\n".join(f"### `{name}`\n\n{_purpose(c)}{settings_table(c)}" for name, c in sections.items())
 
 

@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from ebmkit.protocols.sampler import SamplerState as SamplerState
     from ebmkit.protocols.sampler import Tail as Tail
     from ebmkit.protocols.sampler import Tuning as Tuning
+    from ebmkit.protocols.traits import ObjectiveTraits as ObjectiveTraits
     from ebmkit.protocols.traits import SamplerTraits as SamplerTraits
     from ebmkit.recipes.recipe import Part as Part
     from ebmkit.recipes.recipe import Recipe as Recipe
@@ -138,7 +139,7 @@ _HOME = {
     "protocols.objective": "Objective Phases Requires",
     "protocols.observer": "Ending LoggedStep Observer RunInfo",
     "protocols.sampler": "Goes Sampler SamplerInfo SamplerState Tail Tuning",
-    "protocols.traits": "SamplerTraits",
+    "protocols.traits": "ObjectiveTraits SamplerTraits",
     "recipes.recipe": "Part Recipe",
     "rng": "seeded stream",
     "runs.exporting": "export_energy load_energy",
@@ -156,12 +157,17 @@ _HOME = {
 _ROOMS = frozenset({"buffers", "coordinates", "data", "energies", "metrics", "objectives", "samplers"})
 _WHERE = {name: module for module, names in _HOME.items() for name in names.split()}
 
+_FORMER: dict[str, tuple[str, str]] = {}
+"""Former name → what it is called now, and the version with which the former one goes; see docs/releasing.md."""
+
 __all__ = sorted(_WHERE)
 
 
 def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return import_module(f"ebmkit.{name}")
+    if name in _FORMER:
+        return _former(name)
     if name not in _WHERE:
         from ebmkit.errors import did_you_mean
 
@@ -169,6 +175,15 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f"ebmkit.{_WHERE[name]}"), name)
     globals()[name] = value
     return value
+
+
+def _former(name: str) -> Any:
+    from warnings import warn
+
+    now, gone = _FORMER[name]
+    text = f"ebmkit.{name} is called ebmkit.{now} now; the former name goes with {gone}."
+    warn(text, DeprecationWarning, stacklevel=3)
+    return __getattr__(now)
 
 
 def __dir__() -> list[str]:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ebmkit import __version__
 from ebmkit.cli.declaration import relations, settings_of
 from ebmkit.display.output import columns, packed, paragraph, say
 from ebmkit.display.tables import table
 from ebmkit.errors import EbmkitError, RecipeError, did_you_mean
 from ebmkit.plugins.citation import works
 from ebmkit.plugins.component import KINDS, Component
+from ebmkit.plugins.core_range import CORE
 from ebmkit.plugins.hints import what_was_meant
 from ebmkit.plugins.host import Host, host
 from ebmkit.plugins.manifest import Plugin
+from ebmkit.recipes.about import Said, said_by
 
 if TYPE_CHECKING:
     pass
@@ -52,12 +53,13 @@ def show(name: Annotated[str, typer.Argument(help="A part, as `ebmkit list` show
 
 
 def list_recipes() -> None:
-    """Lists the recipes that core and plugins ship."""
-    rows = [(name, _about(name), plugin.distribution) for name, plugin in host().recipes()]
+    """Lists the recipes that core and plugins ship, who looks after each, and when it last ran."""
+    said = [(name, _said(name), plugin.distribution) for name, plugin in host().recipes()]
+    rows = [(name, s.last_green or "unknown", s.summary, s.maintainer, whence) for name, s, whence in said]
     if not rows:
         say("No plugin here ships a recipe. A recipe of your own is a TOML file: ebmkit run --recipe FILE.")
         return
-    table(("name", "about", "from"), rows, wide="about")
+    table(("name", "last green", "about", "maintainer", "from"), rows, wide="about")
 
 
 def list_plugins() -> None:
@@ -67,10 +69,10 @@ def list_plugins() -> None:
     """
     found = host()
     rows = [
-        (p.name, p.distribution, str(len(p.components)), str(len(p.recipes)), "broken" if p.error else "ok")
+        (p.name, p.distribution, _core(p), str(len(p.components)), str(len(p.recipes)), _state(p))
         for p in found.plugins
     ]
-    table(("name", "from", "parts", "recipes", "state"), rows, wide="from")
+    table(("name", "from", "core", "parts", "recipes", "state"), rows, wide="from")
     for plugin in found.broken():
         say(f"{plugin.name} ({plugin.distribution}): {plugin.error}")
     if found.broken():
@@ -97,14 +99,21 @@ def unknown(name: str, found: Host) -> RecipeError:
     return RecipeError(f"There is no part and no recipe '{name}'.{hint}{found.not_loaded()}")
 
 
-def _about(name: str) -> str:
-    """Returns the first sentence of the comment that a recipe begins with."""
+def _core(plugin: Plugin) -> str:
+    """Returns the versions of core that a plugin requires; of core itself, its version."""
+    return __version__ if plugin.distribution == CORE else plugin.core or "any"
+
+
+def _state(plugin: Plugin) -> str:
+    return "broken" if plugin.error else "ok"
+
+
+def _said(name: str) -> Said:
+    """Returns what a recipe says of itself, or why it cannot be read."""
     try:
-        text = host().recipe(name)
+        return said_by(host().recipe(name))
     except (OSError, UnicodeDecodeError, EbmkitError) as error:
-        return f"cannot be read: {error}"
-    block = takewhile(lambda line: line.startswith("#"), text.lstrip().splitlines())
-    return re.split(r"(?<=\.) (?=[A-Z])", " ".join(line.strip("# ") for line in block), maxsplit=1)[0]
+        return Said(f"cannot be read: {error}", "", "")
 
 
 def _show(component: Component, plugin: Plugin) -> None:

@@ -78,13 +78,15 @@ def in_words(hint: object) -> str:
 
 def relations(component: Component) -> Iterator[tuple[str, str]]:
     """Yields (heading, text) of what a part needs, gives, hides and includes, as far as its default settings tell."""
-    for question, text in (("needs", _need), ("gives", str), ("includes", _include), ("hides", str)):
+    for setting, text in component.deprecated.items():
+        yield f"{setting} deprecated".strip(), text
+    for question, as_text in (("needs", _need), ("gives", str), ("includes", _include), ("hides", str)):
         depends = _depends(component, question)
         found = _asked(component, question)
         if found is None:
             yield question, "depends on its settings"
         elif found:
-            yield question, ", ".join(text(item) for item in found) + (" (by default)" if depends else "")
+            yield question, ", ".join(as_text(item) for item in found) + (" (by default)" if depends else "")
     if component.optim:
         yield "optimiser", ", ".join(f"{key} = {_written(value)}" for key, value in component.optim.items())
 

@@ -12,6 +12,7 @@ from ebmkit.plugins.wellformed import (
     wrong_aliases,
     wrong_answer,
     wrong_config,
+    wrong_deprecated,
     wrong_name,
     wrong_of_observer,
     wrong_place,
@@ -119,6 +120,8 @@ class Component:
         refuse: a function of (config, selection): the reason why it cannot work here, or "".
         benchmarks: "package.module:callable" without arguments that returns the `Workload`s which `ebmkit bench` times
             for it; "" for none.
+        deprecated: setting → since when, when it goes, and what to use instead; "" stands for the part itself. It is
+            said to whoever uses it.
     """
 
     kind: str
@@ -138,6 +141,7 @@ class Component:
     skip: Rule | None = None
     refuse: Rule | None = None
     benchmarks: str = ""
+    deprecated: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         wrongs = (
@@ -147,6 +151,7 @@ class Component:
             wrong_place("build", self.build),
             wrong_place("benchmarks", self.benchmarks or "none:none"),
             wrong_traits(self.kind, self.traits),
+            wrong_deprecated(self.deprecated, self.config),
             wrong_of_observer(self.kind, needs=self.needs, gives=self.gives, includes=self.includes, hides=self.hides),
             *(self._wrong(question, getattr(self, question)) for question in ANSWERS),
         )

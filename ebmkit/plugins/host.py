@@ -17,6 +17,7 @@ import pluggy
 from ebmkit.errors import PluginError, RecipeError, did_you_mean
 from ebmkit.plugins import hookspecs
 from ebmkit.plugins.component import KINDS, Component
+from ebmkit.plugins.core_range import core_range, refuse_other_core
 from ebmkit.plugins.hints import what_was_meant
 from ebmkit.plugins.loading import describe, distribution_of, import_file
 from ebmkit.plugins.manifest import ClashError, Key, Plugin, clash, declared, recipes_of
@@ -55,14 +56,14 @@ class Host:
         found = self._entries()
         for entry in found:
             if wanted is None or entry.name in wanted:
-                self.add_plugin(entry.name, distribution_of(entry), entry.load)
+                self.add_plugin(entry.name, distribution_of(entry), entry.load, core_range(entry))
         for name in sorted((wanted or set()) - {entry.name for entry in found}):
             error = "EBMKIT_PLUGINS names it, but no such entry point is installed"
             self.plugins.append(Plugin(name=name, distribution="not installed", error=error))
 
-    def add_plugin(self, name: str, distribution: str, load: Callable[[], object]) -> Plugin:
+    def add_plugin(self, name: str, distribution: str, load: Callable[[], object], core: str = "") -> Plugin:
         """Loads one plugin, all of its parts or none; a failure is kept in `Plugin.error`."""
-        plugin = Plugin(name=name, distribution=distribution)
+        plugin = Plugin(name=name, distribution=distribution, core=core)
         try:
             self._load(plugin, load)
         except KeyboardInterrupt:
@@ -191,6 +192,7 @@ class Host:
             return []
 
     def _load(self, plugin: Plugin, load: Callable[[], object]) -> None:
+        refuse_other_core(plugin.core, plugin.distribution)
         module = load()
         if module is None:
             raise PluginError("it names nothing: an entry point names a module or object with hooks")

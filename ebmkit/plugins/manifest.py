@@ -19,6 +19,7 @@ class Plugin:
     Attributes:
         name: of the entry point.
         distribution: package and version that declares it.
+        core: versions of core that it requires, "" for any.
         error: why it could not be loaded, "" where it was.
         components: its parts.
         recipes: name → TOML text, or the path of a TOML file.
@@ -26,6 +27,7 @@ class Plugin:
 
     name: str
     distribution: str
+    core: str = ""
     error: str = ""
     components: tuple[Component, ...] = ()
     recipes: Mapping[str, str | Path] = field(default_factory=dict)

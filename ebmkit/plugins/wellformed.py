@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
 
 from ebmkit.protocols.traits import DERIVED, SamplerTraits
@@ -37,6 +37,14 @@ def wrong_config(config: object) -> str:
     if "use" in config.__dataclass_fields__:
         return "no setting can be called 'use': in a recipe it names the part"
     return ""
+
+
+def wrong_deprecated(deprecated: object, config: type) -> str:
+    """Returns what is wrong with what a declaration says of what will go."""
+    if not isinstance(deprecated, Mapping) or not all(isinstance(text, str) and text for text in deprecated.values()):
+        return f"deprecated is a mapping of setting → what to use instead, found {deprecated!r}"
+    unknown = sorted(set(deprecated) - {"", *getattr(config, "__dataclass_fields__", ())})
+    return f"deprecated names {unknown[0]!r}, and there is no such setting" if unknown else ""
 
 
 def wrong_place(field: str, place: object) -> str:

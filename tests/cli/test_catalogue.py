@@ -67,7 +67,17 @@ def test_recipes_say_what_they_are(cli, shipped) -> None:
     lines = cli("recipes").out.splitlines()
     assert lines[1].startswith("gone")
     assert "cannot be read" in lines[1]
-    assert lines[2].split() == ["small", "A", "small", "one", "of", "s.d.", "0.1.", "ebmkit-ring", "1.0"]
+    assert lines[2].split() == ["small", "unknown", "A", "small", "one", "of", "s.d.", "0.1.", "ebmkit-ring", "1.0"]
+
+
+def test_recipes_say_who_looks_after_them_and_when_they_last_ran(cli) -> None:
+    text = f'{RECIPE}[about]\nmaintainer = "Ann"\nlast_green = 2026-01-02\n'
+    module = SimpleNamespace(ebmkit_recipes=hookimpl(lambda: {"kept": text}))
+    host().add_plugin("ring", "ebmkit-ring 1.0", lambda: module)
+    head, line = cli("recipes").out.splitlines()
+    assert head.split() == ["name", "last", "green", "about", "maintainer", "from"]
+    assert " ".join(line.split()) == "kept 2026-01-02 A small one of s.d. 0.1. Ann ebmkit-ring 1.0"
+    assert cli("show", "kept").out == text
 
 
 def test_recipes_without_any(cli) -> None:

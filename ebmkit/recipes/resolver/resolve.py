@@ -21,6 +21,7 @@ from ebmkit.recipes.resolver.assumed import Assumed
 from ebmkit.recipes.resolver.checks import check
 from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice
 from ebmkit.recipes.resolver.defaults import DEFAULTS
+from ebmkit.recipes.resolver.deprecated import deprecations
 from ebmkit.recipes.resolver.draft import Draft
 from ebmkit.recipes.resolver.optimisers import optimisers
 from ebmkit.recipes.resolver.usual import table_settings, vector_notes
@@ -174,6 +175,7 @@ def _notes(draft: Draft) -> Iterator[str]:
     for choice, against in sorted(draft.left_out.items(), key=lambda item: item[0].key):
         yield f"{choice} left out ({choice.reason}): {against}"
     yield from vector_notes(draft)
+    yield from deprecations(draft.everyone())
     temperature, origin = draft.temperature()
     if origin != "run.temperature":
         yield f"temperature {temperature:g} ({origin})"
