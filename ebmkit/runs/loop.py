@@ -75,10 +75,10 @@ class Trainer:
 
     def take(self, saved: Saved) -> None:
         """Goes on from a checkpoint; raises CheckpointError where it belongs to another recipe."""
-        self.state.take(saved)
         self.alarms.take(saved.alarms)
-        self.kept.saved_at, self.sealed = saved.step, saved.beside
         self._set_out()
+        self.state.take(saved)
+        self.kept.saved_at, self.sealed = saved.step, saved.beside
 
     def train(self) -> None:
         """Makes the steps that are left.
@@ -175,10 +175,10 @@ class Trainer:
     def _go_back(self, error: DivergenceError) -> None:
         """Goes back to the last healthy checkpoint; raises the error where the run may not."""
         saved = self.kept.back_to(self.alarms.go_back(self.state.step, error))
-        self.state.take(saved)
         self.alarms.take(saved.alarms, going_back=True)
-        self.history = [entry for entry in self.history if entry["step"] <= saved.step]
         self._set_out()
+        self.state.take(saved)
+        self.history = [entry for entry in self.history if entry["step"] <= saved.step]
 
     def _set_out(self) -> None:
         """Takes seed and learning rates as they are from this step on."""

@@ -1,4 +1,4 @@
-"""A run may go back where an alarm would stop it: to a healthy checkpoint, a bounded number of times, and bit for bit."""
+"""A run may go back where an alarm would stop it: to a healthy checkpoint, a bounded number of times, bit for bit."""
 
 from __future__ import annotations
 

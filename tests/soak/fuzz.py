@@ -25,13 +25,10 @@ from ebmkit.plugins.host import host
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from inputs import Inputs  # type: ignore[import-not-found]
+from inputs import SMALL, Inputs  # type: ignore[import-not-found]
 
 LIMIT = 2.0
 """Seconds of work after which an input counts as a hang."""
-
-SMALL = ("--energy", "mlp", "--sampler", "sgld", "--data", "toy:moons", "--steps", "1", "--set", "energy.widths=[8]",
-         "--set", "run.batch_size=8", "--set", "buffer.capacity=16", "--set", "log.tensorboard=false")  # fmt: skip
 
 
 class Hang(BaseException):
@@ -98,7 +95,7 @@ def fuzzed(n: int, seed: int, folder: Path) -> Iterator[Found]:
     before = Path.cwd()
     os.chdir(folder)
     try:
-        if problem := tried(["run", *SMALL, "--out", str(trained)], limit=600):
+        if problem := tried([*SMALL, "--steps", "1", "--out", str(trained)], limit=600):
             raise AssertionError(f"the run to try things on failed: {problem}")
         inputs = Inputs(seed, host(), folder, trained)
         for _ in range(n):

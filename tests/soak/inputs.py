@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import string
 from collections.abc import Callable
 from dataclasses import fields
@@ -23,6 +24,10 @@ NASTY = (
     "[0]", "[-1]", "[0.5, 0.999]", "[1000000000000]", "[8, 8]", "'mala'", "'sgld+gibbs'", "'+'", "'a+'",
 )  # fmt: skip
 """Values that have broken something somewhere: numbers at the edges, depth, length, other types, no text at all."""
+
+SMALL = ("run", "--energy", "mlp", "--sampler", "sgld", "--data", "toy:moons", "--set", "energy.widths=[8]",
+         "--set", "run.batch_size=8", "--set", "buffer.capacity=16", "--set", "log.tensorboard=false")  # fmt: skip
+"""A run of little work."""
 
 COMMANDS = (
     "run", "resume", "sample", "eval", "score", "report", "export", "list", "show", "recipes", "cite", "check", "bench",
@@ -54,8 +59,8 @@ class Inputs:
 
     def line(self) -> list[str]:
         """Returns the arguments of one command."""
-        kinds: list[Callable[[], list[str]]] = [self.a_recipe, self.a_setting, self.a_line, self.an_order]
-        return self.rng.choice(kinds)()
+        kinds: list[Callable[[], list[str]]] = [self.a_recipe, self.a_setting, self.a_line, self.an_order, self.a_run]
+        return self.rng.choices(kinds, weights=(3, 3, 2, 2, 1))[0]()
 
     def a_recipe(self) -> list[str]:
         """Returns a command that reads a spoilt recipe."""
@@ -69,6 +74,25 @@ class Inputs:
         sets = [word for _ in range(self.rng.choice((1, 1, 2))) for word in ("--set", self._setting())]
         recipe = ["--recipe", self.rng.choice(self.host.recipe_names())] if self.rng.random() < 0.4 else []
         return ["run", *recipe, *sets, "--dry-run"]
+
+    def a_run(self) -> list[str]:
+        """Returns a command that trains for a step, with one setting that makes little sense.
+
+        A quintillion moves are refused by nobody and end never: large counts are left to what is resolved alone.
+        """
+        shutil.rmtree(self.folder / "made", ignore_errors=True)
+        own = ("run", "log", "checkpoint", "pictures", "sample", "optim", "data", "energy", "buffer", "sampler",
+               "objective")  # fmt: skip
+        path = self.rng.choice([path for path in self.paths if path.startswith(own)])
+        return [
+            *SMALL,
+            "--set",
+            f"{path}={self._value().replace(str(10**18), str(10**3))}",
+            "--steps",
+            "1",
+            "--out",
+            str(self.folder / "made"),
+        ]
 
     def a_line(self) -> list[str]:
         """Returns any words in any order."""
