@@ -41,6 +41,13 @@ def test_a_link_to_a_file_of_the_repository_leads_to_a_page_that_shows_it(site: 
     assert 'href="../concepts.html#glossary"' in (site / "repository/CONTRIBUTING.html").read_text(encoding="utf-8")
 
 
+def test_lists_are_lists(site: Path):
+    """Python-Markdown wants four spaces before a second paragraph of an item, and a blank line before a list."""
+    literal = re.compile(r"<p>[^<]*(?:<(?!/p>)[^<]*)*?\n(?:[-*] |\d\. |\| )")
+    pages = site.glob("**/*.html")
+    assert [str(page.relative_to(site)) for page in pages if literal.search(page.read_text(encoding="utf-8"))] == []
+
+
 def test_scripts_beside_the_pages_are_no_part_of_the_site(site: Path):
     assert [*site.glob("*.py")] == []
 
