@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.metrics.annealing.bases import fitted
 from ebmkit.metrics.annealing.log_z import LogZ, Ways, annealed_log_z
+from ebmkit.ops.laws import fitted
 
 SD, DISTANCE = 0.4, 2.0
 

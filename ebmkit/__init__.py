@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from ebmkit.protocols.sampler import SamplerState as SamplerState
     from ebmkit.protocols.sampler import Tail as Tail
     from ebmkit.protocols.sampler import Tuning as Tuning
+    from ebmkit.protocols.traits import ObjectiveTraits as ObjectiveTraits
     from ebmkit.protocols.traits import SamplerTraits as SamplerTraits
     from ebmkit.recipes.recipe import Part as Part
     from ebmkit.recipes.recipe import Recipe as Recipe
@@ -138,7 +139,7 @@ _HOME = {
     "protocols.objective": "Objective Phases Requires",
     "protocols.observer": "Ending LoggedStep Observer RunInfo",
     "protocols.sampler": "Goes Sampler SamplerInfo SamplerState Tail Tuning",
-    "protocols.traits": "SamplerTraits",
+    "protocols.traits": "ObjectiveTraits SamplerTraits",
     "recipes.recipe": "Part Recipe",
     "rng": "seeded stream",
     "runs.exporting": "export_energy load_energy",

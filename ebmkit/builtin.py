@@ -9,16 +9,17 @@ from ebmkit.coordinates import declarations as coordinates
 from ebmkit.data import declarations as data
 from ebmkit.energies import declarations as energies
 from ebmkit.metrics import declarations as metrics
-from ebmkit.objectives import declarations as objectives
+from ebmkit.objectives.declarations import contrastive, noise_contrastive, score_matching
 from ebmkit.plugins.component import Component
 from ebmkit.plugins.hookspecs import hookimpl
 from ebmkit.samplers.declarations import augment, gibbs, langevin, metropolis, tempering
 
 SAMPLERS = (langevin, metropolis, gibbs, tempering, augment)
+OBJECTIVES = (contrastive, score_matching, noise_contrastive)
 
 
 @hookimpl
 def ebmkit_components() -> Iterable[Component]:
     """Returns every part of core."""
-    for declarations in (energies, coordinates, *SAMPLERS, buffers, objectives, data, *metrics.GROUPS):
+    for declarations in (energies, coordinates, *SAMPLERS, buffers, *OBJECTIVES, data, *metrics.GROUPS):
         yield from declarations.COMPONENTS

@@ -30,7 +30,7 @@ from ebmkit.evaluation.quadrature import Divergence, density, density_of_data, d
 from ebmkit.metrics.long_run import LongRun, long_run
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import parse_override
-from ebmkit.runs import checkpoint
+from ebmkit.runs import checkpoint, taking
 
 N_CHAINS = 200
 HALF_WIDTH = 8.0
@@ -119,7 +119,7 @@ def divergences(run: ebmkit.Run, plane: Window) -> dict[int, Divergence | None]:
     found: dict[int, Divergence | None] = {}
     for path in checkpoint.checkpoints(run.directory / "checkpoints"):
         saved = checkpoint.load(path)
-        checkpoint.take(run.energy, saved.tensors["ema.energy"], "energy")
+        taking.take(run.energy, saved.tensors["ema.energy"], "energy")
         try:
             found[saved.step] = divergence(density(at_level_0(run), plane), data_of(run).log_density, plane)
         except DataError as error:

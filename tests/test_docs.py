@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import shlex
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -15,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from ebmkit.cli.main import main
+from ebmkit.template.write import NewPlugin, write_plugin
+from tests.installing import environment, install, run
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -36,18 +36,6 @@ def commands(program: str) -> list[str]:
     """Returns every command line of a program in a shell block, once."""
     lines = [line for page in PAGES for b in blocks(page) if b["language"] == "sh" for line in b["code"].splitlines()]
     return sorted({line for line in lines if line.startswith(program)})
-
-
-def environment(*paths: Path) -> dict[str, str]:
-    """Returns an environment in which a subprocess finds this repository, and these paths first."""
-    found = [*map(str, paths), str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(found)}
-
-
-def run(command: list[str], cwd: Path, env: dict[str, str]) -> str:
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 def ebmkit(words: str, cwd: Path, env: dict[str, str]) -> str:
@@ -106,7 +94,7 @@ def test_the_recipe_that_is_shown_is_a_recipe(fresh_host, tmp_path, capsys):
 
 
 def test_links_lead_somewhere():
-    for page in PAGES:
+    for page in [*PAGES, *ROOT.glob("plugins/*/README.md"), *ROOT.glob("examples/plugins/*/README.md")]:
         for link in LINK.finditer(FENCE.sub("", page.read_text(encoding="utf-8"))):
             target = (page.parent / link["path"]).resolve() if link["path"] else page
             assert target.exists() or target in PICTURES_TO_COME, f"{page.name}: {link[0]}"
@@ -168,39 +156,34 @@ def test_public_names_stay_what_they_are_whatever_is_imported_first(tmp_path):
     run([sys.executable, "-c", program], tmp_path, environment())
 
 
-def plugin_files() -> dict[str, str]:
-    return {b["title"]: b["code"] for b in blocks(ROOT / "docs" / "plugins.md") if b["title"]}
+WALK_THROUGH = {b["title"]: b["code"] for b in blocks(ROOT / "docs" / "plugins.md") if b["title"]}
 
 
-def install(package: Path, site: Path) -> None:
-    """Installs a package into a folder: with pip where its build backend is there, else as pip would leave it."""
-    project = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    if importlib.util.find_spec("hatchling") and importlib.util.find_spec("pip"):
-        offline = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet"]
-        pip = [sys.executable, "-m", "pip", "install"]
-        run([*pip, *offline, "--target", str(site), str(package)], package, dict(os.environ))
-        return
-    facts = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    facts.mkdir(parents=True)
-    (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
-    points = "\n".join(f"{name} = {value}" for name, value in project["entry-points"]["ebmkit"].items())
-    (facts / "entry_points.txt").write_text(f"[ebmkit]\n{points}\n")
-    for folder in (package / "src").iterdir():
-        folder.rename(site / folder.name)
+@pytest.fixture
+def tamed(tmp_path, monkeypatch):
+    """Returns the folder of the plugin that the page explains, as the template writes it."""
+    pytest.importorskip("copier")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    said = {"description": "Tamed Langevin moves for ebmkit", "author": "Your Name"}
+    write_plugin(NewPlugin(name="tamed", kind="sampler", **said), tmp_path / "ebmkit-tamed")
+    return tmp_path / "ebmkit-tamed"
 
 
-def test_the_plugin_of_the_walk_through_installs_passes_its_tests_and_runs_by_name(tmp_path):
-    package, site = tmp_path / "ebmkit-tamed", tmp_path / "site"
-    for name, code in plugin_files().items():
-        (package / name).parent.mkdir(parents=True, exist_ok=True)
-        (package / name).write_text(code, encoding="utf-8")
-    install(package, site)
+def test_the_walk_through_shows_what_the_template_writes(tamed):
+    files = {title: code for title, code in WALK_THROUGH.items() if title.startswith(("src/", "tests/", "pyproject"))}
+    assert len(files) == 7
+    assert files == {title: (tamed / title).read_text(encoding="utf-8") for title in files}
+
+
+def test_the_plugin_of_the_walk_through_installs_passes_its_tests_and_runs_by_name(tamed, tmp_path):
+    site = tmp_path / "site"
+    install(site, tamed)
     env = environment(site)
-    assert "tamed-langevin" in ebmkit("list sampler", tmp_path, env)
-    assert "bounded" in ebmkit("show tamed-langevin", tmp_path, env)
+    assert "tamed" in ebmkit("list sampler", tmp_path, env)
+    assert "bounded" in ebmkit("show tamed", tmp_path, env)
     assert "ebmkit-tamed 0.1.0" in ebmkit("plugins", tmp_path, env)
-    shown = "run --energy mlp --data toy:rings --sampler tamed-langevin"
+    shown = "run --energy mlp --data toy:rings --sampler tamed"
     assert "Run:" in ebmkit(f"{shown} --steps 2 --out run", tmp_path, env)
-    assert 'use = "tamed-langevin"' in (tmp_path / "run" / "recipe.toml").read_text(encoding="utf-8")
-    assert "steps = 500" in ebmkit("run --recipe tamed-rings --dry-run", tmp_path, env)
-    run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(package / "tests")], package, env)
+    assert 'use = "tamed"' in (tmp_path / "run" / "recipe.toml").read_text(encoding="utf-8")
+    assert "steps = 300" in ebmkit("run --recipe tamed-example --dry-run", tmp_path, env)
+    run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tamed / "tests")], tamed, env)

@@ -31,7 +31,9 @@ def test_every_module_has_its_layer() -> None:
     assert found - layered - {"ebmkit.__init__"} == set()
 
 
-SOURCES = sorted([*ROOT.glob("ebmkit/**/*.py"), *ROOT.glob("plugins/*/src/**/*.py")])
+SOURCES = sorted(
+    [*ROOT.glob("ebmkit/**/*.py"), *ROOT.glob("plugins/*/src/**/*.py"), *ROOT.glob("examples/plugins/*/src/**/*.py")]
+)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

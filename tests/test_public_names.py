@@ -14,8 +14,11 @@ import ebmkit
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "public-names.md").read_text(encoding="utf-8")
 PACKAGES = frozenset(re.findall(r"`(ebmkit\.\w+)\.\*`", PAGE))
-PLUGINS = sorted(ROOT.glob("plugins/*/src/*"))
-SOURCES = [*sorted(ROOT.glob("plugins/*/src/**/*.py")), ROOT / "examples" / "own_idea.py"]
+PLUGINS = sorted([*ROOT.glob("plugins/*/src/*"), *ROOT.glob("examples/plugins/*/src/*")])
+SOURCES = [
+    *(source for plugin in PLUGINS for source in sorted(plugin.rglob("*.py"))),
+    ROOT / "examples" / "own_idea.py",
+]
 FENCE = re.compile(r"^```python.*?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 WALK_THROUGH = "\n".join(FENCE.findall((ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")))
 

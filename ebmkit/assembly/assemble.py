@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import torch
 
-from ebmkit.assembly.build import build_dataset, build_part
+from ebmkit.assembly.build import build_dataset
 from ebmkit.assembly.checks import (
-    check_declared_negatives,
     check_derivatives,
     check_moves,
     check_optimisers,
@@ -18,27 +17,21 @@ from ebmkit.assembly.checks import (
     check_trainable,
     check_values,
 )
-from ebmkit.assembly.context import context_of, shared
+from ebmkit.assembly.context import context_of, sampling_of
 from ebmkit.assembly.device import choose_device, choose_precision
-from ebmkit.assembly.given import given_energy
-from ebmkit.assembly.members import check_members
+from ebmkit.assembly.memory import check_memory
+from ebmkit.assembly.parts import build_buffer, build_coordinates, build_energy, build_objectives, build_sampler
 from ebmkit.data.spec import DataSpec
 from ebmkit.display.doing import doing
 from ebmkit.errors import DataError
 from ebmkit.ops.batch_norm import pool_batch_norms
-from ebmkit.plugins.context import BuildContext
 from ebmkit.processes import ALONE, World
-from ebmkit.protocols.buffer import Buffer
 from ebmkit.protocols.dataset import Dataset
 from ebmkit.protocols.energy import Energy
-from ebmkit.protocols.objective import Objective
-from ebmkit.protocols.sampler import Sampler
-from ebmkit.recipes.recipe import Part, Recipe
+from ebmkit.recipes.recipe import Recipe
 from ebmkit.recipes.settings import settings_of
 from ebmkit.recipes.tables import RunConfig
-from ebmkit.rng import part_seed, stream
-from ebmkit.samplers.none import NoSampler
-from ebmkit.samplers.sequence import Sequence
+from ebmkit.rng import stream
 from ebmkit.training.checker.checker import Checker
 from ebmkit.training.checker.labels import labels_of
 from ebmkit.training.parts import Parts
@@ -95,9 +88,14 @@ def assemble(
     doing("building the parts")
     if data is None:
         raise DataError("Without its data set, a model needs to know the shape of the data.")
+    if with_data:
+        check_memory(4 * config.batch_size * prod(data.event_shape), f"A batch of {config.batch_size:,} data")
+        check_memory(8 * data.n_data, f"The order of {data.n_data:,} data")
     precision = choose_precision(config.precision, data.event_shape)
     recipe = recipe.with_table("run", device=str(device), precision=precision)
     context = build_coordinates(recipe, context_of(recipe, data, device, world))
+    if dataset is not None:
+        context = context.replace(sample=sampling_of(dataset, context))
     stages: list[Energy] = []
     energy = build_energy(recipe, context, stages)
     parts = Parts(
@@ -176,85 +174,3 @@ def _with_engine(assembly: Assembly, precision: Precision) -> Assembly:
         seen = view(parts.energy, precision, engine=taken, chunk=chunk)
     recipe = assembly.recipe.with_table("run", engine=taken, chunk=chunk)
     return replace(assembly, parts=replace(parts, view=seen), recipe=recipe, choice=choice)
-
-
-def build_buffer(recipe: Recipe, context: BuildContext, world: World = ALONE) -> Buffer | None:
-    """Builds the buffer that a recipe names, None where it names none; of several processes each holds its share."""
-    if "buffer" not in recipe.parts:
-        return None
-    part = recipe.part("buffer")
-    name = "buffer" if world.is_first else f"buffer of rank {world.rank}"
-    seeded = context.replace(seed=part_seed(context.seed, name))
-    capacity = part.settings.get("capacity")  # the rows of all processes
-    own = {"capacity": shared("buffer.capacity", capacity, world)} if world.size > 1 and capacity else {}
-    buffer: Buffer = build_part("buffer", part, seeded, **own)
-    check_members("buffer", part.use, buffer)
-    return buffer
-
-
-def build_coordinates(recipe: Recipe, context: BuildContext) -> BuildContext:
-    """Returns the context with the recipe's coordinates, each built knowing those before it."""
-    for part in recipe.parts.get("coordinate", ()):
-        seeded = context.replace(seed=part_seed(context.seed, part.use))
-        coordinate = build_part("coordinate", part, seeded)
-        check_members("coordinate", part.use, coordinate)
-        context = context.replace(coordinates=(*context.coordinates, coordinate))
-    return context
-
-
-def build_energy(recipe: Recipe, context: BuildContext, stages: list[Energy] | None = None) -> Any:
-    """Builds the energy inside its wrappers, innermost first; each stage of it is added to `stages`."""
-    stages = [] if stages is None else stages
-
-    def backbone(event_shape: tuple[int, ...] = context.event_shape, index: int = 0, **changes: Any) -> Any:
-        name = "energy" if index == 0 else f"energy.{index}"
-        part = recipe.part("energy")
-        inner = context.replace(event_shape=event_shape, seed=part_seed(context.seed, name))
-        if part.built is not None:
-            is_another = bool(changes) or index > 0 or event_shape != context.event_shape
-            return given_energy(part, inner, is_another=is_another)
-        return build_part("energy", part, inner, **changes)
-
-    make: Callable[..., Any] = backbone
-    stages.append(make())
-    for part in recipe.parts.get("wrapper", ()):
-        make = _wrapping(part, make, context)
-        stages.append(make(inner=stages[-1]))
-    return stages[-1]
-
-
-def _wrapping(part: Part, make_inner: Callable[..., Any], context: BuildContext) -> Callable[..., Any]:
-    def make(
-        event_shape: tuple[int, ...] = context.event_shape, index: int = 0, inner: Any = None, **changes: Any
-    ) -> Any:
-        wrapped = make_inner(event_shape=event_shape, index=index, **changes) if inner is None else inner
-        name = part.use if index == 0 else f"{part.use}.{index}"
-        own = replace(
-            context, event_shape=event_shape, inner=wrapped, make_inner=make_inner, seed=part_seed(context.seed, name)
-        )
-        return build_part("wrapper", part, own)
-
-    return make
-
-
-def build_sampler(parts: Iterable[Part], context: BuildContext) -> Sampler:
-    """Builds one sampler, or the sequence of several; of none, one that says so when it is used."""
-    built = [build_part("sampler", part, context) for part in parts]
-    if not built:
-        return NoSampler()
-    return built[0] if len(built) == 1 else Sequence(built)
-
-
-def build_objectives(recipe: Recipe, context: BuildContext, energy: Energy) -> Mapping[str, Objective]:
-    """Builds the objectives by name; `context.inner` is the energy they will score.
-
-    Raises:
-        PluginError: one needs chains and its declaration says that it does not, or the reverse.
-    """
-    built: dict[str, Objective] = {}
-    for part in recipe.parts["objective"]:
-        own = context.replace(inner=energy, seed=part_seed(context.seed, part.use))
-        built[part.use] = build_part("objective", part, own)
-        check_members("objective", part.use, built[part.use])
-        check_declared_negatives(part, built[part.use], context.selection())
-    return built

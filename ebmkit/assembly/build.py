@@ -9,6 +9,7 @@ import torch
 
 from ebmkit.assembly.checks import check_traits
 from ebmkit.assembly.members import check_members
+from ebmkit.assembly.memory import within_memory
 from ebmkit.display.doing import doing
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.component import Component
@@ -75,7 +76,7 @@ def build_component(component: Component, settings: Mapping[str, object], contex
     """Builds the part of a declaration, known to the host or not; as `build`."""
     config = validated(component.config, settings, f"{component.kind} {component.name}")
     who = f"{component.kind.capitalize()} '{component.name}', while it was built,"
-    with own_stream_only(who, SEEDED, of_torch_alone=True):
+    with own_stream_only(who, SEEDED, of_torch_alone=True), within_memory(who):
         built = load_build(component)(config, context)
     if component.kind == "sampler":
         selection = context.selection()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -13,8 +12,10 @@ from ebmkit.errors import RecipeError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.processes import ALONE, World
-from ebmkit.protocols.coordinate import Coordinate
+from ebmkit.protocols.coordinate import Coordinate, Rescaling, in_units_of_chains
+from ebmkit.protocols.dataset import Dataset
 from ebmkit.recipes.recipe import Recipe
+from ebmkit.rng import stream
 
 
 def in_data_range(coordinates: Iterable[Coordinate], point: Point) -> Tensor:
@@ -67,15 +68,6 @@ def temperature_of(recipe: Recipe) -> float:
     return temperature
 
 
-@runtime_checkable
-class Rescaling(Protocol):
-    """A coordinate whose chains hold x in other units than data do."""
-
-    def from_data(self, point: Point) -> Point:
-        """Returns the point with x as chains hold it: the inverse of `to_data`, differentiable in x."""
-        ...
-
-
 def data_point(coordinates: Iterable[Coordinate], x: Tensor) -> Point:
     """Returns data x [B, *event] as the energy takes them: in the units of chains, every coordinate as data have it.
 
@@ -85,3 +77,15 @@ def data_point(coordinates: Iterable[Coordinate], x: Tensor) -> Point:
     for coordinate in coordinates:
         point = coordinate.clean(coordinate.from_data(point) if isinstance(coordinate, Rescaling) else point)
     return point
+
+
+def sampling_of(dataset: Dataset, context: BuildContext) -> Callable[[int], Tensor]:
+    """Returns what gives n training data [n, *event], in the units of chains; all of them where there are fewer."""
+
+    def sample(n: int) -> Tensor:
+        rng = stream(context.seed, 0, "sample of the data", context.device)
+        rows = torch.randperm(len(dataset), generator=rng, device=rng.device)[:n]
+        x = dataset.batch(rows.to(context.device), rng).x.to(context.device)
+        return in_units_of_chains(context.coordinates, x)
+
+    return sample

@@ -10,14 +10,19 @@ import typer
 from ebmkit.cli.training import importing_torch
 from ebmkit.cli.training import option as _option
 from ebmkit.display.output import paragraph, say
-from ebmkit.errors import RecipeError
+from ebmkit.errors import RecipeError, did_you_mean
+from ebmkit.recipes.recipe import parse_override
 
 if TYPE_CHECKING:
-    from ebmkit.testing.check import Outcome
+    from ebmkit.testing.check import Check, Outcome
 
 
 def check(
     asked: Annotated[str, typer.Argument(metavar="DIST|FILE.py", help="An installed plugin, or a file with parts.")],
+    settings: Annotated[
+        list[str] | None,
+        _option("PART.SETTING=V", "A setting under which a part is looked at; repeatable.", "--set"),
+    ] = None,
     only: Annotated[list[str] | None, _option("TEXT", "Only checks with this in their name; repeatable.")] = None,
     expect: Annotated[
         list[str] | None, _option("CHECK=REASON", "Is known to fail; fails where it passes; repeatable.")
@@ -30,14 +35,14 @@ def check(
     with importing_torch():
         from ebmkit.testing import checks_for, outcome, verdict
 
-        checks = checks_for(asked, expected=expected(expect or []))
-    chosen = [one for one in checks if not only or any(text in one.name for text in only)]
-    outcomes = []
-    for one in chosen:
-        outcomes.append(outcome(one))
-        _tell(outcomes[-1])
+        checks = checks_for(asked, settings=by_part(settings or []), expected=expected(expect or []))
+    outcomes: list[Outcome] = []
+    for one in named(checks, only or []):
+        found = outcome(one)
+        _tell(found, [before for before in outcomes if before.state == "failed"])
+        outcomes.append(found)
     text, good = verdict(outcomes)
-    say(text)
+    say(text if checks else f"{text} {asked} offers no parts: name them in COMPONENTS = (…).")
     if not good:
         raise typer.Exit(1)
 
@@ -56,14 +61,44 @@ def expected(texts: list[str]) -> dict[str, str]:
     return found
 
 
-def _tell(found: Outcome) -> None:
-    """Writes one line on a check that ran, and what went wrong under one that failed."""
+def named(checks: list[Check], only: list[str]) -> list[Check]:
+    """Returns the checks with one of some texts in their names, all of them where there is no text.
+
+    Raises:
+        RecipeError: a text is in no name.
+    """
+    for text in only:
+        if not any(text in check.name for check in checks):
+            known = [check.name for check in checks]
+            words = sorted({word for name in known for word in (name, *name.split("/"))})
+            raise RecipeError(
+                f"--only {text}: no check has this in its name.{did_you_mean(text, words)} Checks: {', '.join(known)}."
+            )
+    return [check for check in checks if not only or any(text in check.name for text in only)]
+
+
+def by_part(texts: list[str]) -> dict[str, dict[str, object]]:
+    """Returns part → setting → value of every `--set PART.SETTING=V`."""
+    found: dict[str, dict[str, object]] = {}
+    for text in texts:
+        if "." not in text.partition("=")[0]:
+            raise RecipeError(f"--set {text}: of which part? Write PART.SETTING=V, as in 'mala.step_size=0.05'.")
+        path, value = parse_override(text)
+        part, _, setting = path.rpartition(".")
+        found.setdefault(part, {})[setting] = value
+    return found
+
+
+def _tell(found: Outcome, failed: list[Outcome]) -> None:
+    """Writes one line on a check that ran, and what went wrong under one that failed: the same words once."""
     if found.state == "not applicable":
         return
     words = {"holds": "ok", "failed": "FAILED", "failed as expected": "expected"}[found.state]
     say(f"{words:8} {found.check.name}")
     if found.state == "failed":
-        for line in found.text.splitlines()[1:]:
-            paragraph(line.strip(), indent=4)
+        _, promised, said = (*found.text.split("\n", 2), "", "")[:3]
+        same = next((one.check.name for one in failed if one.text.split("\n", 2)[-1] == said), "")
+        paragraph(promised.strip(), indent=4)
+        paragraph(f"found: the same as {same}" if same else said.strip(), indent=4)
     elif found.text:
         paragraph(found.text, indent=4)

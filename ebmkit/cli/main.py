@@ -16,7 +16,19 @@ from typing import Annotated, Any
 import typer
 
 from ebmkit import __version__
-from ebmkit.cli import bench, catalogue, check, citations, evaluation, exporting, reporting, sampling, scoring, training
+from ebmkit.cli import (
+    bench,
+    catalogue,
+    check,
+    citations,
+    evaluation,
+    exporting,
+    new_plugin,
+    reporting,
+    sampling,
+    scoring,
+    training,
+)
 from ebmkit.cli.plugin_commands import add_plugin_commands
 from ebmkit.display.output import columns, remark, say
 from ebmkit.errors import EbmkitError
@@ -42,8 +54,9 @@ def entry() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit status: 0 success, 1 it failed, 2 the request was wrong.
+    """Runs one command and returns its exit status.
 
+    0 success, 1 it failed, 2 the request was wrong, 75 a run was told to stop, was saved and can go on.
     With `EBMKIT_STRICT=1` failures are raised instead.
     """
     try:
@@ -55,7 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # the last door: a failure of whatever kind is one message
         if os.environ.get("EBMKIT_STRICT") == "1":
             raise
-        return _explain(error)
+        try:
+            return _explain(error)
+        except OSError:  # nobody hears it: the terminal is gone
+            return error.exit_status if isinstance(error, EbmkitError) else 1
     return 0
 
 
@@ -81,7 +97,9 @@ def make_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "terminal_width": _help_width()},
     )
     app.callback()(_options)
-    modules = (training, sampling, evaluation, scoring, reporting, exporting, catalogue, citations, check, bench)
+    modules = (
+        training, sampling, evaluation, scoring, reporting, exporting, catalogue, citations, check, new_plugin, bench,
+    )  # fmt: skip
     commands: dict[str, Callable[..., None]] = {k: v for module in modules for k, v in module.COMMANDS.items()}
     for name, command in commands.items():
         first = (command.__doc__ or "").split("\n")[0].split(". ")[0].rstrip(".") + "."  # help would cut it to fit
@@ -148,12 +166,23 @@ def _explain(error: Exception) -> int:
     elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f" ({error.filename})" if error.filename else ""
         remark(f"Error: the disk is full{where}. Free some space; what was finished before is untouched.")
+    elif _is_out_of_memory(error):
+        said = (str(error).splitlines() or [""])[0]
+        remark(f"Error: memory is not enough{f': {said}' if said else ''}. Make batches, network or data smaller.")
     elif isinstance(error, OSError) and error.strerror:
         remark(f"Error: {error.filename or 'the system'}: {error.strerror}.")
     else:
         remark(f"Error: {type(error).__name__}: {error}{_place(error)}")
         remark("This was not foreseen: set EBMKIT_STRICT=1 for the traceback.")
     return 1
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if "torch" not in sys.modules:
+        return isinstance(error, MemoryError)
+    from ebmkit.assembly.memory import is_out_of_memory
+
+    return is_out_of_memory(error)
 
 
 def _place(error: Exception) -> str:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -16,6 +16,8 @@ from ebmkit.display.output import command, remark, say
 from ebmkit.display.watching import preparing, watching
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.host import host
+from ebmkit.runs.interrupt import stoppable
+from ebmkit.runs.processes import refuse_copies
 
 if TYPE_CHECKING:
     from ebmkit.assembly.complete import Complete
@@ -36,6 +38,7 @@ def option(metavar: str, text: str, *names: str, min: int | None = None) -> type
     return found
 
 
+Trained = TypeVar("Trained")
 Text = str | None
 Steps = Annotated[int | None, option("N", "Training steps of the whole run.", min=1)]
 PluginFiles = Annotated[
@@ -65,6 +68,7 @@ def run(
     ] = False,
 ) -> None:
     """Trains a model. Parts that are not named are added, with the reason."""
+    refuse_copies()
     files = load_files(plugin)
     from ebmkit.cli.asked import (  # with the recipes comes pydantic, a third of a second
         Asked,
@@ -83,7 +87,8 @@ def run(
     wanted = asked_recipe(asked, host())
     if dry_run:
         _dry_run(wanted)
-    else:
+        return
+    with stoppable():
         _train(asked, wanted, out, files, resume_if_present)
 
 
@@ -96,7 +101,9 @@ def resume(
 
     The result is that of a run that had not stopped.
     """
-    _resume(directory, steps, load_files(plugin))
+    with stoppable() as stop:
+        stop.resumes = f"Go on with: ebmkit resume {shlex.quote(str(directory))}"
+        _resume(directory, steps, load_files(plugin))
 
 
 COMMANDS: dict[str, Callable[..., None]] = {"run": run, "resume": resume}
@@ -114,31 +121,32 @@ def _train(asked: Asked, wanted: Recipe, out: Path | None, files: tuple[Path, ..
 
     with importing_torch():
         from ebmkit.assembly.complete import complete
-        from ebmkit.runs.directory import clear, free_directory, is_run, refuse_other
+        from ebmkit.runs.checkpoint import checkpoints
+        from ebmkit.runs.directory import free_directory, is_run, refuse_other
 
         made = complete(wanted)
     directory = out or free_directory(run_name(asked, made.recipe))
-    if may_resume and is_run(directory):
+    goes_on = may_resume and is_run(directory)
+    if goes_on:
         refuse_other(directory, made.recipe)
-        if any((directory / "checkpoints").glob("step-*")):
-            _resume_unfinished(directory, made.recipe.table("run").steps, files)
-            return
-        clear(directory, recipe_too=True)
-    if asked.names_nothing:
-        say("Nothing was named: this is the default run. `ebmkit list` and `ebmkit recipes` show what there is.")
-    for note in made.notes:
-        say(note)
-    _start(made, directory, files)
+    if not goes_on or not checkpoints(directory / "checkpoints"):
+        if asked.names_nothing:
+            say("Nothing was named: this is the default run. `ebmkit list` and `ebmkit recipes` show what there is.")
+        for note in made.notes:
+            say(note)
+    _start(made, directory, files, goes_on)
 
 
-def _start(made: Complete, directory: Path, files: tuple[Path, ...]) -> None:
-    def train(watch: Watcher) -> Run:
-        from ebmkit.runs.run import train
+def _start(made: Complete, directory: Path, files: tuple[Path, ...], goes_on: bool) -> None:
+    def train(watch: Watcher) -> Run | None:
+        from ebmkit.runs.run import train, train_or_resume
 
-        return train(made, directory, watch=watch, note=remark)
+        return (train_or_resume if goes_on else train)(made, directory, watch=watch, note=remark)
 
-    _watched(directory, train)
-    _end(directory, made.recipe.table("run").steps, files)
+    steps = made.recipe.table("run").steps
+    if _watched(directory, train) is None:
+        say(f"{directory} has made its {steps} steps already.")
+    _end(directory, steps, files)
 
 
 def _resume(directory: Path, steps: int | None, files: tuple[Path, ...]) -> None:
@@ -149,18 +157,7 @@ def _resume(directory: Path, steps: int | None, files: tuple[Path, ...]) -> None
     _end(directory, finished.recipe.table("run").steps, files)
 
 
-def _resume_unfinished(directory: Path, steps: int, files: tuple[Path, ...]) -> None:
-    from ebmkit.runs import checkpoint
-
-    done = checkpoint.read_state(checkpoint.latest(directory))["step"]
-    if done < steps:
-        _resume(directory, steps, files)
-        return
-    say(f"{directory} has made its {steps} steps already.")
-    _end(directory, steps, files)
-
-
-def _watched(directory: Path, train: Callable[[Watcher], Run]) -> Run:
+def _watched(directory: Path, train: Callable[[Watcher], Trained]) -> Trained:
     """Trains while a person watches."""
     keep_freed_memory()
     with watching(f"Run: {directory}") as watch:

@@ -13,6 +13,7 @@ from ebmkit.data.declarations import ToyDiscreteConfig as ToyDiscrete
 from ebmkit.data.files_config import Cifar10Config as Cifar10
 from ebmkit.data.files_config import FashionMnistConfig as FashionMnist
 from ebmkit.data.files_config import MnistConfig as Mnist
+from ebmkit.data.shards_config import ShardsConfig as Shards
 
 __all__ = [
     "Cifar10",
@@ -22,6 +23,7 @@ __all__ = [
     "Hf",
     "Mnist",
     "Npz",
+    "Shards",
     "Toy",
     "ToyDiscrete",
 ]

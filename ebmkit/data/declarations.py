@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt
 
-from ebmkit.data.files_config import Cifar10Config, Count, FashionMnistConfig, MnistConfig, Split
+from ebmkit.data.files_config import MOST_BYTES, Bytes, Cifar10Config, Count, FashionMnistConfig, MnistConfig, Split
+from ebmkit.data.shards_config import SHARDS
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.component import Component, Selection
 from ebmkit.plugins.short_repr import short_repr
@@ -40,6 +41,7 @@ class NpzConfig:
         split: which of the two.
         limit: only the first so many rows of either part; 0 for all.
         n_classes: number of label values; 0 for the largest label plus one.
+        max_bytes: that the values may take in memory; a set that takes more is refused.
     """
 
     path: str = ""
@@ -47,6 +49,7 @@ class NpzConfig:
     split: Split = "train"
     limit: Count = 0
     n_classes: Count = 0
+    max_bytes: Bytes = MOST_BYTES
 
 
 @short_repr
@@ -62,6 +65,7 @@ class FolderConfig:
         resize: stretch images of another size (bicubic) instead of refusing them.
         split: "test" needs a `test` sub-folder.
         limit: only the first so many images, taken in turn from the classes; 0 for all.
+        max_bytes: that the values may take in memory; a set that takes more is refused.
     """
 
     path: str = ""
@@ -70,6 +74,7 @@ class FolderConfig:
     resize: bool = False
     split: Split = "train"
     limit: Count = 0
+    max_bytes: Bytes = MOST_BYTES
 
 
 @short_repr
@@ -152,6 +157,7 @@ class HfConfig:
         size: height and width that every image must have, pixels; 0 for those of the first image.
         channels: 1 (grey) or 3 (RGB); 0 for those of the first image.
         resize: stretch images of another size (bicubic) instead of refusing them.
+        max_bytes: that the values may take in memory; a set that takes more is refused.
     """
 
     name: str = ""
@@ -163,9 +169,11 @@ class HfConfig:
     size: Count = 0
     channels: Literal[0, 1, 3] = 0
     resize: bool = False
+    max_bytes: Bytes = MOST_BYTES
 
 
 COMPONENTS: tuple[Component, ...] = (
+    SHARDS,
     Component(
         kind="dataset",
         name="fashion-mini",

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Gt
 
 from ebmkit.plugins.short_repr import short_repr
 
 Split = Literal["train", "test"]
 Count = Annotated[int, Ge(0)]
+Bytes = Annotated[int, Gt(0)]
+MOST_BYTES = 2**30
+"""That the values of a data set may take in memory where nothing else was set."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,11 +24,13 @@ class FilesConfig:
         root: folder of the files; empty: $EBMKIT_DATA/NAME, $EBMKIT_DATA and ./data/NAME are searched.
         split: the published training or test part.
         limit: only the first so many rows of either part; 0 for all.
+        max_bytes: that the values may take in memory; a set that takes more is refused.
     """
 
     root: str = ""
     split: Split = "train"
     limit: Count = 0
+    max_bytes: Bytes = MOST_BYTES
 
 
 @short_repr
@@ -37,6 +42,7 @@ class MnistConfig(FilesConfig):
         root: folder of the files; empty: $EBMKIT_DATA/mnist, $EBMKIT_DATA and ./data/mnist are searched.
         split: the published training or test part.
         limit: only the first so many rows of either part; 0 for all.
+        max_bytes: that the values may take in memory; a set that takes more is refused.
     """
 
 
@@ -50,6 +56,7 @@ class FashionMnistConfig(FilesConfig):
             searched.
         split: the published training or test part.
         limit: only the first so many rows of either part; 0 for all.
+        max_bytes: that the values may take in memory; a set that takes more is refused.
     """
 
 
@@ -62,4 +69,5 @@ class Cifar10Config(FilesConfig):
         root: folder of the files; empty: $EBMKIT_DATA/cifar10, $EBMKIT_DATA and ./data/cifar10 are searched.
         split: the published training or test part.
         limit: only the first so many rows of either part; 0 for all.
+        max_bytes: that the values may take in memory; a set that takes more is refused.
     """

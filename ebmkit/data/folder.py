@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,9 @@ from PIL import Image
 from ebmkit.data.arrays import SPLITS, ArrayData, known_split
 from ebmkit.data.declarations import FolderConfig
 from ebmkit.data.images import stack_images
+from ebmkit.data.picture_files import UNREADABLE, opened_picture
 from ebmkit.data.raw import Raw, array_data
+from ebmkit.data.shards_config import ShardsConfig
 from ebmkit.errors import DataError
 from ebmkit.plugins.context import BuildContext
 
@@ -31,14 +32,15 @@ def build_folder(config: FolderConfig, context: BuildContext) -> ArrayData:
         raise DataError(f"{root} holds no images. Looked for {', '.join(SUFFIXES)}, there and in its sub-folders.")
     files = files[: config.limit or None]
     x = stack_images(
-        _opened(path for path, _ in files), size=config.size, channels=config.channels, resize=config.resize
-    )
+        _opened(path for path, _ in files), len(files), config.max_bytes,
+        size=config.size, channels=config.channels, resize=config.resize,
+    )  # fmt: skip
     y = np.array([label for _, label in files]) if class_names else None
     raw = Raw(origin=str(root), x=x, y=y, n_classes=len(class_names), class_names=class_names)
     return array_data(raw, config, context, build_folder)
 
 
-def split_folder(config: FolderConfig) -> Path:
+def split_folder(config: FolderConfig | ShardsConfig, name: str = "folder", what: str = "images") -> Path:
     """Returns the folder of the split: a sub-folder where there are only `train` and `test`, else the folder itself.
 
     Raises:
@@ -47,7 +49,7 @@ def split_folder(config: FolderConfig) -> Path:
     root = Path(config.path).expanduser()
     if not config.path or not root.is_dir():
         raise DataError(
-            f"Data set 'folder' needs a folder of images, found none at '{config.path}'. Write --data folder:DIR."
+            f"Data set '{name}' needs a folder of {what}, found none at '{config.path}'. Write --data {name}:DIR."
         )
     split = known_split(config.split)
     names = {folder.name for folder in _subfolders(root)}
@@ -56,7 +58,7 @@ def split_folder(config: FolderConfig) -> Path:
             raise DataError(f"{root} has no {split} part; found: {', '.join(sorted(names))}. Add {root / split}.")
         return root / split
     if split != "train":
-        raise DataError(f"{root} has no {split} part. Put the images into {root / 'train'} and {root / 'test'}.")
+        raise DataError(f"{root} has no {split} part. Put the {what} into {root / 'train'} and {root / 'test'}.")
     return root
 
 
@@ -91,8 +93,8 @@ def _images(paths: Iterator[Path]) -> list[Path]:
 def _opened(paths: Iterator[Path]) -> Iterator[tuple[str, Image.Image]]:
     for path in paths:
         try:
-            with Image.open(path) as image:
+            with opened_picture(path) as image:
                 image.load()
-        except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
+        except UNREADABLE as error:
             raise DataError(f"{path} is not a readable image: {error}. Repair or remove it.") from error
         yield str(path), image

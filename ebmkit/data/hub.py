@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -12,6 +14,7 @@ from PIL import Image
 from ebmkit.data.arrays import ArrayData, known_split
 from ebmkit.data.declarations import HfConfig
 from ebmkit.data.images import stack_images
+from ebmkit.data.picture_files import UNREADABLE, opened_picture
 from ebmkit.data.raw import Array, Raw, array_data
 from ebmkit.errors import DataError
 from ebmkit.plugins.context import BuildContext
@@ -27,6 +30,10 @@ class Rows(Protocol):
 
     def __getitem__(self, column: str, /) -> Iterable[object]: ...
 
+    def cast_column(self, column: str, feature: object, /) -> Rows:
+        """Returns the rows with a column as another feature."""
+        ...
+
     def select(self, indices: Iterable[int], /) -> Rows:
         """Returns some of the rows."""
         ...
@@ -40,7 +47,10 @@ def build_hf(config: HfConfig, context: BuildContext) -> ArrayData:
     """
     rows = load_rows(config)
     origin = f"{config.name} ({config.split})"
-    x = stack_images(_pictures(rows, config, origin), size=config.size, channels=config.channels, resize=config.resize)
+    x = stack_images(
+        _pictures(rows, config, origin), len(rows), config.max_bytes,
+        size=config.size, channels=config.channels, resize=config.resize,
+    )  # fmt: skip
     class_names = _class_names(rows, config)
     raw = Raw(origin=origin, x=x, y=_labels(rows, config), n_classes=len(class_names), class_names=class_names)
     return array_data(raw, config, context, build_hf)
@@ -73,6 +83,7 @@ def load_rows(config: HfConfig) -> Rows:
                 f"'{config.name}' has no column '{column}'; found: {', '.join(rows.column_names)}. "
                 "Set data.image_column, and data.label_column (empty for no labels)."
             )
+    rows = _undecoded(rows, config, library)
     return rows.select(range(min(config.limit, len(rows)))) if config.limit else rows
 
 
@@ -87,11 +98,28 @@ def _pictures(rows: Rows, config: HfConfig, origin: str) -> Iterator[tuple[str, 
 
 
 def _decoded(column: Iterable[object], origin: str) -> Iterator[object]:
-    # A column decodes its pictures while one walks along it.
     try:
-        yield from column
-    except (OSError, SyntaxError, ValueError) as error:
+        for value in column:
+            yield _picture(value)
+    except UNREADABLE as error:
         raise DataError(f"{origin} holds a picture that cannot be read: {error}. Leave the row out.") from error
+
+
+def _picture(value: object) -> object:
+    """Returns a picture that came as bytes, or as the path of a file, decoded; anything else as it is."""
+    if not isinstance(value, Mapping) or not {"bytes", "path"} <= value.keys():
+        return value
+    with opened_picture(Path(value["path"]) if value["bytes"] is None else BytesIO(value["bytes"])) as picture:
+        picture.load()
+        return picture
+
+
+def _undecoded(rows: Rows, config: HfConfig, library: Any) -> Rows:
+    """Returns rows whose pictures come as bytes: the library would decode any format that a file claims to be."""
+    kind = getattr(library, "Image", None)
+    if kind is None or not isinstance(rows.features.get(config.image_column), kind):
+        return rows
+    return rows.cast_column(config.image_column, kind(decode=False))
 
 
 def _labels(rows: Rows, config: HfConfig) -> Array | None:

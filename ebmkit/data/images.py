@@ -8,6 +8,8 @@ import numpy as np
 from einops import rearrange
 from PIL import Image
 
+from ebmkit.data.budget import check_shape
+from ebmkit.data.files_config import MOST_BYTES
 from ebmkit.data.raw import Array
 from ebmkit.errors import DataError
 
@@ -16,24 +18,36 @@ MODES = {"1": "L", "L": "L", "RGB": "RGB", "P": "RGB", "CMYK": "RGB", "YCbCr": "
 
 
 def stack_images(
-    images: Iterable[tuple[str, Image.Image]], *, size: int = 0, channels: int = 0, resize: bool = False
+    images: Iterable[tuple[str, Image.Image]],
+    n: int,
+    max_bytes: int = MOST_BYTES,
+    *,
+    size: int = 0,
+    channels: int = 0,
+    resize: bool = False,
 ) -> Array:
     """Returns pictures as uint8 [N, C, H, W].
 
     Args:
         images: (origin for messages, picture).
+        n: how many there are.
+        max_bytes: that they may take together.
         size: height and width, pixels; 0 for those of the first picture.
         channels: 1 or 3; 0 for those of the first picture.
         resize: stretch pictures of another size (bicubic).
 
     Raises:
-        DataError: none at all, or one of another size, of other channels, or of a mode that is not in `MODES`.
+        DataError: one of another size, of other channels, or of a mode that is not in `MODES`; or too many bytes.
     """
-    arrays: list[Array] = []
     height, width = size, size
-    for origin, image in images:
+    check_shape((n, channels or 1, height, width), 1, max_bytes, "The images")
+    stacked = np.zeros((0, channels, height, width), dtype=np.uint8)
+    for index, (origin, image) in enumerate(images):
         image = _in_known_mode(origin, image)
         height, width = (height, width) if height else (image.height, image.width)
+        if not index:
+            shape = n, channels or len(image.getbands()), height, width
+            check_shape(shape, 1, max_bytes, f"{n:,} images as {origin}")
         array = channels_of(_fitted(origin, image, height, width, resize))
         channels = channels or array.shape[0]
         if array.shape[0] != channels:
@@ -41,8 +55,10 @@ def stack_images(
                 f"{origin} has {array.shape[0]} channels, {channels} were asked for (0: as the first image). "
                 f"Convert the images, or set data.channels={array.shape[0]} where all of them are so."
             )
-        arrays.append(array)
-    return np.stack(arrays) if arrays else np.zeros((0, channels, height, width), dtype=np.uint8)
+        if not index:
+            stacked = np.empty((n, *array.shape), dtype=np.uint8)
+        stacked[index] = array
+    return stacked
 
 
 def channels_of(image: Image.Image) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Mapping, Sized
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, default_collate
 
 from ebmkit.data.arrays import dequantise
 from ebmkit.data.range import Range, check_range, range_of
-from ebmkit.errors import DataError
+from ebmkit.errors import CheckpointError, DataError
 from ebmkit.point import Batch, XValues
 from ebmkit.rng import seeded
 
@@ -67,8 +67,8 @@ class RowData:
 class LoaderData:
     """A `DataLoader`, gone through as it is, again and again.
 
-    Its order and its random transforms are a function of the seed of the run where it loads in this process; where a
-    run goes on after a stop, the loader starts anew.
+    Its order and its random transforms are a function of the seed of the run where it loads in this process. Where a
+    run goes on after a stop, the loader is asked once more for what it gave since its epoch began.
 
     Attributes:
         event_shape: of its first batch.
@@ -87,8 +87,9 @@ class LoaderData:
         self.n_classes = len(self.class_names)
         self._batches: Iterator[Any] = iter(())
         self._left: Batch | None = None
+        self._seeds: list[int] = []
         first = as_batch(self._next(seed=0))
-        self._batches = iter(())
+        self._batches, self._seeds = iter(()), []
         self.batch_size = loader.batch_size or len(first)
         self.event_shape = tuple(first.x.shape[1:])
         self.value_range = _range_of(first.x, value_range)
@@ -109,12 +110,34 @@ class LoaderData:
         """Returns the set itself as "train"; raises DataError for another part."""
         return _only_train(self, name)
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """Returns the seeds under which batches were read since the epoch began, and the rows of the last not given."""
+        left = 0 if self._left is None else len(self._left)
+        return {"seeds": torch.tensor(self._seeds, dtype=torch.int64), "left": torch.tensor(left)}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Reads again what was read; raises CheckpointError where the loader does not give as much as it did."""
+        if state.keys() != {"seeds", "left"}:
+            raise CheckpointError("The checkpoint holds no place of a DataLoader: its data were others.")
+        seeds, left = state["seeds"].tolist(), int(state["left"])
+        self._batches, self._seeds, self._left = iter(()), [], None
+        last: Batch | None = None
+        for seed in seeds:
+            last = as_batch(self._next(seed))
+        if len(self._seeds) != len(seeds) or left > (0 if last is None else len(last)):
+            raise CheckpointError(
+                f"The DataLoader gave {len(seeds)} batches since its epoch began, and ends before that now: its data "
+                "are others, or fewer."
+            )
+        self._left = _rows(last, slice(len(last) - left, None)) if last is not None and left else None
+
     def _next(self, seed: int) -> Any:
         with _all_seeded(seed):  # loaders and random transforms draw from the global streams
             for _ in range(2):
                 for batch in self._batches:
+                    self._seeds.append(seed)
                     return batch
-                self._batches = iter(self.loader)
+                self._batches, self._seeds = iter(self.loader), []
         raise DataError("The DataLoader gives no batches: its data set is empty, or smaller than a batch.")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import prod
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -13,6 +14,9 @@ from ebmkit.errors import CheckpointError
 from ebmkit.plugins.scale import Scale
 from ebmkit.point import XValues
 from ebmkit.protocols.dataset import Dataset
+
+MOST_ENTRIES = 2**28
+"""Of one datum."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,12 +58,18 @@ class DataSpec:
     def from_json(cls, saved: Mapping[str, object]) -> DataSpec:
         """Returns what was saved; raises CheckpointError where they are not those of a data set."""
         try:
-            return TypeAdapter(cls).validate_json(json.dumps(saved), strict=True)
+            found = TypeAdapter(cls).validate_json(json.dumps(saved), strict=True)
         except ValidationError as error:
             wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             raise CheckpointError(
                 f"What the checkpoint says of the data is damaged: {wrong}. Remove it to use the one before."
             ) from error
+        if not all(n > 0 for n in found.event_shape) or prod(found.event_shape) > MOST_ENTRIES:
+            raise CheckpointError(
+                f"The checkpoint says that one datum has shape {found.event_shape}: lengths are above 0, and "
+                f"{MOST_ENTRIES:,} entries are the most. It is damaged; remove it to use the one before."
+            )
+        return found
 
     def as_json(self) -> dict[str, object]:
         """Returns it as JSON values."""

@@ -6,6 +6,7 @@ import io
 import math
 import pickle
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,8 +72,40 @@ class CifarBatch:
     labels: Array
 
 
+UNKNOWN = (pickle.BYTEARRAY8, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER, pickle.PERSID, pickle.BINPERSID,
+           pickle.EXT1, pickle.EXT2, pickle.EXT4)  # fmt: skip
+"""Instructions of a pickle that are refused."""
+
+MOST_INSTRUCTIONS = 1_000_000
+"""Of one batch; the original ones have 50,000."""
+
+
+class _Instructions(dict[int, Any]):
+    """What each instruction does, counted."""
+
+    def __init__(self, known: Mapping[int, Any]) -> None:
+        super().__init__({code: do for code, do in known.items() if bytes([code]) not in UNKNOWN})
+        self.left = MOST_INSTRUCTIONS
+
+    def __getitem__(self, code: int) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise pickle.UnpicklingError(f"it has more than {MOST_INSTRUCTIONS:,} instructions")
+        if code not in self:
+            raise pickle.UnpicklingError(f"instruction {code:#04x} is not allowed")
+        return super().__getitem__(code)
+
+
 class _BatchUnpickler(pickle._Unpickler):
-    """Python's own unpickler in Python: in the C one a damaged memo index can ask for tens of gigabytes."""
+    """Python's own unpickler in Python: in the C one a damaged memo index can ask for tens of gigabytes.
+
+    It does not know the instructions that CIFAR does not need (one of ten bytes can ask for any number of bytes), and
+    follows no more instructions than a batch has: each may make an object.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(io.BytesIO(content), encoding="bytes")
+        vars(self)["dispatch"] = _Instructions(pickle._Unpickler.dispatch)  # of this one pickle
 
     def find_class(self, module: str, name: str) -> type:
         try:
@@ -88,7 +121,7 @@ def read_cifar_batch(content: bytes, origin: str) -> CifarBatch:
         DataError: it names a global beyond `ALLOWED` (nothing of it has run then), is damaged, or holds something else.
     """
     try:
-        batch = _BatchUnpickler(io.BytesIO(content), encoding="bytes").load()
+        batch = _BatchUnpickler(content).load()
     except ERRORS as error:
         raise _refused(origin, str(error) or type(error).__name__) from error
     if not isinstance(batch, dict):

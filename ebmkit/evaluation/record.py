@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from math import isnan
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from ebmkit.errors import DataError
 from ebmkit.evaluation.damage import check_json
+from ebmkit.plain_files import read_json
 from ebmkit.protocols.metric import Estimate, Measured
 
 VERSION = 1
@@ -185,7 +185,7 @@ def _order(path: Path) -> tuple[int, int]:
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found: Mapping[str, Any] = read_json(path)
         return found
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}") from error

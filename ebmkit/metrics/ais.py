@@ -8,10 +8,10 @@ from torch import Tensor
 
 from ebmkit.errors import CapabilityError
 from ebmkit.evaluation.uncertainty import standard_error
-from ebmkit.metrics.annealing.bases import Base, Uniform, fitted
 from ebmkit.metrics.annealing.clean import bits_a_nat, bits_per_dim, bounds_of, has_levels, reduced_energy
 from ebmkit.metrics.annealing.log_z import LogZ, Ways, annealed_log_z
 from ebmkit.metrics.declarations.likelihood import AisConfig
+from ebmkit.ops.laws import Law, Uniform, fitted
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.metric import Estimate, Measured, Subject
 from ebmkit.rng import stream
@@ -63,7 +63,7 @@ class Ais:
             ),
         )
 
-    def _base(self, subject: Subject) -> tuple[Base, str]:
+    def _base(self, subject: Subject) -> tuple[Law, str]:
         model, bounds = subject.model, bounds_of(subject.model)
         if self.config.base == "gaussian" or (self.config.base == "auto" and bounds is None):
             if bounds is not None:

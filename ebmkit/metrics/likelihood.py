@@ -29,12 +29,12 @@ from ebmkit.errors import DivergenceError
 from ebmkit.evaluation.uncertainty import standard_error
 from ebmkit.metrics.ais import convention, likelihood_estimates, log_z_estimates, nats_and_bits, remarks
 from ebmkit.metrics.annealing.annealed import moves_for, pilot
-from ebmkit.metrics.annealing.bases import Gaussian
 from ebmkit.metrics.annealing.clean import check_over_x, clean, log_slope
 from ebmkit.metrics.annealing.log_z import LogZ, Ways, both_ways
 from ebmkit.metrics.annealing.noised import Between, gaussian_at, kl_from_gaussian, noise_at, noise_levels_of
 from ebmkit.metrics.annealing.paths import Ladder, Reduced
 from ebmkit.metrics.declarations.likelihood import LikelihoodConfig
+from ebmkit.ops.laws import Gaussian
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.coordinate import Coordinate
@@ -68,7 +68,7 @@ class Likelihood:
         energies = level_energies(model, coordinate)
         check_over_x(model, energies[0])
         first, end = (_in_rows(energies[t], held) for t in (0, last))
-        pass_z = -end - gaussian.log_density(held.double())
+        pass_z = -end - gaussian.log_prob(held.double())
         rng = stream(subject.seed, 0, "metric likelihood", model.device)
         kl = kl_from_gaussian(train, held, gaussian, noise_at(coordinate, last), rng)
         found = self._both_ways(gaussian, energies, held, subject)

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from ebmkit.objectives.declarations import CdConfig
+from ebmkit.objectives.declarations.contrastive import CdConfig
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.energy import Energy
 from ebmkit.protocols.objective import Phases, Requires
+from ebmkit.protocols.traits import ObjectiveTraits
 
 
 class ContrastiveDivergence:
@@ -23,6 +24,7 @@ class ContrastiveDivergence:
     """
 
     requires = Requires()
+    traits = ObjectiveTraits(contrasts={"gap"})
 
     def losses(self, energy: Energy, phases: Phases) -> Mapping[str, Tensor]:
         """Returns the difference of the mean energies as "gap"."""

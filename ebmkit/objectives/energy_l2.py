@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ebmkit.errors import CapabilityError
-from ebmkit.objectives.declarations import EnergyL2Config, diverging
+from ebmkit.objectives.declarations.contrastive import EnergyL2Config, diverging
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import Energy

@@ -28,6 +28,8 @@ class BuildContext:
         coordinates: the built coordinates, in order.
         x_values: "real", or of discrete x "binary" (lowest or highest value) or "one-hot" (along the last axis).
         scale: mean and s.d. of each entry of x where it has no range and is far from a standard normal, else None.
+        sample: returns n training data [n, *event], in the units of chains and on the device; None where a model is
+            loaded without its data. What a part makes of them it keeps in buffers, so that its checkpoint holds it.
         n_classes: number of label values, 0 without labels.
         n_data: number of training data.
         batch_size: data in a training batch.
@@ -47,6 +49,7 @@ class BuildContext:
     x_values: XValues = "real"
     scale: Scale | None = None
     coordinates: tuple[Coordinate, ...] = ()
+    sample: Callable[[int], torch.Tensor] | None = None
     n_classes: int = 0
     n_data: int = 0
     batch_size: int = 64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
 from torch import Generator, Tensor
@@ -64,3 +65,20 @@ class Noising(Protocol):
     def noise(self, point: Point) -> tuple[Tensor, Tensor]:
         """Returns a and σ [B]: x of a row is a·x₀ + σ·(standard normal), x₀ a clean datum in the units of chains."""
         ...
+
+
+@runtime_checkable
+class Rescaling(Protocol):
+    """A coordinate whose chains hold x in other units than data do."""
+
+    def from_data(self, point: Point) -> Point:
+        """Returns the point with x as chains hold it: the inverse of `to_data`, differentiable in x."""
+        ...
+
+
+def in_units_of_chains(coordinates: Iterable[Coordinate], x: Tensor) -> Tensor:
+    """Returns data x [B, *event] in the units in which chains hold them."""
+    point = Point(x=x)
+    for coordinate in coordinates:
+        point = coordinate.from_data(point) if isinstance(coordinate, Rescaling) else point
+    return point.x

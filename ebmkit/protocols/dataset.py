@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from torch import Generator, Tensor
@@ -42,4 +43,34 @@ class Dataset(Protocol):
 
     def split(self, name: str) -> Dataset:
         """Returns the "train" or "test" part; raises DataError where there is none."""
+        ...
+
+
+@runtime_checkable
+class InShards(Protocol):
+    """A `Dataset` whose rows lie in shards, of which few are in memory: an epoch takes them in an order of its own.
+
+    Attributes:
+        shard_sizes: rows of each shard, in the order of the rows.
+        mixed: shards whose rows are shuffled together.
+    """
+
+    shard_sizes: tuple[int, ...]
+    mixed: int
+
+    def expect(self, shards: Sequence[int]) -> None:
+        """Begins to read shards that will be wanted; returns at once."""
+        ...
+
+
+@runtime_checkable
+class WithPosition(Protocol):
+    """A `Dataset` without rows, whose next batch depends on what it gave before."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Returns where it is."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Goes to where it was; raises CheckpointError where it cannot."""
         ...

@@ -224,7 +224,9 @@ def _most_rows(asked: list[int]) -> int:
 
 @runtime_checkable
 class Objective(Protocol):
-    """Scores the phases of one step. Never moves a chain.
+    """Scores the phases of one step. Never moves a chain, and keeps nothing from step to step.
+
+    One that has `traits`, an `ObjectiveTraits`, says more of its losses.
 
     Attributes:
         requires: what it needs.

@@ -1,4 +1,4 @@
-"""What a sampler does, said once: its declaration and the built sampler have the same traits. Imports no torch."""
+"""What samplers and objectives say of themselves. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ X = "x"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SamplerTraits:
-    """What a sampler does. Capability words, checks and laws follow from it.
+    """What a sampler does, said once: its declaration and the built sampler have the same traits.
+
+    Capability words, checks and laws follow from it.
 
     Attributes:
         moves: "x", and names of the coordinates that it moves.
@@ -95,3 +97,39 @@ def joined(parts: Iterable[SamplerTraits]) -> SamplerTraits:
         asks_gradient=any(traits.asks_gradient for traits in every),
         tail=next((traits.tail for traits in reversed(every) if traits.tail != "passes"), "passes"),
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectiveTraits:
+    """What an objective says of its losses, by their names. One that says nothing has none of either.
+
+    Attributes:
+        contrasts: losses that compare the two phases: they fall with the energies of the data, rise with those of the
+            chains, and are 0 where both phases are the same points.
+        shared: losses that train the energy and the objective's own parameters at once. Every other loss trains one of
+            the two and leaves the other alone.
+
+    Raises:
+        PluginError: a set of names is one name.
+
+    >>> ObjectiveTraits(contrasts={"gap"}).contrasts
+    frozenset({'gap'})
+    """
+
+    contrasts: Set[str] = frozenset()
+    shared: Set[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        for field in ("contrasts", "shared"):
+            names = getattr(self, field)
+            if isinstance(names, str):
+                raise PluginError(f"Traits: {field} is a set of losses, found '{names}'. Write {field}={{'{names}'}}.")
+            object.__setattr__(self, field, frozenset(names))
+
+
+def objective_traits(objective: object) -> ObjectiveTraits:
+    """Returns what an objective says of its losses; raises PluginError where it is something else."""
+    traits = getattr(objective, "traits", ObjectiveTraits())
+    if not isinstance(traits, ObjectiveTraits):
+        raise PluginError(f"The traits of an objective are ebmkit.ObjectiveTraits(…), found {type(traits).__name__}.")
+    return traits

@@ -16,6 +16,7 @@ from ebmkit.recipes import tables as configs
 from ebmkit.recipes.about import AboutConfig
 from ebmkit.recipes.settings import as_toml, given, validated
 from ebmkit.recipes.tables import TABLES, OptimConfig, TableConfig
+from ebmkit.recipes.values import MOST_TEXT, check_values, toml_value
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -131,10 +132,7 @@ def from_toml(text: str, origin: str = "recipe") -> Recipe:
     >>> recipe.part("energy").use, [p.use for p in recipe.parts["objective"]]
     ('mlp', ['cd'])
     """
-    try:
-        return from_mapping(tomllib.loads(text), origin)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{origin} is not valid TOML: {error}") from error
+    return from_mapping(toml_value(text, origin), origin)
 
 
 def from_mapping(raw: Mapping[str, object], origin: str = "recipe") -> Recipe:
@@ -146,6 +144,7 @@ def from_mapping(raw: Mapping[str, object], origin: str = "recipe") -> Recipe:
     >>> from_mapping({"energy": {"use": "mlp", "widths": (8, 8)}}).part("energy")
     Part(use='mlp', settings={'widths': [8, 8]})
     """
+    check_values(raw, origin)
     known = [*SINGLES, *LISTS, *TABLES, "optim", "resolved", "about"]
     for key in raw:
         if key not in known:
@@ -206,16 +205,18 @@ def parse_override(text: str) -> tuple[str, object]:
     if not equals or len(segments) < 2 or not all(segments):
         raise RecipeError(f"--set {text}: write table.setting=value, as in sampler.moves=60.")
     try:
-        read = tomllib.loads(f"v = {value}")
-    except tomllib.TOMLDecodeError:
+        read = tomllib.loads(f"v = {value}") if len(value) < MOST_TEXT else {}
+    except (ValueError, RecursionError):
         read = {}
+    check_values(read, f"--set {'.'.join(segments)}")
     return ".".join(segments), read["v"] if read.keys() == {"v"} else value.strip()
 
 
 def read_recipe(path: Path) -> Recipe:
     """Returns the recipe of a file; raises RecipeError where it cannot be read."""
     try:
-        return from_toml(path.read_text(encoding="utf-8"), str(path))
+        with path.open("rb") as file:  # never more than may be, whatever the file says of its size
+            return from_toml(file.read(MOST_TEXT + 1).decode("utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} cannot be read: {error}") from error
 

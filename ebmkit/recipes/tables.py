@@ -33,6 +33,12 @@ class RunConfig:
         checked_steps: first steps that are rehearsed on copies, to name a part that breaks a promise; 0 for none. No
             number of the run depends on it.
         alarms: warn of signs that the run goes wrong, and stop it where they leave no doubt; see docs/alarms.md.
+        rollbacks: times that, instead of stopping, the run goes back to the last checkpoint that 50 steps without a
+            sign followed, with another seed and smaller learning rates; 0 for never. Recorded in `alarms.jsonl` and as
+            the metric "rollbacks".
+        rollback_rate: factor on every learning rate at each rollback.
+        max_minutes: minutes after which a process saves a checkpoint and ends with exit status 75, so that
+            `ebmkit resume` goes on; unset, none.
     """
 
     steps: Positive = 1000
@@ -48,6 +54,9 @@ class RunConfig:
     ema_copy_steps: Annotated[int, Ge(0)] = 312
     checked_steps: Annotated[int, Ge(0)] = 3
     alarms: bool = True
+    rollbacks: Annotated[int, Ge(0)] = 0
+    rollback_rate: Annotated[float, Interval(gt=0, le=1)] = 0.5
+    max_minutes: Annotated[float, Gt(0)] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

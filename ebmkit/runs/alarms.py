@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from ebmkit.assembly.assemble import Assembly
-from ebmkit.errors import DivergenceError, RunError
+from ebmkit.errors import CheckpointError, DivergenceError
 from ebmkit.point import Batch
-from ebmkit.runs.logbook import keep_until, read_lines
+from ebmkit.runs.lines import Lines, read_lines
+from ebmkit.runs.rollback import Rollbacks
+from ebmkit.runs.seal import Seal
 from ebmkit.training.alarms.alarms import Alarms, Finding
 from ebmkit.training.alarms.signals import fingerprint, proposes, read, scalar_signals, step_signals
 from ebmkit.training.alarms.table import EVERY
@@ -23,14 +26,16 @@ from ebmkit.training.step import StepReport
 
 Note = Callable[[str], None]
 
+ALARMS = "alarms.jsonl"
 WATCHED = 12
 """Looks at a new run at which its buffer is looked through; a buffer that has changed counts as watched."""
 
 
 class RunAlarms:
-    """Looks at a run every so many steps; warns, then stops it.
+    """Looks at a run every so many steps; warns, then stops it, or says how it goes back.
 
-    What it knows is of this call: after a resume it starts anew. It uses no random stream and changes no number.
+    What it knows goes into each checkpoint: a run that is resumed is looked at as if it had not stopped. It uses no
+    random stream and changes no number.
 
     Args:
         assembly: that is trained.
@@ -47,10 +52,18 @@ class RunAlarms:
         self.value_range = None if noised or data.x_values != "real" else data.value_range
         self.buffer, self.proposes = parts.buffer, proposes(parts.sampler)
         self.note = note or logging.getLogger("ebmkit.alarms").warning
-        self.path = None if directory is None else directory / "alarms.jsonl"
+        self.lines = Lines(Path() if directory is None else directory / ALARMS)
+        self.writes = directory is not None
+        self.rollbacks = Rollbacks(config, on_disk=self.writes)
         self.last: tuple[int, Mapping[str, Tensor], Mapping[str, Tensor]] | None = None
         self.rows: tuple[float, ...] = ()
         self.unchanged = 0
+
+    def begin(self, after: int, sealed: Mapping[str, Seal]) -> None:
+        """Gets the file ready for a run that makes the step after `after`; see `Lines.cut`."""
+        if self.writes:
+            self._tell_of_stop(self.lines.path)
+            self.lines.cut(after, sealed.get(ALARMS), self.note)
 
     def look(self, report: StepReport) -> Sequence[Finding]:
         """Looks at a step, if it is time; returns what is to be warned of, the gravest first.
@@ -58,14 +71,12 @@ class RunAlarms:
         Raises:
             DivergenceError: the run has gone wrong beyond doubt.
         """
-        if self.last is None and self.path is not None:
-            self._tell_of_stop(self.path)
-            keep_until(self.path, report.step - 1)  # what a run that went on from here before has found later
         self.last = report.step, report.losses, report.metrics
         if not self.on or (report.step % EVERY and report.step > 1):
             return ()
         signals = step_signals(report, proposes=self.proposes, value_range=self.value_range)
         found = self.alarms.look(report.step, {**signals, **self._buffer_signals(report.step)})
+        self.rollbacks.look(report.step, is_well=self.alarms.are_quiet)
         for finding in found:
             self._write(finding)
         if found and found[0].kind == "stop":
@@ -75,12 +86,46 @@ class RunAlarms:
             self.note(f"Warning: {found[0].text}{f' Also: {also}.' if also else ''}")
         return found
 
+    def go_back(self, step: int, error: DivergenceError) -> int:
+        """Writes down that the run goes back, says so, and returns the step; raises the error where it may not."""
+        if not self.rollbacks.are_left:
+            raise error
+        alarms = re.findall(r"\(alarm ([\w-]+);", str(error))
+        entry = self.rollbacks.go_back(step, alarms[0] if alarms else "not-finite")
+        self.lines.append(entry)
+        self.note(
+            f"Rollback {len(self.rollbacks.made)} of {self.rollbacks.config.rollbacks}: {error} The run goes back to "
+            f"step {entry['to']}, with the seed {entry['seed']} and {entry['rate']:g} of its learning rates."
+        )
+        return self.rollbacks.healthy
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns what a checkpoint holds of the alarms."""
+        seen = {"rows": list(self.rows), "unchanged": self.unchanged}
+        return {"alarms": self.alarms.as_json(), "seen": seen, "rollbacks": self.rollbacks.as_json()}
+
+    def take(self, saved: Mapping[str, Any], *, going_back: bool = False) -> None:
+        """Goes on from what a checkpoint holds; raises CheckpointError where that is not ours.
+
+        Args:
+            saved: what `as_json` returned.
+            going_back: keep what is known of rollbacks, which are counted on.
+        """
+        try:
+            self.alarms.take(saved["alarms"])
+            self.rows, self.unchanged = tuple(saved["seen"]["rows"]), int(saved["seen"]["unchanged"])
+            self.last = None
+            if not going_back:
+                self.rollbacks.take(saved["rollbacks"])
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise CheckpointError(f"What the checkpoint says of the alarms is not ours: {error}.") from error
+
     def _tell_of_stop(self, path: Path) -> None:
         """Says of a run that goes on that an alarm had stopped it, and that this changes none of its settings."""
-        stops = [entry for entry in read_lines(path) if entry.get("kind") == "stop"]
-        if stops:
+        lines = [entry for entry in read_lines(path) if entry.get("kind") in ("stop", "rollback")]
+        if lines and lines[-1]["kind"] == "stop":
             self.note(
-                f"The alarm {stops[-1].get('alarm')} stopped this run at step {stops[-1]['step']}. It goes on with the "
+                f"The alarm {lines[-1].get('alarm')} stopped this run at step {lines[-1]['step']}. It goes on with the "
                 "settings that it had: what the alarm advised to change wants a new run, with another --out."
             )
 
@@ -115,14 +160,10 @@ class RunAlarms:
         return {"buffer_unchanged": float(self.unchanged)} if self.unchanged < WATCHED else {}
 
     def _write(self, finding: Finding) -> None:
-        if self.path is None:
+        if not self.writes:
             return
         line = {
             "step": finding.step, "alarm": finding.alarm.name, "kind": finding.kind, "value": finding.value,
             "signals": dict(finding.signals),
         }  # fmt: skip
-        try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
-        except OSError as error:
-            raise RunError(f"{self.path} could not be written: {error}. Free some space and resume.") from error
+        self.lines.append(line)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ebmkit.errors import CheckpointError, RunError
+from ebmkit.plain_files import read_json, remove, write_new
 from ebmkit.runs.packed import unpacked
+from ebmkit.runs.seal import Seal, as_seals, damage, is_self_sealed, seal, self_sealed
 from ebmkit.runs.whole import written_whole
 
-FORMAT, VERSION = "ebmkit-checkpoint", 2
+FORMAT, VERSION = "ebmkit-checkpoint", 3
+KEYS = {"step", "files", "data", "beside", "alarms"}
+ASIDE = "damaged-"
+"""How the name of a damaged checkpoint begins, once a run has gone on without it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,45 +33,70 @@ class Saved:
         step: training steps made.
         tensors: file name → tensors: owner, "ema.OWNER", "optim.OWNER", and where there are chains "buffer", "tuning".
         data: what is known of the data set (event shape, value range, classes), so that a run can be loaded without it.
+        beside: what the other files of the run were then, by name.
+        alarms: what the alarms of the run knew then, as JSON.
     """
 
     step: int
     tensors: Mapping[str, Mapping[str, Tensor]]
     data: Mapping[str, Any]
+    beside: Mapping[str, Seal] = field(default_factory=dict)
+    alarms: Mapping[str, Any] = field(default_factory=dict)
 
 
-def save(directory: Path, saved: Saved, keep: int) -> Path:
-    """Writes `directory/step-NNNNNNNN` and removes all but the newest `keep`.
+def save(directory: Path, saved: Saved, keep: int, also: Collection[int] = ()) -> Path:
+    """Writes `directory/step-NNNNNNNN` and removes all but the newest `keep`, and those of the steps in `also`.
 
     Raises:
         RunError: the disk is full or cannot be written; older checkpoints stay as they were.
     """
     final = directory / f"step-{saved.step:08d}"
-    state = {
-        "format": FORMAT, "version": VERSION, "step": saved.step, "files": sorted(saved.tensors), "data": saved.data,
-    }  # fmt: skip
     try:
         with written_whole(final) as fresh:
             fresh.mkdir(parents=True)
-            for name, tensors in saved.tensors.items():
-                save_file(
-                    {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()},
-                    fresh / f"{name}.safetensors",
-                )
-            (fresh / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
+            files = {name: _written(fresh / f"{name}.safetensors", own) for name, own in saved.tensors.items()}
+            write_new(fresh / "state.json", json.dumps(_state(saved, files), indent=1))
+        others = [path for path in checkpoints(directory) if path == final or _step(path) not in also]
+        for old in others[:-keep]:
+            remove(old)
     except (OSError, SafetensorError) as error:
         raise RunError(
             f"The checkpoint of step {saved.step} could not be written to {directory}: {error}. "
             "Free some space and resume; earlier checkpoints are untouched."
         ) from error
-    for old in checkpoints(directory)[:-keep]:
-        shutil.rmtree(old)
     return final
+
+
+def _written(path: Path, tensors: Mapping[str, Tensor]) -> Seal:
+    """Writes tensors; those that share memory with others, as tied weights, are written apart."""
+    taken, apart = set[int](), dict[str, Tensor]()
+    for name, tensor in tensors.items():
+        own = tensor.detach().cpu().contiguous()
+        memory = own.untyped_storage()
+        alone = memory.nbytes() == own.nbytes and memory.data_ptr() not in taken
+        apart[name] = own if alone else own.clone()
+        taken.add(memory.data_ptr())
+    save_file(apart, path)
+    return seal(path)
+
+
+def _state(saved: Saved, files: Mapping[str, Seal]) -> dict[str, Any]:
+    return self_sealed(
+        {
+            "format": FORMAT, "version": VERSION, "step": saved.step, "files": dict(sorted(files.items())),
+            "data": saved.data, "beside": dict(saved.beside), "alarms": saved.alarms,
+        }
+    )  # fmt: skip
+
+
+def _step(path: Path) -> int:
+    number = path.name.removeprefix("step-")
+    return int(number) if number.isdecimal() else -1
 
 
 def checkpoints(directory: Path) -> list[Path]:
     """Returns the finished checkpoints of a run, oldest first."""
-    return sorted(path for path in directory.glob("step-*") if path.is_dir())
+    return sorted(path for path in directory.glob("step-*") if path.is_dir() and not path.is_symlink())
 
 
 def latest(run_directory: Path) -> Path:
@@ -81,101 +110,105 @@ def latest(run_directory: Path) -> Path:
     return found[-1]
 
 
-def load(path: Path) -> Saved:
-    """Reads one checkpoint.
+def newest(
+    run_directory: Path, note: Callable[[str], None], *, wanted: Callable[[str], bool] = lambda name: True
+) -> Saved | None:
+    """Returns the newest checkpoint that is whole, None where there is none at all; damaged ones are told by name.
+
+    Raises:
+        CheckpointError: there are some, and all are damaged.
+    """
+    wrong = list[CheckpointError]()
+    for path in reversed(checkpoints(run_directory / "checkpoints")):
+        try:
+            saved = load(path, wanted)
+        except CheckpointError as error:
+            wrong.append(error)
+            continue
+        for damaged in wrong:
+            note(f"Warning: {damaged} The checkpoint before it is taken, of step {saved.step}.")
+        return saved
+    if wrong:
+        raise CheckpointError(
+            f"{wrong[0]} There is no other checkpoint that could be taken: remove {run_directory / 'checkpoints'}, "
+            "and the run starts over on resuming."
+        )
+    return None
+
+
+def set_aside(run_directory: Path, after: int) -> None:
+    """Renames the checkpoints of later steps, which a run goes on without, so that none is taken for one of its own."""
+    for path in checkpoints(run_directory / "checkpoints"):
+        if _step(path) > after:
+            aside = path.with_name(f"{ASIDE}{path.name}")
+            remove(aside)
+            path.replace(aside)
+
+
+def drop_later(directory: Path, step: int) -> None:
+    """Removes the checkpoints of later steps, from which a run went back; raises OSError where it cannot."""
+    for path in checkpoints(directory):
+        if _step(path) > step:
+            remove(path)
+
+
+def load(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> Saved:
+    """Reads one checkpoint, or of its files those that are wanted.
 
     Raises:
         CheckpointError: it is damaged, incomplete or not ours.
     """
     state = read_state(path)
+    sealed = as_seals(state["files"])
     return Saved(
         step=state["step"],
-        tensors={name: _tensors(path / f"{name}.safetensors") for name in state["files"]},
+        tensors={name: _tensors(path / f"{name}.safetensors", own) for name, own in sealed.items() if wanted(name)},
         data=state["data"],
+        beside=as_seals(state["beside"]),
+        alarms=state["alarms"],
     )
 
 
 def read_state(path: Path) -> dict[str, Any]:
     """Returns a checkpoint's JSON; raises CheckpointError where it is damaged or not ours."""
     try:
-        state = json.loads((path / "state.json").read_text(encoding="utf-8"))
+        state = read_json(path / "state.json")
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path / 'state.json'} cannot be read: {error}. {_instead(path)}") from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT or not {"step", "files", "data"} <= state.keys():
-        raise CheckpointError(f"{path} is not a checkpoint of ebmkit. {_instead(path)}")
+        raise CheckpointError(f"{path / 'state.json'} cannot be read: {error}.") from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is not a checkpoint of ebmkit.")
     if state.get("version") != VERSION:
         raise CheckpointError(f"{path} has version {state.get('version')}; this ebmkit reads version {VERSION}.")
     for wrong in _damage(state):
-        raise CheckpointError(f"{path / 'state.json'} is damaged: {wrong}. {_instead(path)}")
+        raise CheckpointError(f"{path / 'state.json'} is damaged: {wrong}.")
     return state
 
 
 def _damage(state: Mapping[str, Any]) -> Iterator[str]:
-    step, files, data = state["step"], state["files"], state["data"]
+    if not state.keys() >= KEYS:
+        yield f"it lacks {', '.join(sorted(KEYS - state.keys()))}"
+        return
+    step, data, alarms = state["step"], state["data"], state["alarms"]
     if type(step) is not int or step < 0:
         yield f"step must be a number of steps, found {step!r}"
-    if not isinstance(files, list) or not all(isinstance(name, str) for name in files):
-        yield f"files must be a list of names, found {files!r}"
-    if not isinstance(data, dict):
-        yield f"data must be a table, found {data!r}"
+    for name in ("files", "beside"):
+        try:
+            as_seals(state[name])
+        except ValueError as error:
+            yield f"{name}: {error}"
+    if strange := [name for name in state["files"] if not re.fullmatch(r"[\w+-][\w.+-]*", name)]:
+        yield f"files: {strange[0]!r} is no name of one"
+    if not isinstance(data, dict) or not isinstance(alarms, dict):
+        yield f"data and alarms must be tables, found {data!r} and {alarms!r}"
+    if not is_self_sealed(state):
+        yield "it is not what was written: its SHA-256 is another"
 
 
-def _instead(path: Path) -> str:
-    return f"Remove {path} to use the one before."
-
-
-def _tensors(path: Path) -> dict[str, Tensor]:
+def _tensors(path: Path, sealed: Seal) -> dict[str, Tensor]:
+    wrong = damage(path, sealed)
+    if wrong:
+        raise CheckpointError(f"{path} is damaged: {wrong}.")
     try:
         return unpacked(load_file(path))
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path} is damaged or missing: {error}. {_instead(path.parent)}") from error
-
-
-def weights(saved: Saved, owner: str, *, averaged: bool) -> Mapping[str, Tensor]:
-    """Returns the weights of an owner; raises CheckpointError where only their averages were kept."""
-    if not averaged and owner not in saved.tensors and f"ema.{owner}" in saved.tensors:
-        raise CheckpointError(f"This run holds only the averaged weights of '{owner}': leave averaged=False out.")
-    return saved.tensors.get(f"ema.{owner}" if averaged else owner, {})
-
-
-def take(module: torch.nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
-    """Loads weights into a module; raises CheckpointError where they belong to another network."""
-    try:
-        module.load_state_dict(dict(tensors))
-    except RuntimeError as error:
-        first = "; ".join(str(error).splitlines()[1:3])
-        raise CheckpointError(f"The saved weights of '{name}' do not fit this recipe: {first.strip()}") from error
-
-
-def take_tensors(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], name: str) -> None:
-    """Copies saved tensors into a run's own; raises CheckpointError where names or shapes differ."""
-    differing = sorted(
-        key for key in own.keys() | tensors.keys()
-        if key not in own or key not in tensors or own[key].shape != tensors[key].shape
-    )  # fmt: skip
-    if differing:
-        raise CheckpointError(f"The saved '{name}' does not fit this recipe: {', '.join(differing[:3])}.")
-    for key, value in own.items():
-        value.copy_(tensors[key])
-
-
-def flatten(tuning: Mapping[str, Any], prefix: str = "") -> dict[str, Tensor]:
-    """Returns nested tensors under dotted names."""
-    flat: dict[str, Tensor] = {}
-    for key, value in tuning.items():
-        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat
-
-
-def unflatten(flat: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Returns the nested mapping of dotted names; raises CheckpointError where one is both value and mapping."""
-    nested: dict[str, Any] = {}
-    for key, value in flat.items():
-        *path, last = key.split(".")
-        node = nested
-        for part in path:
-            node = node.setdefault(part, {})
-            if not isinstance(node, dict):
-                raise CheckpointError(f"The saved tuning holds '{key}' below a value: it is not ours.")
-        node[last] = value
-    return nested
+        raise CheckpointError(f"{path} is damaged or missing: {error}.") from error

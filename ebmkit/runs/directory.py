@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import re
 import shlex
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
@@ -12,11 +11,10 @@ from typing import Any
 
 from ebmkit.data.spec import DataSpec
 from ebmkit.errors import CheckpointError, RecipeError, RunError
+from ebmkit.plain_files import check_plain, read_json, remove, write_new
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import Part, Recipe, kind_of, read_recipe
 from ebmkit.recipes.resolver.resolve import resolve
-from ebmkit.runs import checkpoint
-from ebmkit.runs.checkpoint import Saved
 from ebmkit.runs.given import with_given
 from ebmkit.runs.whole import written_whole
 
@@ -25,7 +23,7 @@ def write_text(path: Path, text: str) -> None:
     """Replaces a file by new text, whole or not at all; raises RunError where the disk refuses."""
     try:
         with written_whole(path) as fresh:
-            fresh.write_text(text, encoding="utf-8")
+            write_new(fresh, text)
     except OSError as error:
         raise RunError(f"{path} could not be written: {error}. Free some space and try again.") from error
 
@@ -45,8 +43,8 @@ def recipe_of(
     Raises:
         CheckpointError, RecipeError: it is absent or damaged, or a part that was handed over is not given.
     """
-    if not (directory / "recipe.toml").is_file():
-        raise CheckpointError(f"{directory} holds no run: there is no {directory / 'recipe.toml'}.")
+    check_is_run(directory)
+    check_plain(directory, OWN)
     recipe = with_given(read_recipe(directory / "recipe.toml"), {} if given is None else given, data)
     if not recipe.resolved or recipe.table("run").temperature is None:
         lacking = "run.temperature" if recipe.resolved else "the mark resolved = true"
@@ -101,32 +99,25 @@ def _check_installed(directory: Path, recipe: Recipe) -> None:
 def _packages(directory: Path, missing: list[str]) -> str:
     """Returns the packages that parts came from, as the run wrote them down when it began."""
     try:
-        origins = json.loads((directory / "environment.json").read_text(encoding="utf-8"))["parts"]
+        origins = read_json(directory / "environment.json")["parts"]
         return " and ".join(dict.fromkeys(origins[part] for part in missing))
     except (OSError, ValueError, LookupError, TypeError):
         return "the plugin that it came from"
-
-
-def newest_checkpoint(directory: Path) -> Saved | None:
-    """Returns the newest checkpoint of a run, None where it stopped before its first."""
-    found = checkpoint.checkpoints(directory / "checkpoints")
-    return checkpoint.load(found[-1]) if found else None
 
 
 def clear(directory: Path, *, recipe_too: bool) -> None:
     """Removes what a run wrote before its first checkpoint; its recipe and environment only if asked, and last."""
     for pattern in (*WRITTEN, *(START if recipe_too else ())):
         for path in directory.glob(pattern):
-            if not path.is_dir():
-                path.unlink()
-            elif path.name.startswith(".writing-"):
-                shutil.rmtree(path)
-            else:
+            if path.is_dir() and not path.is_symlink() and not path.name.startswith((".writing-", "damaged-")):
                 path.rmdir()
+            else:
+                remove(path)
 
 
 def check_free(directory: Path) -> None:
-    """Raises RecipeError where a directory cannot take a new run."""
+    """Raises RecipeError where a directory cannot take a new run, CheckpointError where links lead out of it."""
+    check_plain(directory, OWN)
     if (directory / "recipe.toml").exists():
         raise RecipeError(f"{directory} already holds a run: `ebmkit resume {directory}`, or choose another --out.")
     if (directory / "checkpoints").exists():
@@ -136,19 +127,19 @@ def check_free(directory: Path) -> None:
 
 
 def for_new_run(directory: Path, *, overwrite: bool, tell: Callable[[str], None]) -> Path:
-    """Returns a directory for a new run: this one if it is free, or made free, else with the next free number.
+    """Returns a directory for a new run: this one if it is free, or is to be made free, else with the next free number.
 
     Raises:
         RecipeError: it is a file.
-        RunError: what is there cannot be removed.
+        RunError: no other can be made.
     """
     if not is_run(directory):
         check_free(directory)
         return directory
+    check_plain(directory, OWN)
     if overwrite:
-        remove_run(directory)
         return directory
-    numbered = next(p for n in count(2) if not (p := directory.with_name(f"{directory.name}-{n}")).exists())
+    numbered = _made_first(directory.with_name(f"{directory.name}-{n}") for n in count(2))
     tell(f"{directory} holds a run: this one goes to {numbered}. overwrite=True replaces it.")
     return numbered
 
@@ -156,19 +147,25 @@ def for_new_run(directory: Path, *, overwrite: bool, tell: Callable[[str], None]
 def remove_run(directory: Path) -> None:
     """Removes what runs write from a directory, and nothing else; raises RunError where that cannot be done."""
     try:
-        for name in ("recipe.toml", "environment.json", "metrics.jsonl", "alarms.jsonl", "report.html"):
-            (directory / name).unlink(missing_ok=True)
-        for name in ("checkpoints", "samples", "tensorboard", "evaluation"):
-            if (directory / name).is_dir() and not (directory / name).is_symlink():
-                shutil.rmtree(directory / name)
+        for name in OWN:
+            remove(directory / name)
+            remove(directory / f"damaged-{name}")
     except OSError as error:
         raise RunError(f"{directory} could not be cleared: {error}. Choose another directory.") from error
 
 
 TREE = Path("runs")
 
+OWN = (
+    "recipe.toml", "environment.json", "metrics.jsonl", "alarms.jsonl", "report.html",
+    "checkpoints", "samples", "tensorboard", "evaluation",
+)  # fmt: skip
+"""What runs write in their directories. None of it may be a link, a device or a FIFO, nor anything below it."""
+
 WRITTEN = (
     "checkpoints/.writing-*",
+    "checkpoints/damaged-*",
+    "samples/.writing-*",
     "samples/*-????????.png",
     "evaluation/step-????????*",
     "tensorboard/events.*",
@@ -182,8 +179,27 @@ START = ("checkpoints", "environment.json", "recipe.toml")
 
 
 def free_directory(name: str) -> Path:
-    """Returns `runs/<name>-NNN` with the first free number."""
-    return next(path for n in count(1) if not (path := TREE / f"{name}-{n:03d}").exists())
+    """Makes `runs/<name>-NNN` with the first free number, which no other process gets, and returns it.
+
+    Of the name, what no path takes for a folder or a step up.
+    """
+    name = re.sub(r"[^\w.+-]+", "-", name).strip(".-") or "run"
+    return _made_first(TREE / f"{name[:100]}-{n:03d}" for n in count(1))
+
+
+def _made_first(paths: Iterator[Path]) -> Path:
+    """Makes the first of some directories that is not there, and returns it; raises RunError where none can be made."""
+    for path in paths:
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            if path.parent.exists() and not path.parent.is_dir():
+                raise RunError(f"{path.parent} is a file: choose another --out.") from None
+        except OSError as error:
+            raise RunError(f"{path} could not be made: {error}. Choose another --out.") from error
+        else:
+            return path
+    raise AssertionError("numbers do not end")
 
 
 def is_run(directory: Path) -> bool:
@@ -191,13 +207,24 @@ def is_run(directory: Path) -> bool:
     return (directory / "recipe.toml").is_file()
 
 
+def check_is_run(directory: Path) -> None:
+    """Raises CheckpointError where a directory holds no run."""
+    if not is_run(directory):
+        raise CheckpointError(f"{directory} holds no run: there is no {directory / 'recipe.toml'}.")
+
+
 def newest_picture(directory: Path) -> Path | None:
     """Returns the newest picture of the chains of a run."""
     return max((directory / "samples").glob("step-*.png"), default=None)
 
 
+MAY_DIFFER = {("run", "steps"), ("run", "max_minutes")}
+"""Settings that are another process's own affair."""
+
+
 def refuse_other(directory: Path, wanted: Recipe) -> None:
-    """Raises RecipeError where a run was made by another recipe than the wanted one, its number of steps aside."""
+    """Raises RecipeError where a run was made by another recipe than the wanted one, its steps and minutes aside."""
+    check_plain(directory, OWN)
     different = list(_differences(read_recipe(directory / "recipe.toml"), wanted))
     if different:
         raise RecipeError(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
 
+from ebmkit.plain_files import read_json
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import Recipe
 
@@ -27,13 +28,35 @@ def environment(device: torch.device, seed: int, packages: Sequence[str] = PACKA
         "platform": platform.platform(),
         "versions": versions(packages),
         "device": str(device),
-        "device_name": torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else platform.processor() or platform.machine(),
+        "device_name": _device_name(device),
         "threads": torch.get_num_threads(),
         "commit": _commit(),
         "seed": seed,
     }
+
+
+def tell_changes(directory: Path, device: torch.device, note: Callable[[str], None]) -> None:
+    """Tells what a run that goes on now depends on, and was begun with otherwise."""
+    try:
+        begun = read_json(directory / "environment.json")
+        torch_then = begun["versions"]["torch"]
+        then = {"threads": begun["threads"], "torch": torch_then, "device": begun["device_name"]}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        note(f"What the run was begun with cannot be read ({directory / 'environment.json'}: {error!r}).")
+        return
+    own = {"threads": torch.get_num_threads(), "torch": versions()["torch"], "device": _device_name(device)}
+    changed = [f"{name} {then[name]}, now {own[name]}" for name in then if then[name] != own[name]]
+    if changed:
+        note(
+            f"This run was begun with {'; '.join(changed)}. It goes on; its numbers may differ in their last digits "
+            "from those of a run that had not stopped."
+        )
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return platform.processor() or platform.machine()
 
 
 def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from ebmkit.errors import RunError
 from ebmkit.evaluation.record import FOLDER, Evaluation, Judgement, as_json
 from ebmkit.runs.directory import write_text
+from ebmkit.runs.whole import written_whole
 
 
 def save_evaluation(directory: Path, evaluation: Evaluation, to: Path | None = None) -> Path:
@@ -46,6 +47,7 @@ def _with_pictures(found: Judgement, path: Path, taken: set[str]) -> Judgement:
         names = (f"{plain}.png" if i == 1 else f"{plain}-{i}.png" for i in count(1))
         file = next(one for one in names if one not in taken)
         taken.add(file)
-        picture.save(path.with_name(file))
+        with written_whole(path.with_name(file)) as fresh:
+            picture.save(fresh)
         pictures[name] = file
     return replace(found, pictures=pictures)

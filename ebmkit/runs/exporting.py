@@ -14,15 +14,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ebmkit.assembly.assemble import build_coordinates, build_energy
 from ebmkit.assembly.context import context_of
+from ebmkit.assembly.parts import build_coordinates, build_energy
 from ebmkit.data.spec import DataSpec
 from ebmkit.errors import CapabilityError, CheckpointError, RecipeError, RunError
 from ebmkit.ops.programs import read_program
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import from_toml, kind_of
-from ebmkit.runs.checkpoint import take
 from ebmkit.runs.portable import METADATA, About, EnergyOfData, ExportedEnergy, about, energy_of_data, read_about
+from ebmkit.runs.taking import take
 from ebmkit.runs.whole import written_whole
 from ebmkit.sampling.model import Model
 

@@ -20,9 +20,11 @@ from ebmkit.display.output import remark, say
 from ebmkit.display.watching import watching
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import Part, Recipe
-from ebmkit.runs.directory import for_new_run
+from ebmkit.runs.directory import for_new_run, is_run, remove_run
 from ebmkit.runs.given import names_given, to_resume
+from ebmkit.runs.processes import refuse_copies
 from ebmkit.runs.run import begun
+from ebmkit.runs.session import session
 from ebmkit.sampling.model import Model, model_of, opened
 from ebmkit.training.parts import Parts
 
@@ -58,7 +60,7 @@ def fit(
     Args:
         net: any `nn.Module` from x [B, *event] to energies [B] or [B, 1], nats; or an energy by name or settings.
         x: a tensor [N, *event], a pair (x, labels [N]), a torch `Dataset` or `DataLoader`, or a data set by name
-            ("toy:rings") or settings.
+            ("toy:rings"), settings, or as `ebmkit.build` makes it.
         sampler: of the chains.
         objective: what is minimised.
         buffer: of the chains.
@@ -90,6 +92,7 @@ def fit(
     >>> model.energy(torch.zeros(4, 2)).shape, model.score(torch.zeros(4, 2)).shape, model.sample(5).x.shape
     (torch.Size([4]), torch.Size([4, 2]), torch.Size([5, 2]))
     """
+    refuse_copies()
     tell = _tell(progress)
     made = _complete(
         net, x, value_range, {"sampler": sampler, "objective": objective, "buffer": buffer, "coordinate": coordinate,
@@ -100,9 +103,13 @@ def fit(
     for note in made.notes:
         tell(note)
     directory = None if out is None else for_new_run(Path(out), overwrite=overwrite, tell=tell)
-    with watching("" if directory is None else f"Run: {directory}", shown=progress, few=True) as watch:
-        trainer = begun(made, directory, watch=watch, note=tell if progress else None)
-        trainer.train()
+    told = tell if progress else None
+    with session(directory, told) as lock:
+        if directory is not None and is_run(directory):  # another one was named, unless it may be replaced
+            remove_run(directory)
+        with watching("" if directory is None else f"Run: {directory}", shown=progress, few=True) as watch:
+            trainer = begun(made, directory, watch=watch, note=told, lock=lock)
+            trainer.train()
     if directory is not None:
         _say_what_resumes(made.recipe, directory, tell)
     state = trainer.finished()

@@ -16,7 +16,7 @@ from ebmkit.evaluation.needs import check_metrics
 from ebmkit.evaluation.record import FOLDER, Evaluation
 from ebmkit.evaluation.words import summary
 from ebmkit.recipes.tables import EvalConfig, Weights
-from ebmkit.runs import checkpoint
+from ebmkit.runs import taking
 from ebmkit.runs.evaluated import save_evaluation
 from ebmkit.runs.state import TrainingState
 from ebmkit.samplers.adaptation import for_evaluation
@@ -71,7 +71,7 @@ def model_in_memory(assembly: Assembly, state: TrainingState, weights: Weights =
     for name, module in parts.owners().items():
         averaged, last = state.averages.values[name], state.owners[name].state_dict()
         values: Mapping[str, Tensor] = averaged if weights == "averaged" else last
-        checkpoint.take(module, values, name)
+        taking.take(module, values, name)
         converge_parametrisations(module)
     tuning = for_evaluation(copied_tuning(state.tuning))
     return model_of(replace(assembly, parts=parts), step=state.step, tuning=tuning, weights=weights)

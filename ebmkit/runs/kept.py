@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from ebmkit.assembly.assemble import Assembly
 from ebmkit.display.doing import doing
+from ebmkit.errors import RunError
 from ebmkit.runs import checkpoint
+from ebmkit.runs.alarms import ALARMS, RunAlarms
+from ebmkit.runs.beside import Beside, drop_later
+from ebmkit.runs.checkpoint import Saved
+from ebmkit.runs.finite import check_finite
 from ebmkit.runs.given import to_resume
-from ebmkit.runs.logbook import Logbook
+from ebmkit.runs.lock import Lock
+from ebmkit.runs.logbook import METRICS, Logbook
 from ebmkit.runs.pictures import Pictures
+from ebmkit.runs.seal import Seal
 from ebmkit.runs.state import TrainingState
 from ebmkit.training.step import StepReport
-
-Write = Callable[[int, Mapping[str, float]], None]
-"""Writes down the values of a logged step."""
 
 
 class Kept(Protocol):
@@ -29,16 +34,33 @@ class Kept(Protocol):
 
     saved_at: int
 
-    def opened(self, after: int) -> AbstractContextManager[Write]:
-        """Within it, logged steps can be written; `after` is the step that the run goes on from."""
+    def opened(self, after: int, sealed: Mapping[str, Seal]) -> AbstractContextManager[None]:
+        """Within it, logged steps can be written.
+
+        Args:
+            after: step that the run goes on from.
+            sealed: what its files were then.
+        """
         ...
 
-    def keep(self, state: TrainingState, report: StepReport) -> Sequence[Path]:
-        """Keeps what is due after a step; returns the pictures that were drawn."""
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Writes down the values of a logged step."""
+        ...
+
+    def draw(self, state: TrainingState, report: StepReport) -> Sequence[Path]:
+        """Draws what is due after a step, before what is kept of it; returns the pictures."""
+        ...
+
+    def keep(self, state: TrainingState) -> None:
+        """Keeps what is due after a step."""
         ...
 
     def interrupted(self, state: TrainingState) -> str:
         """Keeps what there is of an interrupted run, and returns how to go on."""
+        ...
+
+    def back_to(self, step: int) -> Saved:
+        """Returns a checkpoint that the run goes back to, and drops what was kept after it."""
         ...
 
 
@@ -48,56 +70,130 @@ class InMemory:
     saved_at = -1
 
     @contextmanager
-    def opened(self, after: int) -> Iterator[Write]:
-        """Yields a function that does nothing: the history of a run is in memory."""
-        yield lambda step, values: None
+    def opened(self, after: int, sealed: Mapping[str, Seal]) -> Iterator[None]:
+        """Does nothing: the history of a run is in memory."""
+        yield
 
-    def keep(self, state: TrainingState, report: StepReport) -> Sequence[Path]:
+    def write(self, step: int, values: Mapping[str, float]) -> None:
         """Does nothing."""
+
+    def draw(self, state: TrainingState, report: StepReport) -> Sequence[Path]:
+        """Draws nothing."""
         return ()
+
+    def keep(self, state: TrainingState) -> None:
+        """Does nothing."""
 
     def interrupted(self, state: TrainingState) -> str:
         """Returns where the weights are."""
         return "the network holds the weights of that step."
 
+    def back_to(self, step: int) -> Saved:
+        """There is nothing to go back to: `check_rollbacks` refuses such runs."""
+        raise AssertionError("a run in memory keeps no checkpoints")
+
 
 class OnDisk:
-    """Keeps log, checkpoints and pictures in a run directory."""
+    """Keeps log, checkpoints and pictures in a run directory.
 
-    def __init__(self, directory: Path, assembly: Assembly) -> None:
+    Args:
+        directory: of the run.
+        assembly: that is trained.
+        alarms: of the run, whose findings and rollbacks are kept too.
+        lock: says whether the directory is still ours.
+        note: is told of damage.
+    """
+
+    def __init__(
+        self, directory: Path, assembly: Assembly, alarms: RunAlarms, lock: Lock | None, note: Callable[[str], None]
+    ) -> None:
         self.directory, self.assembly, self.recipe = directory, assembly, assembly.recipe
-        self.pictures = Pictures(directory, assembly)
+        self.alarms, self.lock, self.note = alarms, lock, note
+        self.pictures, self.beside = Pictures(directory, assembly), Beside(directory)
         self.saved_at = -1
 
     @contextmanager
-    def opened(self, after: int) -> Iterator[Write]:
-        """Yields what appends to the log."""
-        book = Logbook(self.directory, tensorboard=self.recipe.table("log").tensorboard, after=after)
+    def opened(self, after: int, sealed: Mapping[str, Seal]) -> Iterator[None]:
+        """Opens the log."""
+        tensorboard, found = self.recipe.table("log").tensorboard, sealed.get(METRICS)
+        self.book = Logbook(self.directory, tensorboard=tensorboard, after=after, sealed=found, note=self.note)
         try:
-            yield book.write
+            yield
         finally:
-            book.close()
+            self.book.close()
 
-    def keep(self, state: TrainingState, report: StepReport) -> Sequence[Path]:
-        """Writes a checkpoint and pictures where they are due; returns the pictures."""
-        steps = self.recipe.table("run").steps
-        if state.step % self.recipe.table("checkpoint").every == 0 or state.step == steps:
-            self.save(state)
-        if state.step % self.recipe.table("pictures").every and state.step != steps:
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Appends to the log."""
+        self._check_ours()
+        self.book.write(step, values)
+
+    def draw(self, state: TrainingState, report: StepReport) -> Sequence[Path]:
+        """Draws pictures where they are due, and returns them."""
+        every, steps = self.recipe.table("pictures").every, self.recipe.table("run").steps
+        if state.step % every and state.step != steps:
             return ()
+        self._check_ours()
         doing("drawing pictures")
         averaged = state.averages.values.get("energy", {})
         return self.pictures.draw(report.step, report.phases, report.tuning, averaged)
 
+    def keep(self, state: TrainingState) -> None:
+        """Writes a checkpoint where it is due."""
+        every, steps = self.recipe.table("checkpoint").every, self.recipe.table("run").steps
+        due = state.step % every == 0 or state.step == steps
+        if due if state.step else self.alarms.rollbacks.wants_start:
+            self.save(state)
+
     def save(self, state: TrainingState) -> Path:
-        """Writes a checkpoint of everything the next step depends on."""
+        """Writes a checkpoint of everything the next step depends on.
+
+        Raises:
+            DivergenceError: something of it is not finite; nothing was written.
+        """
+        self._check_ours()
         doing("saving a checkpoint")
-        self.saved_at = state.step
+        rollbacks = self.alarms.rollbacks
+        rollbacks.saves(state.step)
+        saved = state.saved(self.assembly.data)
+        check_finite(saved, state.open)
+        saved = replace(saved, beside=self._seals(), alarms=self.alarms.as_json())
         keep = self.recipe.table("checkpoint").keep
-        return checkpoint.save(self.directory / "checkpoints", state.saved(self.assembly.data), keep)
+        path = checkpoint.save(self.directory / "checkpoints", saved, keep, rollbacks.needs)
+        self.saved_at = state.step
+        return path
 
     def interrupted(self, state: TrainingState) -> str:
-        """Writes a checkpoint and returns what goes on from it."""
-        if self.saved_at != state.step:
+        """Writes a checkpoint, where there is anything to keep, and returns what goes on from it."""
+        if self.saved_at != state.step and state.step:
             self.save(state)
-        return f"a checkpoint is saved. Go on with: {to_resume(self.recipe, self.directory)}"
+        done = "a checkpoint is saved" if state.step else "there was nothing to save yet"
+        return f"{done}. Go on with: {to_resume(self.recipe, self.directory)}"
+
+    def back_to(self, step: int) -> Saved:
+        """Returns a checkpoint that the run goes back to; log, pictures and checkpoints after it are dropped."""
+        self._check_ours()
+        folder = self.directory / "checkpoints"
+        saved = checkpoint.load(folder / f"step-{step:08d}")
+        self.book.back_to(step, saved.beside.get(METRICS))
+        try:
+            checkpoint.drop_later(folder, step)
+            drop_later(self.directory, step)
+        except OSError as error:
+            raise RunError(f"{self.directory} could not be cleared: {error}.") from error
+        self.beside, self.saved_at = Beside(self.directory), step
+        return saved
+
+    def _seals(self) -> dict[str, Seal]:
+        try:
+            found = self.beside.seals()
+        except OSError as error:
+            raise RunError(f"A file of {self.directory} cannot be read back: {error}.") from error
+        return {**found, METRICS: self.book.lines.seal(), ALARMS: self.alarms.lines.seal()}
+
+    def _check_ours(self) -> None:
+        """Raises RunError where the directory is no longer that of this run."""
+        if self.lock is not None and not self.lock.is_held():
+            raise RunError(
+                f"{self.directory} is not the directory of this run any more: it was removed, renamed or replaced. "
+                "Nothing more is written. If it was renamed, go on with: ebmkit resume NEW_NAME"
+            )

@@ -15,14 +15,19 @@ from torch import Tensor
 from ebmkit.assembly.assemble import Assembly
 from ebmkit.display.doing import doing
 from ebmkit.display.progress import Progress, Watcher
+from ebmkit.errors import DivergenceError
 from ebmkit.plugins.host import host
-from ebmkit.runs import checkpoint
+from ebmkit.runs import taking
 from ebmkit.runs.alarms import Note, RunAlarms
 from ebmkit.runs.checkpoint import Saved
-from ebmkit.runs.interrupt import Interrupted, interruptible
+from ebmkit.runs.given import to_resume
+from ebmkit.runs.interrupt import Interrupted, Stop, stoppable
 from ebmkit.runs.judging import Judging
 from ebmkit.runs.kept import InMemory, Kept, OnDisk
-from ebmkit.runs.observers import Observers, observers_of
+from ebmkit.runs.lock import Lock
+from ebmkit.runs.observers import Observers, Watched, observers_of
+from ebmkit.runs.seal import Seal
+from ebmkit.runs.session import going_on
 from ebmkit.runs.state import TrainingState
 from ebmkit.runs.told import Described
 from ebmkit.samplers.adaptation import for_evaluation
@@ -42,6 +47,7 @@ class Trainer:
         watch: is told of every step.
         observers: see its start, its logged steps and its end; unset, those of all plugins and of the recipe.
         note: is told the warnings of the alarms; unset, they are logged.
+        lock: of the directory; see `session.session`.
     """
 
     def __init__(
@@ -51,26 +57,28 @@ class Trainer:
         watch: Watcher | None = None,
         observers: Observers | None = None,
         note: Note | None = None,
+        lock: Lock | None = None,
     ) -> None:
-        self.directory, self.assembly = directory, assembly
+        self.directory, self.assembly, self.parts = directory, assembly, assembly.parts
         self.recipe, self.config = assembly.recipe, assembly.recipe.table("run")
-        assert assembly.dataset is not None, "an assembly without data cannot be trained"
-        self.batches = Batches(
-            assembly.dataset, batch_size=self.config.batch_size, seed=self.config.seed, device=assembly.parts.device
-        )
         self.watch = watch or (lambda progress: None)
         self.observers = observers or Observers(host(), observers_of(assembly))
+        self.note = note or _log.warning
         doing("getting the optimisers ready")  # with the first one, torch imports its compiler
         self.state = TrainingState(assembly.parts, self.recipe)
-        self.kept: Kept = InMemory() if directory is None else OnDisk(directory, assembly)
         self.alarms = RunAlarms(assembly, note, directory)
+        self.kept: Kept = InMemory() if directory is None else OnDisk(directory, assembly, self.alarms, lock, self.note)
         self.judging = Judging(assembly, directory, note or _log.info)
         self.history: list[Mapping[str, float]] = []
+        self.sealed: Mapping[str, Seal] = {}
+        self._set_out()
 
     def take(self, saved: Saved) -> None:
         """Goes on from a checkpoint; raises CheckpointError where it belongs to another recipe."""
+        self.alarms.take(saved.alarms)
+        self._set_out()
         self.state.take(saved)
-        self.kept.saved_at = saved.step
+        self.kept.saved_at, self.sealed = saved.step, saved.beside
 
     def train(self) -> None:
         """Makes the steps that are left.
@@ -78,31 +86,35 @@ class Trainer:
         Raises:
             RunError: on an interruption, after saving a checkpoint where there is a directory.
         """
-        state, every = self.state, self.recipe.table("log").every
-        begun, first = time.monotonic(), state.step
+        state, first = self.state, self.state.step
+        self._begun, self._first = time.monotonic(), first
         doing(f"making step {first + 1}")
         run = Described(directory=self.directory, recipe=self.recipe, first_step=first + 1, steps=self.config.steps)
         with (
-            self.kept.opened(state.step) as write,
+            going_on(self._how_to_go_on),
+            self.kept.opened(first, self.sealed),
             self.observers.watching(run, lambda: state.step) as watched,
-            interruptible() as stopped,
+            stoppable() as stop,
+            stop.stepping(),
         ):
+            stop.after(self.config.max_minutes)
+            self.alarms.begin(first, self.sealed)
+            if not first:
+                self.kept.keep(state)
             while state.step < self.config.steps:
-                report = self._step(state.step + 1)
-                values = self._log(report, every)
-                if values:
-                    write(report.step, values)
-                    watched.step(report, values)
-                self._tell(values, time.monotonic() - begun, state.step - first)
-                for alarm in self.alarms.look(report):
-                    watched.alarm(alarm)
-                for picture in self.kept.keep(state, report):
+                if stop.asked():
+                    raise self._interrupted(stop)
+                try:
+                    report = self._step_told(watched, stop)
+                except DivergenceError as error:
+                    self._go_back(error)
+                    continue
+                for picture in self.kept.draw(state, report):
                     watched.picture(picture, state.step)
                 if (found := self.judging.look(state)) is not None:
                     watched.evaluation(found)
+                self.kept.keep(state)  # the last of all: what came before it is not made again
                 watched.check(lambda: self.kept.interrupted(state))
-                if stopped():
-                    raise self._interrupted()
 
     def finished(self) -> TrainingState:
         """Returns the state of a trained run, its modules with their averaged weights and its steps adapted for good.
@@ -111,10 +123,25 @@ class Trainer:
         """
         state = self.state
         for name, module in state.owners.items():
-            checkpoint.take(module, state.averages.values[name], name)
+            taking.take(module, state.averages.values[name], name)
             converge_parametrisations(module)
         state.tuning = for_evaluation(state.tuning)
         return state
+
+    def _step_told(self, watched: Watched, stop: Stop) -> StepReport:
+        """Makes a step, logs it and lets the alarms look at it."""
+        report = self._step(self.state.step + 1)
+        values = self._log(report, self.recipe.table("log").every)
+        if values:
+            self.kept.write(report.step, values)
+            watched.step(report, values)
+        try:
+            self._tell(values, time.monotonic() - self._begun, self.state.step - self._first)
+        except OSError:  # its terminal, or whoever read its output, is gone
+            stop.why = stop.why or "the end of its output"
+        for alarm in self.alarms.look(report):
+            watched.alarm(alarm)
+        return report
 
     def _step(self, step: int) -> StepReport:
         state, norms = self.state, dict[str, Tensor]()
@@ -124,7 +151,7 @@ class Trainer:
 
         batch = self.batches.batch(step)
         with self.alarms.explaining(step, batch):
-            report = train_step(self.assembly.parts, batch, step, state.tuning, update)
+            report = train_step(self.parts, batch, step, state.tuning, update)
         state.averages.update(step)
         state.tuning, state.step = report.tuning, step
         return replace(report, metrics={**report.metrics, **norms})
@@ -135,6 +162,8 @@ class Trainer:
         both = {**{f"loss.{k}": v for k, v in report.losses.items()}, **report.metrics}
         values = dict(zip(both, torch.stack([v.float() for v in both.values()]).tolist(), strict=True))
         values = {name: value for name, value in values.items() if not isnan(value)}  # a rate without trials has none
+        if self.alarms.rollbacks.made:
+            values["rollbacks"] = float(len(self.alarms.rollbacks.made))
         self.history.append({"step": report.step, **values})
         return values
 
@@ -143,6 +172,30 @@ class Trainer:
         made, total = self.state.step, self.config.steps
         self.watch(Progress(step=made, steps=total, values=values, seconds=seconds, images=images))
 
-    def _interrupted(self) -> Interrupted:
+    def _go_back(self, error: DivergenceError) -> None:
+        """Goes back to the last healthy checkpoint; raises the error where the run may not."""
+        saved = self.kept.back_to(self.alarms.go_back(self.state.step, error))
+        self.alarms.take(saved.alarms, going_back=True)
+        self._set_out()
+        self.state.take(saved)
+        self.history = [entry for entry in self.history if entry["step"] <= saved.step]
+
+    def _set_out(self) -> None:
+        """Takes seed and learning rates as they are from this step on."""
+        rollbacks, dataset = self.alarms.rollbacks, self.assembly.dataset
+        assert dataset is not None, "an assembly without data cannot be trained"
+        self.parts = replace(self.assembly.parts, seed=rollbacks.seed)
+        self.batches = Batches(
+            dataset, batch_size=self.config.batch_size, seed=rollbacks.seed, device=self.parts.device
+        )
+        self.state.batches = self.batches
+        self.state.optimisers.rate = rollbacks.rate
+
+    def _interrupted(self, stop: Stop) -> Interrupted:
         how = self.kept.interrupted(self.state)
-        return Interrupted(f"Interrupted after step {self.state.step} of {self.config.steps}; {how}")
+        made = f"after step {self.state.step} of {self.config.steps}"
+        return Interrupted(f"Interrupted {made} ({stop.why}); {how}", stop.exit_status)
+
+    def _how_to_go_on(self) -> str:
+        begun = f"It was making step {self.state.step + 1}."
+        return begun if self.directory is None else f"{begun} Go on with: {to_resume(self.recipe, self.directory)}"

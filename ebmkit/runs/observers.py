@@ -57,13 +57,13 @@ class Call:
     act: Callable[[], object]
     mend: str
 
-    def failure(self, when: str, run: Described) -> PluginError | None:
-        """Makes the call; returns what is to be said where it fails."""
+    def failure(self, when: str, run: Described, *, finished: bool = False) -> PluginError | None:
+        """Makes the call; returns what is to be said where it fails, during a run or after one that finished."""
         try:
             self.act()
         except (Exception, SystemExit) as error:  # a stranger's code may raise anything
-            go_on = "" if run.directory is None else f", and go on with: {to_resume(run.recipe, run.directory)}"
-            after = f"{self.mend}{go_on or '.'}"
+            go_on = "." if run.directory is None else f", and go on with: {to_resume(run.recipe, run.directory)}"
+            after = "The run itself is complete." if finished else f"{self.mend}{go_on}"
             failure = PluginError(f"{self.who}: its {self.what} failed {when}: {describe(error)}. {after}")
             failure.__cause__ = error
             return failure
@@ -142,7 +142,8 @@ class Observers:
         run, when = watched.run, f"after step {ended.step}"
         calls = [*self.hooks("ebmkit_run_end", run=run, ending=ended)]
         calls += self.parts("end", watched.begun, run, run, ended)
-        return [failure for call in calls if (failure := call.failure(when, run)) is not None]
+        finished = ended.how == "finished"
+        return [failure for call in calls if (failure := call.failure(when, run, finished=finished)) is not None]
 
 
 def _made(call: Call, run: Described) -> None:

@@ -40,6 +40,9 @@ def packed(tensors: Mapping[str, Tensor], kind: Literal["half", "int8"]) -> dict
 def unpacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Returns the tensors of a file with those of 8 bits as the fp32 that they stand for.
 
+    Raises:
+        CheckpointError: scales are of another shape; multiplied, they would fill any memory.
+
     >>> weights = {"w": torch.tensor([[1.0, -0.5], [0.0, 0.0]])}
     >>> unpacked(packed(weights, "int8"))["w"].round(decimals=2)
     tensor([[ 1.0000, -0.5000],
@@ -47,6 +50,9 @@ def unpacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     scales = {name.removesuffix(SCALE): tensor for name, tensor in tensors.items() if name.endswith(SCALE)}
     plain = {name: tensor for name, tensor in tensors.items() if not name.endswith(SCALE)}
+    for name, scale in scales.items():
+        if name in plain and tuple(scale.shape) != (plain[name].shape[:1] + (1,) * (plain[name].ndim - 1)):
+            raise CheckpointError(f"The scales of '{name}' have shape {tuple(scale.shape)}: not one for each row.")
     return plain | {name: plain[name].float() * scale for name, scale in scales.items() if name in plain}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from ebmkit.protocols.objective import Phases
 from ebmkit.protocols.sampler import Tuning
 from ebmkit.recipes.naming import data_name
 from ebmkit.rng import stream
+from ebmkit.runs.whole import written_whole
 from ebmkit.samplers.none import NoSampler
 from ebmkit.sampling.generate import generate
 from ebmkit.sampling.model import model_of
@@ -72,7 +72,8 @@ class Pictures:
         x = self._seen(step, phases)
         drawn = [] if x is None else [self._write("step", step, lambda path: self._save(x, step, averaged, path))]
         figures = sampler_figures(self.assembly.parts.sampler, tuning)
-        return [*drawn, *(self._write(name, step, figure.savefig) for name, figure in figures.items())]
+        drawn += [self._write(name, step, figure.savefig) for name, figure in figures.items()]
+        return [path for path in drawn if path.exists()]  # vectors have no picture
 
     def _save(self, x: Tensor, step: int, averaged: Mapping[str, Tensor], path: Path) -> None:
         """Draws x; in the plane beside data and the density of the averaged model."""
@@ -126,10 +127,9 @@ class Pictures:
         path = self.directory / "samples" / f"{name}-{step:08d}.png"
         try:
             path.parent.mkdir(exist_ok=True)
-            draw(path)
+            with written_whole(path) as fresh:
+                draw(fresh)
         except OSError as error:
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
             raise RunError(
                 f"{path} could not be written: {error}. Free some space and go on with: ebmkit resume {self.directory}"
             ) from error

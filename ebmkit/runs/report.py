@@ -15,7 +15,8 @@ from ebmkit.errors import CheckpointError, RecipeError
 from ebmkit.evaluation.report.asked import ask, leaving_out
 from ebmkit.evaluation.report.content import Drawn, RunContent
 from ebmkit.evaluation.report.page import page
-from ebmkit.runs.directory import is_run, write_text
+from ebmkit.plain_files import check_plain
+from ebmkit.runs.directory import OWN, is_run, write_text
 from ebmkit.runs.located import run_directory, writable_directory
 from ebmkit.runs.report_files import read_files
 from ebmkit.runs.run import Run, load
@@ -116,6 +117,7 @@ def _check(directories: Sequence[Path], n: int) -> None:
     for directory in directories:
         if not is_run(directory):
             raise CheckpointError(f"{directory} holds no run: there is no {directory / 'recipe.toml'}.")
+        check_plain(directory, OWN)
 
 
 def _model(given: Run | str | Path, directory: Path, device: str | None) -> Model:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,9 +10,11 @@ from typing import Any
 from ebmkit.errors import DataError, RecipeError
 from ebmkit.evaluation.record import FOLDER, from_json
 from ebmkit.evaluation.report.content import Evaluated, RunContent
+from ebmkit.plain_files import read_json, read_text
 from ebmkit.recipes.recipe import Recipe, read_recipe
 from ebmkit.runs.checkpoint import checkpoints
-from ebmkit.runs.logbook import read_lines, read_metrics
+from ebmkit.runs.lines import read_lines
+from ebmkit.runs.logbook import read_metrics
 from ebmkit.runs.times import training_seconds
 
 PICTURE = re.compile(r"(?P<name>.+)-(?P<step>\d{8,})")
@@ -56,7 +57,7 @@ def read_files(directory: Path, name: str) -> RunContent:
 def _recipe(directory: Path, left_out: list[str]) -> tuple[Recipe | None, str]:
     path = directory / "recipe.toml"
     try:
-        return read_recipe(path), path.read_text(encoding="utf-8")
+        return read_recipe(path), read_text(path)
     except (RecipeError, OSError) as error:
         left_out.append(f"The recipe, and what is said of its parts: {error}")
         return None, ""
@@ -64,7 +65,7 @@ def _recipe(directory: Path, left_out: list[str]) -> tuple[Recipe | None, str]:
 
 def _environment(directory: Path, left_out: list[str]) -> Mapping[str, Any]:
     try:
-        found = json.loads((directory / "environment.json").read_text(encoding="utf-8"))
+        found = read_json(directory / "environment.json")
     except (OSError, ValueError) as error:
         left_out.append(f"Versions and device: {directory / 'environment.json'} cannot be read: {error}")
         return {}
@@ -76,7 +77,7 @@ def _pictures(directory: Path) -> dict[str, list[tuple[int, Path]]]:
     found: dict[str, list[tuple[int, Path]]] = {}
     for path in sorted((directory / "samples").glob("*.png")):
         match = PICTURE.fullmatch(path.stem)
-        if match:
+        if match and not path.name.startswith("."):
             found.setdefault(match["name"], []).append((int(match["step"]), path))
     return {name: sorted(found[name]) for name in sorted(found)}
 
@@ -97,7 +98,7 @@ def _order(match: re.Match[str] | None) -> tuple[int, int]:
 def _evaluation(path: Path, left_out: list[str]) -> Iterator[Evaluated]:
     """Yields the evaluation of a file, nothing where it is damaged."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_json(path)
         if not isinstance(raw, dict):
             raise DataError(f"{path} holds no evaluation.")
         yield Evaluated(found=from_json(raw, str(path)), folder=path.parent)

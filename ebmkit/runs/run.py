@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -12,27 +13,35 @@ from typing import Any
 from ebmkit.assembly.assemble import Assembly, assemble
 from ebmkit.assembly.complete import Asked, Complete, complete
 from ebmkit.assembly.device import choose_device
+from ebmkit.assembly.memory import no_larger_than
 from ebmkit.data.spec import DataSpec
 from ebmkit.display.doing import doing
 from ebmkit.display.progress import Progress, Watcher
 from ebmkit.errors import RecipeError, RunError
 from ebmkit.recipes.recipe import to_toml
 from ebmkit.recipes.tables import Weights
-from ebmkit.runs import checkpoint
-from ebmkit.runs.directory import check_free, clear, newest_checkpoint, recipe_of, write_text
-from ebmkit.runs.environment import environment, origins
+from ebmkit.runs import checkpoint, taking
+from ebmkit.runs.beside import tell_damage, without_logs
+from ebmkit.runs.checkpoint import Saved
+from ebmkit.runs.directory import check_free, check_is_run, clear, is_run, recipe_of, refuse_other, write_text
+from ebmkit.runs.environment import environment, origins, tell_changes
 from ebmkit.runs.finished import Run
+from ebmkit.runs.finite import check_weights
 from ebmkit.runs.given import given_of
 from ebmkit.runs.located import check_own, run_directory
+from ebmkit.runs.lock import Lock
 from ebmkit.runs.loop import Trainer
+from ebmkit.runs.readable import check_reads_back
+from ebmkit.runs.session import session
 from ebmkit.runs.state import on_device
 from ebmkit.samplers.adaptation import for_evaluation
 from ebmkit.sampling.model import model_of, opened
 from ebmkit.views.frozen import converge_parametrisations
 
-__all__ = ["Progress", "Run", "Watcher", "load", "resume", "run", "train"]
+__all__ = ["Progress", "Run", "Watcher", "load", "resume", "run", "train", "train_or_resume"]
 
 Note = Callable[[str], None]
+_log = logging.getLogger(__name__)
 
 
 def run(recipe: Asked, out: str | Path, *, watch: Watcher | None = None, note: Note | None = None) -> Run:
@@ -50,25 +59,66 @@ def run(recipe: Asked, out: str | Path, *, watch: Watcher | None = None, note: N
         DivergenceError: something is not finite any more, or an alarm left no doubt; the last checkpoint stays.
         RunError: the disk is full, or the run was interrupted (after saving a checkpoint).
     """
-    check_free(Path(out))
-    return train(complete(recipe), out, watch=watch, note=note)
+    directory = Path(out)
+    check_free(directory)
+    with session(directory, note) as lock:
+        return _trained(complete(recipe), directory, lock, watch, note)
 
 
 def train(made: Complete, out: str | Path, *, watch: Watcher | None = None, note: Note | None = None) -> Run:
     """Trains a recipe that is complete, on its data set that is built; see `run`."""
     directory = Path(out)
     check_free(directory)
-    trainer = begun(made, directory, watch=watch, note=note)
+    with session(directory, note) as lock:
+        return _trained(made, directory, lock, watch, note)
+
+
+def train_or_resume(
+    made: Complete, out: str | Path, *, watch: Watcher | None = None, note: Note | None = None
+) -> Run | None:
+    """Trains a recipe that is complete, or goes on with it where the directory holds it.
+
+    Returns:
+        The run; None where it had made its steps already.
+
+    Raises:
+        RecipeError: the directory holds a run of another recipe.
+    """
+    directory = Path(out)
+    if not is_run(directory):
+        return train(made, directory, watch=watch, note=note)
+    refuse_other(directory, made.recipe)
+    with session(directory, note) as lock:
+        saved = checkpoint.newest(directory, note or _log.warning)
+        if saved is None:
+            clear(directory, recipe_too=True)
+            return _trained(made, directory, lock, watch, note)
+        steps = made.recipe.table("run").steps
+        return None if saved.step >= steps else _resumed(directory, saved, lock, steps, watch, note, None)
+
+
+def _trained(made: Complete, directory: Path, lock: Lock | None, watch: Watcher | None, note: Note | None) -> Run:
+    """Trains in a directory that is locked."""
+    check_free(directory)
+    trainer = begun(made, directory, watch=watch, note=note, lock=lock)
     trainer.train()
     return load(directory, device=str(trainer.assembly.parts.device), given=given_of(made.recipe))
 
 
-def begun(made: Complete, directory: Path | None, *, watch: Watcher | None = None, note: Note | None = None) -> Trainer:
+def begun(
+    made: Complete,
+    directory: Path | None,
+    *,
+    watch: Watcher | None = None,
+    note: Note | None = None,
+    lock: Lock | None = None,
+) -> Trainer:
     """Returns a run that is ready for its first step: parts built, its recipe written where it has a directory."""
     assembly = assemble(made.recipe, dataset=made.dataset)
     if note is not None and assembly.choice is not None:
         note(f"engine = {assembly.choice.engine}: {assembly.choice.reason}")
-    trainer = Trainer(directory, assembly, watch, note=note)
+    trainer = Trainer(directory, assembly, watch, note=note, lock=lock)
+    check_reads_back(assembly)
     if directory is not None:
         _write_start(directory, assembly)
     return trainer
@@ -100,7 +150,22 @@ def resume(
     """
     check_own(directory)
     directory = Path(directory)
-    saved = newest_checkpoint(directory)
+    check_is_run(directory)
+    with session(directory, note) as lock:
+        saved = checkpoint.newest(directory, note or _log.warning)
+        return _resumed(directory, saved, lock, steps, watch, note, given)
+
+
+def _resumed(
+    directory: Path,
+    saved: Saved | None,
+    lock: Lock | None,
+    steps: int | None,
+    watch: Watcher | None,
+    note: Note | None,
+    given: Mapping[str, Any] | None,
+) -> Run:
+    """Goes on in a directory that is locked."""
     recipe = recipe_of(directory, given, None if saved is None else DataSpec.from_json(saved.data), for_training=True)
     if steps is not None:
         recipe = recipe.with_table("run", steps=steps)
@@ -111,11 +176,15 @@ def resume(
             f"Give --steps {2 * saved.step}, say."
         )
     assembly = assemble(recipe)
-    trainer = Trainer(directory, assembly, watch, note=note)
+    trainer = Trainer(directory, assembly, watch, note=note, lock=lock)
+    tell = note or _log.warning
     if saved is None:
         clear(directory, recipe_too=False)
     else:
         trainer.take(saved)
+        tell_damage(directory, without_logs(saved.beside), saved.step, tell)
+        checkpoint.set_aside(directory, saved.step)
+    tell_changes(directory, assembly.parts.device, tell)
     write_text(directory / "recipe.toml", to_toml(assembly.recipe))
     trainer.train()
     return load(directory, device=str(assembly.parts.device), given=given)
@@ -139,17 +208,27 @@ def load(
     directory = run_directory(run_dir)
     doing(f"loading {run_dir}")
     recipe = recipe_of(directory, given)
-    saved = checkpoint.load(checkpoint.latest(directory))
+    checkpoint.latest(directory)
+    saved = checkpoint.newest(directory, _log.warning, wanted=_for_a_model)
+    assert saved is not None, "one is there"
     recipe = recipe.with_table("run", device=device or _device_here(recipe.table("run").device))
-    assembly = assemble(recipe, data=DataSpec.from_json(saved.data), with_data=False)
+    with no_larger_than(tensor for own in saved.tensors.values() for tensor in own.values()):
+        assembly = assemble(recipe, data=DataSpec.from_json(saved.data), with_data=False)
     parts = assembly.parts
     for name, module in parts.owners().items():
-        checkpoint.take(module, checkpoint.weights(saved, name, averaged=averaged), name)
+        its = taking.weights(saved, name, averaged=averaged)
+        check_weights(name, module, its)
+        taking.take(module, its, name)
         converge_parametrisations(module)
-    tuning = on_device(parts.device, for_evaluation(checkpoint.unflatten(saved.tensors.get("tuning", {}))))
+    tuning = on_device(parts.device, for_evaluation(taking.unflatten(saved.tensors.get("tuning", {}))))
     weights: Weights = "averaged" if averaged else "last"
     model = model_of(assembly, step=saved.step, tuning=tuning, name=str(run_dir), weights=weights)
     return Run(directory=directory, model=opened(model))
+
+
+def _for_a_model(name: str) -> bool:
+    """Whether a file of a checkpoint is needed by the model, and not by training alone."""
+    return name != "buffer" and not name.startswith("optim.")
 
 
 def _device_here(recorded: str) -> str:

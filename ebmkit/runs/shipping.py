@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ebmkit.errors import RunError
+from ebmkit.plain_files import read_json
 from ebmkit.recipes.recipe import to_toml
 from ebmkit.runs import checkpoint
 from ebmkit.runs.checkpoint import Saved
@@ -42,7 +43,7 @@ def ship(run: Path, to: Path, most_bytes: int = MOST_BYTES) -> dict[str, int]:
     saved = checkpoint.load(checkpoint.latest(run))
     small = Saved(step=saved.step, tensors=_needed(saved.tensors), data=saved.data)
     recipe = recipe.with_table("run", device="cpu")
-    kept = json.loads((run / "environment.json").read_text(encoding="utf-8"))
+    kept = read_json(run / "environment.json")
     checkpoint.save(to / "checkpoints", small, keep=1)
     write_text(to / "environment.json", json.dumps({**kept, "parts": origins(recipe)}, indent=1) + "\n")
     write_text(to / "recipe.toml", to_toml(recipe))

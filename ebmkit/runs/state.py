@@ -12,8 +12,10 @@ from ebmkit.data.spec import DataSpec
 from ebmkit.errors import CheckpointError
 from ebmkit.protocols.sampler import Tuning
 from ebmkit.recipes.recipe import Recipe
-from ebmkit.runs import checkpoint
+from ebmkit.runs import taking
 from ebmkit.runs.checkpoint import Saved
+from ebmkit.runs.finite import open_names
+from ebmkit.training.batches import Batches
 from ebmkit.training.chains import first_tuning
 from ebmkit.training.ema import Averages
 from ebmkit.training.optim import Optimisers, load_optimiser_tensors, optimiser_tensors
@@ -28,15 +30,19 @@ class TrainingState:
         tuning: of the sampler, empty without chains.
         optimisers: of every owner of parameters.
         averages: of their weights.
+        batches: whose position is kept, where the step does not say it.
+        open: names of what was not finite before the first step, and may stay so.
     """
 
     def __init__(self, parts: Parts, recipe: Recipe) -> None:
         run, self.owners = recipe.table("run"), parts.owners()
         self.parts = parts
+        self.batches: Batches | None = None
         self.optimisers = Optimisers(self.owners, {name: recipe.owner(name) for name in self.owners}, run.steps)
         self.averages = Averages(self.owners, run)
         self.tuning: Tuning = first_tuning(parts)
         self.step = 0
+        self.open = open_names(self.owners)
 
     def saved(self, data: DataSpec) -> Saved:
         """Returns it as a checkpoint holds it."""
@@ -48,7 +54,9 @@ class TrainingState:
         if self.parts.buffer is not None:
             tensors["buffer"] = self.parts.buffer.state_dict()
         if self.parts.requires.negatives:
-            tensors["tuning"] = checkpoint.flatten(self.tuning)
+            tensors["tuning"] = taking.flatten(self.tuning)
+        if self.batches is not None and (position := self.batches.state_dict()):
+            tensors["position"] = position
         return Saved(step=self.step, tensors=tensors, data=data.as_json())
 
     def take(self, saved: Saved) -> None:
@@ -57,15 +65,18 @@ class TrainingState:
         for name, module in self.owners.items():
             if not {name, f"ema.{name}", f"optim.{name}"} <= saved.tensors.keys():
                 raise CheckpointError(f"The checkpoint holds nothing of '{name}': it belongs to another recipe.")
-            checkpoint.take(module, saved.tensors[name], name)
-            checkpoint.take_tensors(self.averages.values[name], saved.tensors[f"ema.{name}"], f"ema.{name}")
+            taking.take(module, saved.tensors[name], name)
+            module.zero_grad(set_to_none=True)  # of a step that the run went back from
+            taking.take_tensors(self.averages.values[name], saved.tensors[f"ema.{name}"], f"ema.{name}")
             load_optimiser_tensors(self.optimisers.optimisers[name], saved.tensors[f"optim.{name}"])
         if self.parts.buffer is not None:
             if "buffer" not in saved.tensors:
                 raise CheckpointError("The checkpoint holds no buffer: it belongs to another recipe, or is damaged.")
             self.parts.buffer.load_state_dict(saved.tensors["buffer"])
+        if self.batches is not None and "position" in saved.tensors:
+            self.batches.load_state_dict(saved.tensors["position"])
         tuning = {key: tensor.to(self.parts.device) for key, tensor in saved.tensors.get("tuning", {}).items()}
-        self.tuning, self.step = checkpoint.unflatten(tuning), saved.step
+        self.tuning, self.step = taking.unflatten(tuning), saved.step
 
 
 def on_device(device: torch.device, tuning: Tuning) -> Tuning:

@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from ebmkit.plain_files import read_bytes
+
+MOST = 2**28
+"""Bytes of a file that is read."""
 FRAME = 12, 4
 """Bytes before and after an event: its length (8) and two checksums."""
 WALL_TIME, STEP = 0x09, 0x10
@@ -23,7 +27,7 @@ def training_seconds(directory: Path) -> dict[int, float]:
     for path in sorted((directory / "tensorboard").glob("events.*")):
         times = dict[int, float]()
         with suppress(OSError, struct.error):
-            for step, at in _events(path.read_bytes()):
+            for step, at in _events(read_bytes(path, MOST)):
                 times.setdefault(step, at)
         if not times:
             continue

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from einops import rearrange
-from PIL import Image, UnidentifiedImageError
 from torch import Generator, Tensor
 from torch.nn import functional
 
 from ebmkit.assembly.build import build_dataset
+from ebmkit.data.picture_files import UNREADABLE, opened_picture
 from ebmkit.errors import CapabilityError, DataError, RecipeError, did_you_mean
 from ebmkit.plugins.host import host
 from ebmkit.protocols.coordinate import Coordinate
@@ -183,9 +183,9 @@ def read_image(model: Model, path: Path, asked: str = "image:") -> Tensor:
     """
     shape = model.data.event_shape
     try:
-        with Image.open(path) as picture:
+        with opened_picture(path) as picture:
             array = np.asarray(picture.convert("L" if shape[0] == 1 else "RGB"), dtype=np.float32) / 255
-    except (OSError, UnidentifiedImageError) as error:
+    except UNREADABLE as error:
         raise DataError(f"{asked}{path} cannot be read: {error}.") from error
     axes = "h w -> 1 h w" if array.ndim == 2 else "h w c -> c h w"
     x = rearrange(torch.from_numpy(array.copy()), axes)

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from ebmkit.assembly.assemble import build_sampler
 from ebmkit.assembly.checks import check_draws, check_values
+from ebmkit.assembly.parts import build_sampler
 from ebmkit.protocols.sampler import Sampler, Tuning
 from ebmkit.recipes.recipe import Part
 from ebmkit.recipes.tables import samplers_named

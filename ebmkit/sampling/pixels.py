@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Generator, Tensor, nn
 
 from ebmkit.assembly.context import data_point
+from ebmkit.data.picture_files import UNREADABLE, opened_picture
 from ebmkit.errors import CapabilityError, DataError, RecipeError
 from ebmkit.plugins.scale import Scale
 from ebmkit.point import Batch, Point
@@ -174,9 +174,9 @@ def known_places(mask: Any, event_shape: tuple[int, ...]) -> Tensor:
 def read_mask(path: Path) -> Tensor:
     """Returns a picture as bool [H, W], True where it is white or lighter than middle grey: what is given."""
     try:
-        with Image.open(path) as picture:
+        with opened_picture(path) as picture:
             grey = np.asarray(picture.convert("L"))
-    except (OSError, UnidentifiedImageError) as error:
+    except UNREADABLE as error:
         raise DataError(f"--given pixels={path}: the mask cannot be read: {error}.") from error
     return torch.from_numpy(grey >= HALF)
 

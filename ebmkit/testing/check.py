@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
+from traceback import extract_tb
 from typing import Literal
+
+import torch
 
 from ebmkit.errors import EbmkitError
 
 State = Literal["holds", "failed", "failed as expected", "not applicable"]
+
+
+OURS = (Path(__file__).parents[1], Path(torch.__file__).parent)
+"""What lies here is no stranger's code."""
 
 
 class CheckFailed(EbmkitError):
@@ -31,12 +40,14 @@ class Check:
         promise: what it holds, one sentence.
         body: looks; raises CheckFailed or another `EbmkitError` with what was found and what to do, or NotApplicable.
         expected: the reason why it is known to fail; "" where it must hold.
+        of_declaration: it looks at the declaration of a part, not at the part.
     """
 
     name: str
     promise: str
     body: Callable[[], None]
     expected: str = ""
+    of_declaration: bool = False
 
     def run(self) -> None:
         """Looks whether the promise is kept.
@@ -62,8 +73,10 @@ class Check:
             raise
         except EbmkitError as error:
             return str(error)
-        except Exception as error:  # a stranger's code may raise anything
-            return f"{type(error).__name__}: {error}. EBMKIT_STRICT=1 with pytest shows where it came up."
+        except (Exception, SystemExit) as error:  # a stranger's code may raise anything
+            if os.environ.get("EBMKIT_STRICT") == "1":
+                raise
+            return f"{type(error).__name__}: {error} ({_place_of(error)}). EBMKIT_STRICT=1 gives the whole traceback."
         return ""
 
 
@@ -97,6 +110,14 @@ def outcome(check: Check) -> Outcome:
     return Outcome(check=check, state=state, text=text, seconds=perf_counter() - started)  # type: ignore[arg-type]
 
 
+def _place_of(error: BaseException) -> str:
+    """Returns where an error came up: the innermost line that is neither ebmkit's own nor torch's."""
+    frames = extract_tb(error.__traceback__)
+    foreign = [frame for frame in frames if not any(frame.filename.startswith(f"{own}{os.sep}") for own in OURS)]
+    frame = (foreign or frames)[-1]
+    return f"{'' if foreign else 'within ebmkit: '}{Path(frame.filename).name}, line {frame.lineno}"
+
+
 def verdict(outcomes: Sequence[Outcome]) -> tuple[str, bool]:
     """Returns one line on all outcomes, and whether they are good: something ran, and nothing failed.
 
@@ -106,11 +127,18 @@ def verdict(outcomes: Sequence[Outcome]) -> tuple[str, bool]:
     ran, failed = _having(outcomes, "holds", "failed", "failed as expected"), _having(outcomes, "failed")
     expected, left = _having(outcomes, "failed as expected"), _having(outcomes, "not applicable")
     text = f"{len(ran)} of {len(outcomes)} checks ran"
-    if not ran:
-        return f"{text}: nothing was checked, which is a failure.{_reasons(left)}", False
+    if nothing_ran(outcomes):
+        what = "no part was" if ran else "nothing was"
+        return f"{text}: {what} checked, which is a failure.{_reasons(left)}", False
     text += f": {len(failed)} failed" if failed else ": all hold" if not expected else ": no other failed"
     text += f", {len(expected)} as expected" if expected else ""
     return f"{text}.{_reasons(left)}", not failed
+
+
+def nothing_ran(outcomes: Sequence[Outcome]) -> bool:
+    """Whether no check ran, or those of declarations alone though parts were to be looked at."""
+    ran = [found.check for found in outcomes if found.state != "not applicable"]
+    return not ran or (len(ran) < len(outcomes) and all(check.of_declaration for check in ran))
 
 
 def _having(outcomes: Iterable[Outcome], *states: State) -> list[Outcome]:

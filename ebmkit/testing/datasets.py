@@ -15,11 +15,12 @@ from ebmkit.testing.check import CheckFailed, NotApplicable
 from ebmkit.testing.examined import Examined, Promise
 from ebmkit.testing.law import seeded
 from ebmkit.training.checker.batch import check_batch
-from ebmkit.training.checker.snapshots import changed, of_batch
+from ebmkit.training.checker.snapshots import changed, kept, of_batch
 from ebmkit.training.checker.streams import own_stream_only
 
 N = 4_000
 """Rows at most that are looked at."""
+N_FEW = 64
 
 
 def _made(part: Examined) -> Dataset:
@@ -46,17 +47,42 @@ def is_as_declared(part: Examined) -> None:
             raise CheckFailed(f"{len(some)} rows were asked for, and {len(batch)} came. Return one datum a row.")
         check_batch(part.label, batch, spec, torch.device("cpu"))
     if spec.class_names and len(spec.class_names) != spec.n_classes:
-        raise CheckFailed(f"it names {len(spec.class_names)} classes and says n_classes = {spec.n_classes}.")
+        raise CheckFailed(f"it names {len(spec.class_names)} classes and says n_classes = {spec.n_classes}. Name each.")
 
 
 def is_repeatable(part: Examined) -> None:
-    """Raises where the same rows and stream give another batch, or a global stream is drawn from."""
+    """Raises where the same rows and stream give another batch, or a global stream or a written batch matters."""
     dataset = _made(part)
-    rows = _rows(dataset)[:64]
+    rows = _rows(dataset)[:N_FEW]
     with own_stream_only(part.label, "Draw from the generator that `batch` is handed: generator=rng."):
         first, again = (dataset.batch(rows, seeded(42)) for _ in range(2))
     if changed(of_batch(first), of_batch(again)):
         raise CheckFailed("the same rows by the same stream were another batch. Draw from the generator alone.")
+    in_order = torch.arange(min(N_FEW, len(dataset)))
+    held = dataset.batch(in_order, seeded(42))
+    before = kept(of_batch(held))
+    for tensor in of_batch(held).values():
+        tensor.zero_()
+    if changed(before, of_batch(dataset.batch(in_order, seeded(42)))):
+        raise CheckFailed("who wrote into a batch changed the data themselves. Give a copy of the rows.")
+
+
+def keeps_rows_apart(part: Examined) -> None:
+    """Raises CheckFailed where row b of a batch is not the datum that was asked for in row b."""
+    dataset = _made(part)
+    rows = _rows(dataset)[:N_FEW]
+    rng = seeded(43)
+    start = rng.get_state()
+    batch = dataset.batch(rows, rng)
+    if not torch.equal(start, rng.get_state()):
+        raise NotApplicable("it draws random numbers for each row, which belong to places")
+    order = torch.randperm(len(rows), generator=seeded(44))
+    wanted = {name: value[order] for name, value in of_batch(batch).items()}
+    if changed(wanted, of_batch(dataset.batch(rows[order], seeded(43)))):
+        raise CheckFailed(
+            "the same rows in another order were other data, or had other labels. Row b of a batch is the datum "
+            "rows[b], and its label beside it."
+        )
 
 
 def splits_are_data_sets(part: Examined) -> None:
@@ -81,6 +107,7 @@ def splits_are_data_sets(part: Examined) -> None:
 PROMISES = (
     Promise(name="declared", text="x and labels are what it declares: shape, range, dtype", look=is_as_declared),
     Promise(name="repeatable", text="a batch is a function of rows and stream", look=is_repeatable),
+    Promise(name="rows", text="row b is the datum that was asked for in row b", look=keeps_rows_apart),
     Promise(name="split", text="its parts are like it, and an absent one is refused", look=splits_are_data_sets),
 )
 """Of every data set."""

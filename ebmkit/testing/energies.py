@@ -10,29 +10,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from ebmkit.ops.gradients import energy_and_gradient, leaf
+from ebmkit.plugins.component import Selection
 from ebmkit.point import Point
-from ebmkit.protocols.energy import derivatives_of
-from ebmkit.testing.assembled import Assembled, N, assembled
+from ebmkit.protocols.energy import abilities_of, derivatives_of, level_coordinate_of
+from ebmkit.testing.assembled import Assembled, assembled
 from ebmkit.testing.check import CheckFailed, NotApplicable
+from ebmkit.testing.energy_laws import check_alone, check_gradient, check_unchanged, check_view
 from ebmkit.testing.examined import Examined, Promise
 from ebmkit.testing.law import seeded
 from ebmkit.training.checker.abilities import check_abilities
-from ebmkit.training.checker.energy import (
-    ADVICE,
-    check_answer,
-    check_derivatives,
-    check_mode,
-    check_repeats,
-    check_rows,
-)
-from ebmkit.training.checker.snapshots import alike, changed, kept, listed, of_module
+from ebmkit.training.checker.energy import ADVICE, check_answer, check_derivatives, check_mode, check_repeats
+from ebmkit.training.checker.snapshots import alike
 from ebmkit.training.checker.streams import own_stream_only
-from ebmkit.views.view import view
 
-ROWS = "Rows do not see each other: use GroupNorm or LayerNorm, and no mean, sum or sort over the batch."
-NUDGE = 1e-5
-TOLERANCE = 1e-4
+MOST = 3
+"""How often an energy without a bound is differentiated in a row: a loss of derivatives of scores asks for no more."""
 
 
 @contextmanager
@@ -64,63 +56,49 @@ def draws_nothing(part: Examined) -> None:
 
 def rows_are_alone(part: Examined) -> None:
     """Raises where a row's energy, in training mode, changes with the order or the number of the rows."""
-    with still(part) as (energy, point, _), torch.no_grad():
-        check_rows(part.label, energy, point)
-        whole, order = energy(point), torch.randperm(N, generator=seeded(22))
-        if not alike(energy(point.map(lambda t: t[order])), whole[order], TOLERANCE):
-            raise CheckFailed(f"the energies of rows in another order are not those energies in that order. {ROWS}")
-        for n in (1, N // 2 + 1):
-            first = Point(x=point.x[:n], aux={name: value[:n] for name, value in point.aux.items()})
-            if not alike(energy(first), whole[:n], TOLERANCE):
-                raise CheckFailed(f"the first {n} rows have other energies when the others are left out. {ROWS}")
+    with still(part) as (energy, point, _):
+        check_alone(part.label, energy, point)
 
 
 def has_the_gradient(part: Examined) -> None:
     """Raises CheckFailed where ∇ₓE is not what finite differences say, in float64."""
     among = assembled(part)
-    energy, point = among.energy(), among.point()
-    energy = energy.double().eval() if isinstance(energy, nn.Module) else energy
-    point = leaf(point.map(lambda t: t.double() if t.is_floating_point() else t))
-    _, gradient = energy_and_gradient(energy, point, graph=False)
-    for seed in range(3):
-        along = torch.randn(point.x.shape, generator=seeded(seed), dtype=torch.float64)
-        along = along / along.flatten(1).norm(dim=1).view(-1, *[1] * (along.ndim - 1))
-        with torch.no_grad():
-            ends = [energy(point.replace(x=point.x + sign * NUDGE * along)).double() for sign in (1, -1)]
-        found, wanted = (gradient * along).flatten(1).sum(dim=1), (ends[0] - ends[1]) / (2 * NUDGE)
-        wrong = (found - wanted).abs() > 1e-3 * (wanted.abs() + wanted.abs().max())
-        if int(wrong.sum()) > N // 8:  # a kink may lie between the two ends of a row
-            worst = int((found - wanted).abs().argmax())
-            raise CheckFailed(
-                f"the gradient along a direction is {float(found[worst]):.5g}, and finite differences in float64 give "
-                f"{float(wanted[worst]):.5g}. Look for detach(), no_grad(), float() in the middle, or a backward of "
-                "your own."
-            )
+    check_gradient(among.energy(), among.point())
 
 
 def changes_nothing(part: Examined) -> None:
     """Raises CheckFailed where asking changes weights or statistics of an energy."""
     with still(part) as (energy, point, _):
-        before = kept(of_module(energy))
-        energy(point)
-        written = changed(before, of_module(energy))
-        if written:
-            raise CheckFailed(
-                f"it changed its own {listed(written)} when it was asked for energies. Leave running statistics out."
-            )
+        check_unchanged(energy, point)
 
 
 def can_be_differentiated(part: Examined) -> None:
-    """Raises CapabilityError where an energy cannot be differentiated as often as it says, or twice."""
+    """Raises CapabilityError where an energy cannot be differentiated as often as it says, or three times."""
     with still(part) as (energy, point, _):
         bound = derivatives_of(energy)
-        check_derivatives(part.label, energy, point, 2 if bound is None else max(1, min(bound, 2)), True)
+        check_derivatives(part.label, energy, point, MOST if bound is None else max(1, min(bound, MOST)), True)
 
 
 def answers_its_abilities(part: Examined) -> None:
     """Raises PluginError where a declared ability is not answered, or has another shape or value than it must have."""
+    _has_what_it_gives(part)
     with still(part) as (energy, point, among):
         check_abilities(part.label, energy, point, among.parts.coordinates)
+
+
+def _has_what_it_gives(part: Examined) -> None:
+    """Raises CheckFailed where a word of the declaration stands for an ability that the built energy lacks."""
+    component, selection = part.component, Selection()
+    config = component.config(**part.settings)
+    config = config.settled(selection) if hasattr(config, "settled") else config
+    have = abilities_of(assembled(part).parts.energy)
+    for word in component.ask("gives", config, selection):
+        ability = word.removeprefix("energy.")
+        if (ability in ("features", "latent") or level_coordinate_of(ability)) and ability not in have:
+            raise CheckFailed(
+                f"its declaration gives '{word}', and the abilities of what is built are: {', '.join(sorted(have))}. "
+                f"Add '{ability}' to `abilities` and answer it in evaluate, or take the word out of `gives`."
+            )
 
 
 def is_saved_whole(part: Examined) -> None:
@@ -147,17 +125,28 @@ def is_saved_whole(part: Examined) -> None:
 def is_frozen_true(part: Examined) -> None:
     """Raises CheckFailed where the view that sampling sees has other values or gradients than the energy."""
     among = assembled(part)
-    energy, point = among.energy(), among.point()
-    energy = energy.eval() if isinstance(energy, nn.Module) else energy
-    seen = view(energy)
-    wanted, gradient = energy_and_gradient(energy, leaf(point), graph=False)
-    if not alike(seen.energy(point), wanted.detach(), 1e-5):
+    check_view(among.energy(), among.point())
+
+
+def holds_what_it_wraps(part: Examined) -> None:
+    """Raises CheckFailed where the wrapped energy is no module of a wrapper, or no gradient reaches its weights."""
+    among = assembled(part)
+    energy, inner = among.energy(), type(among.bare())
+    held = [m for m in energy.modules() if isinstance(m, inner)] if isinstance(energy, nn.Module) else []
+    if not held:
         raise CheckFailed(
-            "the frozen view has other energies than the energy itself. Keep weights in parameters and buffers, and no "
-            "tensors in plain attributes or closures."
+            f"no {inner.__name__} is among its modules, though it wraps one: those weights are neither trained nor "
+            "saved. Be an nn.Module, and keep it as one: self.inner = context.inner."
         )
-    if not alike(seen.gradient(point), gradient.detach(), 1e-3):
-        raise CheckFailed("the frozen view has another gradient than the energy itself. Keep weights in parameters.")
+    weights = [p for module in held for p in module.parameters() if p.requires_grad]
+    if not weights:
+        return
+    found = torch.autograd.grad(energy(among.point()).square().sum(), weights, allow_unused=True)
+    if not any(g is not None and bool((g != 0).any()) for g in found):
+        raise CheckFailed(
+            "its energy has no gradient in the weights of the energy that it wraps: they are never trained. Leave out "
+            "detach() and no_grad() on the way."
+        )
 
 
 PROMISES = (
@@ -173,3 +162,8 @@ PROMISES = (
     Promise(name="view", text="what sampling sees is the energy itself", look=is_frozen_true),
 )  # fmt: skip
 """Of every energy, and of every wrapper around one."""
+
+OF_WRAPPERS = (
+    *PROMISES,
+    Promise(name="inner", text="what it wraps is trained and saved with it", look=holds_what_it_wraps),
+)

@@ -24,19 +24,35 @@ def parts_in(asked: Asked | Iterable[Component]) -> tuple[Component, ...]:
         PluginError: there is nothing of that name, or it cannot be loaded.
     """
     if isinstance(asked, Component):
-        return (asked,)
+        return _offered((asked,))
     if isinstance(asked, Plugin):
         return asked.components
     if not isinstance(asked, (str, Path)):
-        return tuple(asked)
+        return _offered(tuple(asked))
     text = str(asked)
     return _of_file(Path(text)) if text.endswith(".py") else _of_distribution(text)
+
+
+def _offered(components: tuple[Component, ...]) -> tuple[Component, ...]:
+    """Returns declarations, which the host knows from now on: parts are built by name."""
+    for component in components:
+        if component.name not in host().names(component.kind):
+            host().register(component)
+        elif host().get(component.kind, component.name) != component:
+            raise PluginError(
+                f"{component.kind} '{component.name}' is to be checked, and another one of that name is installed. "
+                "Give it a name of its own."
+            )
+    return components
 
 
 def _of_file(path: Path) -> tuple[Component, ...]:
     known = [plugin for plugin in host().plugins if plugin.distribution == str(path)]
     if not known:
-        host().add_file(path)
+        try:
+            host().add_file(path)
+        except PluginError as error:
+            raise PluginError(str(error).removeprefix("--plugin ")) from error
         known = [plugin for plugin in host().plugins if plugin.distribution == str(path)]
     return known[0].components
 

@@ -34,6 +34,8 @@ class Law:
         name: in the names of checks.
         energy: of a point, nats.
         draw: n exact draws.
+        draw_hot: (point, τ, rng) → x [B, *event], exact draws of p(x | coordinates of the point)^(1/τ): replicas
+            of it at τ times its temperature.
         statistics: name → a number of each row and its expectation.
         event_shape: of x.
         step: data units: a step of moderate acceptance for MALA.
@@ -45,6 +47,7 @@ class Law:
     name: str
     energy: Any
     draw: Callable[[int, Generator], Point]
+    draw_hot: Callable[[Point, float, Generator], Tensor]
     statistics: Mapping[str, tuple[Statistic, float]]
     event_shape: tuple[int, ...]
     step: float

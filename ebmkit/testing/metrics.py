@@ -3,63 +3,81 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import torch
-
-from ebmkit.errors import CapabilityError, DataError, RecipeError
+from ebmkit.errors import CapabilityError, DataError
 from ebmkit.evaluation.evaluate import evaluate
+from ebmkit.evaluation.record import Judgement
 from ebmkit.recipes.recipe import Part
-from ebmkit.runs.fit import fit
 from ebmkit.testing.check import CheckFailed, NotApplicable
 from ebmkit.testing.examined import Examined, Promise
-from ebmkit.testing.law import seeded
+from ebmkit.testing.models import MODELS, model_of
 from ebmkit.training.checker.snapshots import changed, kept, listed, modes, of_module
 
-N = 200
+N = 100
 NO_NUMBER = "found no number"
 """How the evaluation refuses NaN."""
 ADVICE = 'Draw from a stream of the evaluation: generator=subject.rng("NAME").'
 
 
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What a metric found of a model, twice, and what that did to the model.
+
+    Attributes:
+        first: what it found.
+        again: what it found the second time.
+        written: what of the model is no longer as it was, "" where nothing is.
+    """
+
+    first: Judgement
+    again: Judgement
+    written: str
+
+
+def judged(part: Examined) -> Judged:
+    """Returns what a metric finds of the first model of the kit that it can judge.
+
+    Raises:
+        NotApplicable: there is none.
+    """
+    component = part.component
+    return _judged(component.name, component.build, tuple(sorted(part.settings.items())))
+
+
 @cache
-def _models() -> Mapping[str, Any]:
-    """Returns models of points of the plane and of small grey images, with labels, after two training steps."""
-    rng, y = seeded(70), torch.arange(2 * N) % 4
-    data = {"plane": torch.randn(2 * N, 2, generator=rng), "grey": torch.rand(2 * N, 1, 28, 28, generator=rng)}
-    return {
-        name: fit(
-            "mlp", (x, y), steps=2, batch_size=16, sampler="mala", coordinate="label" if name == "grey" else None,
-            device="cpu", progress=False,
-        )
-        for name, x in data.items()
-    }  # fmt: skip
-
-
-def judged(part: Examined, model: Any) -> Any:
-    """Returns what a metric found of a model."""
-    asked = Part(use=part.component.name, settings=dict(part.settings))
-    return evaluate(model, asked, n=N, n_data=N, transitions=2, seed=3).metrics[0]
-
-
-def _suited(part: Examined) -> tuple[Any, Any]:
-    """Returns a model that the metric can judge, and what it found; raises NotApplicable where there is none."""
-    reasons = []
-    for model in _models().values():
+def _judged(name: str, build: str, settings: tuple[tuple[str, Any], ...]) -> Judged:
+    asked, reasons = Part(use=name, settings=dict(settings)), list[str]()
+    for kind in MODELS:
+        model = model_of(kind)
+        if model is None:
+            continue
         try:
-            return model, judged(part, model)
-        except (CapabilityError, DataError, RecipeError) as error:
+            first = _asked(model, asked)
+        except (CapabilityError, DataError) as error:
             if NO_NUMBER in str(error):
                 raise
             reasons.append(str(error).split(". ")[0])
-    raise NotApplicable(f"it can judge none of the models of the kit: {reasons[-1]}")
+            continue
+        before, mode = kept(of_module(model.energy)), modes(model.energy)
+        again = _asked(model, asked)
+        written = listed(changed(before, of_module(model.energy)))
+        if not written and modes(model.energy) != mode:
+            written = "its mode, or which weights require a gradient"
+        return Judged(first=first, again=again, written=written)
+    told = [reason for reason in reasons if f"Metric {name} needs" not in reason] or reasons
+    raise NotApplicable(f"it can judge none of the models of the kit: {told[0]}")
+
+
+def _asked(model: Any, part: Part) -> Judgement:
+    return evaluate(model, part, n=N, n_data=N, transitions=2, seed=3).metrics[0]
 
 
 def says_what_it_measured(part: Examined) -> None:
     """Raises CheckFailed where a number has no finite value, an error that is none, or no definition."""
-    _, found = _suited(part)
+    found = judged(part).first
     if len(found.definition.split()) < 4:
         raise CheckFailed(f"its definition is '{found.definition}'. Say in one sentence what was computed, of what.")
     if not found.estimates:
@@ -78,23 +96,20 @@ def is_repeatable(part: Examined) -> None:
 
     What a metric draws from torch's global stream follows from the seed, too: the evaluation sees to that.
     """
-    model, first = _suited(part)
-    again = judged(part, model)
-    for name, estimate in first.estimates.items():
-        values = estimate.value, again.estimates[name].value
+    found = judged(part)
+    if set(found.first.estimates) != set(found.again.estimates):
+        raise CheckFailed("it found other numbers when it was asked again. Their names follow from model and settings.")
+    for name, estimate in found.first.estimates.items():
+        values = estimate.value, found.again.estimates[name].value
         if values[0] != values[1] and not all(math.isnan(value) for value in values):
             raise CheckFailed(f"'{name}' was {values[0]:.6g}, and {values[1]:.6g} from the same seed. {ADVICE}")
 
 
 def leaves_the_model_alone(part: Examined) -> None:
     """Raises CheckFailed where weights or modes of the model are others afterwards."""
-    model, _ = _suited(part)
-    before, mode = kept(of_module(model.energy)), modes(model.energy)
-    judged(part, model)
-    written = changed(before, of_module(model.energy))
-    if written or modes(model.energy) != mode:
-        what = listed(written) if written else "its mode, or which weights require a gradient"
-        raise CheckFailed(f"the energy was changed: {what}. A metric looks: work on a copy.")
+    written = judged(part).written
+    if written:
+        raise CheckFailed(f"the energy was changed: {written}. A metric looks: work on a copy.")
 
 
 PROMISES = (

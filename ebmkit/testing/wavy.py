@@ -13,6 +13,7 @@ from ebmkit.protocols.energy import Energy
 _GRID = torch.linspace(-8, 8, 160_001, dtype=torch.float64)
 _SHARE = torch.exp(-_GRID.square() / 2 - torch.cos(2 * _GRID) / 2)
 WAVY_COSINE = float((_SHARE * torch.cos(2 * _GRID)).sum() / _SHARE.sum())
+WAVY_SQUARE = float((_SHARE * _GRID.square()).sum() / _SHARE.sum())
 
 
 def wavy_energy(point: Point) -> Tensor:
@@ -21,17 +22,18 @@ def wavy_energy(point: Point) -> Tensor:
 
 
 class WavyView:
-    """The view of ½x² + ½cos 2x, with its gradient written out."""
+    """The view of T(½x² + ½cos 2x), with its gradient written out: its law at T is that of the energy at 1."""
 
     precision: Literal["fp32"] = "fp32"
     captures = False
 
-    def __init__(self) -> None:
-        self.live: Energy = wavy_energy
+    def __init__(self, temperature: float = 1.0) -> None:
+        self.temperature = temperature
+        self.live: Energy = self.energy
 
     def energy(self, point: Point) -> Tensor:
         """Returns E [B], nats."""
-        return wavy_energy(point)
+        return self.temperature * wavy_energy(point)
 
     def levels(self, point: Point, name: str = "level") -> Tensor:
         """Raises NotImplementedError: there is no level."""
@@ -39,7 +41,7 @@ class WavyView:
 
     def gradient(self, point: Point) -> Tensor:
         """Returns E' [B, 1]."""
-        return point.x - torch.sin(2 * point.x)
+        return self.temperature * (point.x - torch.sin(2 * point.x))
 
     def energy_and_gradient(self, point: Point) -> tuple[Tensor, Tensor]:
         """Returns both."""

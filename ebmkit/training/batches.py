@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import torch
@@ -12,15 +12,21 @@ from ebmkit.data.loaded import as_batch
 from ebmkit.errors import DataError, DivergenceError
 from ebmkit.point import Batch
 from ebmkit.processes import ALONE, World
-from ebmkit.protocols.dataset import Dataset
+from ebmkit.protocols.dataset import Dataset, InShards, WithPosition
 from ebmkit.rng import stream
 from ebmkit.training.alarms.table import advice
+from ebmkit.training.shard_order import next_shards, shard_rows
 
 
 class Batches:
-    """The batches of a data set of rows: a pure function of (seed, step), so there is no state to save.
+    """The batches of a data set: of rows, a pure function of (seed, step, rank); else wherever the set has come to.
 
-    Of several processes each takes its share of the rows of a batch.
+    Args:
+        dataset: in memory, in shards, or a loader that was handed over.
+        batch_size: data of a step, of this process.
+        seed: of the run.
+        device: of the batches.
+        world: the processes that share an epoch.
     """
 
     def __init__(
@@ -31,9 +37,8 @@ class Batches:
 
     def batch(self, step: int) -> Batch:
         """Returns the data of a training step, from 1; raises DataError where the data set gives more or fewer rows."""
-        rows = self.world.share(batch_rows(len(self.dataset), self.batch_size, step, self.seed))
-        rng = stream(self.seed, step, "data", self.device, self.world.rank)
-        batch = self.dataset.batch(rows, rng)
+        rows = self.rows(step)
+        batch = self.dataset.batch(rows, stream(self.seed, step, "data", self.device, self.world.rank))
         if len(batch) != len(rows):
             raise DataError(
                 f"{len(rows)} rows were asked of the data set and it gave {len(batch)}. `batch` returns one datum for "
@@ -41,18 +46,39 @@ class Batches:
             )
         return batch
 
+    def rows(self, step: int) -> Tensor:
+        """Returns the rows of a step; of a set in shards, those that come next are read meanwhile."""
+        place = self.batch_size, step, self.seed, self.world.rank, self.world.size
+        if not isinstance(self.dataset, InShards):
+            return batch_rows(len(self.dataset), *place)
+        rows = shard_rows(self.dataset.shard_sizes, self.dataset.mixed, *place)
+        self.dataset.expect(next_shards(self.dataset.shard_sizes, self.dataset.mixed, *place))
+        return rows
 
-def batch_rows(n: int, batch_size: int, step: int, seed: int) -> Tensor:
+    def state_dict(self) -> dict[str, Tensor]:
+        """Returns what of the position the step does not say: nothing, but for a loader that was handed over."""
+        return self.dataset.state_dict() if isinstance(self.dataset, WithPosition) else {}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Goes to where a checkpoint was; raises CheckpointError where the data are others."""
+        if isinstance(self.dataset, WithPosition):
+            self.dataset.load_state_dict(state)
+
+
+def batch_rows(n: int, batch_size: int, step: int, seed: int, rank: int = 0, world: int = 1) -> Tensor:
     """Returns the rows [batch_size] of a step (from 1): epochs of shuffled data, a function of its arguments alone.
 
-    A step takes whole batches of an epoch; a set smaller than a batch is gone through several times.
+    A step takes whole batches of an epoch, each rank its part of one; a set smaller than a batch is gone through
+    several times.
     """
-    per_epoch = max(1, n // batch_size)
+    joined = batch_size * world
+    per_epoch = max(1, n // joined)
     epoch, place = divmod(step - 1, per_epoch)
     order = _shuffled(n, seed, epoch)
-    while len(order) < batch_size:
+    while len(order) < joined:
         order = torch.cat([order, torch.randperm(n, generator=stream(seed, len(order), f"epoch {epoch}"))])
-    return order[place * batch_size : (place + 1) * batch_size].clone()  # the epoch's order is kept
+    first = place * joined + rank * batch_size
+    return order[first : first + batch_size].clone()  # the epoch's order is kept
 
 
 @lru_cache(maxsize=2)

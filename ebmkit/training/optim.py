@@ -41,13 +41,18 @@ def make_optimiser(module: nn.Module, config: OptimConfig) -> torch.optim.Optimi
 
 
 class Optimisers:
-    """One optimiser for each owner; one backward pass serves all of them, and one exchange between processes."""
+    """One optimiser for each owner; one backward pass serves all of them, and one exchange between processes.
+
+    Attributes:
+        rate: factor on every learning rate.
+    """
 
     def __init__(
         self, owners: Mapping[str, nn.Module], configs: Mapping[str, OptimConfig], total: int, world: World = ALONE
     ) -> None:
         self.world = world
         self.owners, self.configs, self.total = dict(owners), dict(configs), total
+        self.rate = 1.0
         self.optimisers = {name: make_optimiser(module, configs[name]) for name, module in owners.items()}
 
     def update(self, losses: Mapping[str, Tensor], step: int) -> dict[str, Tensor]:
@@ -75,7 +80,7 @@ class Optimisers:
         for name, optimiser in self.optimisers.items():
             config = self.configs[name]
             for group in optimiser.param_groups:
-                group["lr"] = config.lr * schedule(config, step, self.total)
+                group["lr"] = config.lr * self.rate * schedule(config, step, self.total)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         return {f"gradient_norm.{name}": norm.detach() for name, norm in norms.items()}

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ebmkit.assembly.assemble import build_buffer, build_coordinates
 from ebmkit.assembly.build import build_dataset
 from ebmkit.assembly.members import MEMBERS, check_members
+from ebmkit.assembly.parts import build_buffer, build_coordinates
 from ebmkit.coordinates.label import Label
 from ebmkit.coordinates.momentum import Momentum
 from ebmkit.coordinates.replicas import Replicas

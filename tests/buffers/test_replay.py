@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from torch import Generator, Tensor
 
 from ebmkit.assembly.build import build
@@ -17,6 +16,9 @@ from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.buffer import Buffer
 from ebmkit.rng import stream
+from ebmkit.testing import strategies
+from ebmkit.testing.histories import CAPACITY, Round, context, play
+from ebmkit.testing.strategies import REPEATABLE
 
 N_CLASSES = 3
 
@@ -57,85 +59,37 @@ def serials(point: Point) -> list[int]:
     return [int(s) for s in point.aux["serial"]]
 
 
-class ReplayHistory(RuleBasedStateMachine):
-    """Any history of draw, move, put, reference, save and load. Moves add to x[1]; a serial stays as it is."""
+@REPEATABLE
+@given(history=strategies.buffer_histories(), reinit=st.sampled_from([0.0, 0.3]))
+def test_whatever_its_history_rows_come_back_whole_and_once(history: list[Round], reinit: float) -> None:
+    play(lambda: build("buffer", "replay", context=context(), capacity=CAPACITY, reinit=reinit), history)
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.buffer = replay(reinit=0.3)
-        self.labels = {s: int(y) for s, y in zip(serials(self.buffer.rows), self.buffer.rows.aux["label"], strict=True)}
-        self.moved = dict.fromkeys(self.labels, 0.0)
-        self.moved.update(
-            {s: float(x) for s, x in zip(serials(self.buffer.rows), self.buffer.rows.x[:, 1], strict=True)}
-        )
-        self.held: list[tuple[Tensor, Point]] = []
 
-    @precondition(lambda self: not self.held)
-    @rule(
-        labels=st.lists(st.integers(0, N_CLASSES - 1), min_size=1, max_size=12),
-        match=st.booleans(),
-        seed=st.integers(0, 99),
-    )
-    def draw(self, labels: list[int], match: bool, seed: int) -> None:
-        before = self.buffer.rows.map(torch.clone)
-        places, chains = self.buffer.draw(positives(labels), rng(seed), frozenset({"label"} if match else ()))
+@settings(max_examples=60)
+@given(
+    labels=st.lists(st.integers(0, N_CLASSES - 1), min_size=1, max_size=12),
+    match=st.booleans(), seeds=st.lists(st.integers(0, 99), min_size=1, max_size=4),
+)  # fmt: skip
+def test_a_row_lies_still_until_its_chain_returns_to_its_place(
+    labels: list[int], match: bool, seeds: list[int]
+) -> None:
+    buffer = replay(reinit=0.3)
+    for seed in seeds:
+        before = buffer.rows.map(torch.clone)
+        places, chains = buffer.draw(positives(labels), rng(seed), frozenset({"label"} if match else ()))
         assert len(set(places.tolist())) == len(labels) == len(chains)
-        held = serials(before.map(lambda t: t[places]))
-        for b, serial in enumerate(serials(chains)):
-            label = int(chains.aux["label"][b])
-            assert not match or label == labels[b]
-            if serial == held[b]:
-                assert label == self.labels[serial], "a row is never continued under another label"
-                assert float(chains.x[b, 1]) == self.moved[serial]
-            else:
-                assert serial not in self.labels, "what is not a row of the buffer is a fresh one"
-                self.labels[serial], self.moved[serial] = label, float(chains.x[b, 1])
-        assert all(torch.equal(a, b) for a, b in zip(_tensors(before), _tensors(self.buffer.rows), strict=True))
-        self.held.append((places, chains))
-
-    @precondition(lambda self: self.held)
-    @rule(by=st.floats(-1, 1, width=32))
-    def move_and_put(self, by: float) -> None:
-        places, chains = self.held.pop()
-        x = chains.x.clone()
-        x[:, 1] += by
-        for serial, value in zip(serials(chains), x[:, 1], strict=True):
-            self.moved[serial] = float(value)
-        self.buffer.put(places, chains.replace(x=x))
-        assert serials(self.buffer.rows.map(lambda t: t[places])) == serials(chains), "rows return to their places"
-
-    @precondition(lambda self: self.held)
-    @rule(seed=st.integers(0, 99), data=st.data())
-    def reference(self, seed: int, data: st.DataObject) -> None:
-        places, _ = self.held[-1]
-        k = data.draw(st.integers(0, len(self.buffer) - len(places)))
-        found = serials(self.buffer.reference(k, rng(seed), exclude=places))
-        in_use = serials(self.buffer.rows.map(lambda t: t[places]))
-        assert len(set(found)) == k and not set(found) & set(in_use)
-
-    @rule()
-    def save_and_load(self) -> None:
-        saved = {name: tensor.clone() for name, tensor in self.buffer.state_dict().items()}
-        maker = next(c for c in self.buffer.fresh.coordinates if isinstance(c, Serial))
-        self.buffer = replay(reinit=0.3)
-        self.buffer.load_state_dict(saved)
-        next(c for c in self.buffer.fresh.coordinates if isinstance(c, Serial)).n_made = maker.n_made
-
-    @invariant()
-    def rows_stay_paired(self) -> None:
-        rows = self.buffer.rows
-        assert torch.equal(rows.x[:, 0], rows.aux["serial"])
-        assert [self.labels[s] for s in serials(rows)] == rows.aux["label"].tolist()
-        assert [self.moved[s] for s in serials(rows)] == pytest.approx(rows.x[:, 1].tolist())
-        assert len(set(serials(rows))) == len(self.buffer)
+        assert all(torch.equal(a, b) for a, b in zip(_tensors(before), _tensors(buffer.rows), strict=True))
+        held, rows = serials(before.map(lambda t, at=places: t[at])), set(serials(before))
+        assert all(new == old or new not in rows for new, old in zip(serials(chains), held, strict=True))
+        moved = chains.replace(x=chains.x + torch.tensor([0.0, 1.0]))
+        buffer.put(places, moved)
+        after = buffer.rows.map(lambda t, at=places: t[at])
+        assert all(torch.equal(a, b) for a, b in zip(_tensors(after), _tensors(moved), strict=True))
+        assert len(set(serials(buffer.rows))) == len(buffer)
 
 
 def _tensors(point: Point) -> list[Tensor]:
     return [point.x, *point.aux.values()]
-
-
-TestReplayHistory = ReplayHistory.TestCase
-TestReplayHistory.settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
 
 
 @settings(max_examples=60)

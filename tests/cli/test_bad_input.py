@@ -107,6 +107,8 @@ def test_runs_that_cannot_be_resumed(cli, trained) -> None:
     cli("resume", trained, "--steps", 1).refuses("and 1 are asked for in all: nothing is left", f"--steps {2 * made},")
     for name, spoil in {"torn": torn, "foreign": foreign, "bare": bare}.items():
         shutil.copytree(trained, name)
+        for older in sorted(Path(name, "checkpoints").iterdir())[:-1]:  # which would be taken instead
+            shutil.rmtree(older)
         spoil(Path(name))
         cli("sample", name, "--out", "x.png").refuses(name)
         if spoil is not bare:  # without a checkpoint a run starts over

@@ -23,6 +23,8 @@ FLAGS = {
     "plugins": "",
     "cite": "name --bibtex",
     "check": "asked --only --expect",
+    "new-plugin": "name --kind --out --description --author --license",
+    "update-plugin": "folder",
     "bench": "--only --against --style --threads --device --quick --keep-memory --json --list",
 }
 

@@ -11,7 +11,7 @@ PROGRAM = """
 import sys
 from ebmkit.cli.main import main
 status = main(sys.argv[1:])
-print([name for name in ("torch", "numpy", "rich.console") if name in sys.modules], status, file=sys.stderr)
+print([name for name in ("torch", "numpy", "rich.console", "copier") if name in sys.modules], status, file=sys.stderr)
 """
 
 
@@ -30,6 +30,7 @@ LOOK_UPS = [
     "cite",
     "cite sgld --bibtex",
     "run --help",
+    "new-plugin --help",
 ]
 
 

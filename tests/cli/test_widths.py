@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -9,9 +10,13 @@ import pytest
 
 from tests.cli.screen import by_command, screen, seen
 
+ROOT = Path(__file__).parents[2]
 LOOK_UPS = ["list", "show sgld", "show toy", "recipes", "plugins", "cite hmc", "cite", "show ula", "lst", "--version"]
 LOOK_UPS += ["run --data rings", "run --steps x"]
-HELP = ["-h", "run -h", "resume -h", "sample -h", "bench -h", "cite -h", "export -h"]
+CHECKS = ["check mine.py --only losses", "check ebmkit-core --only mnist/", "check ebmkit-clol"]
+CHECKS += ["check ebmkit-clel --only lossses"]
+MINE = "from tests.testing.doubles_of_objectives import part\nCOMPONENTS = (part('by-row'), part('right'))\n"
+HELP = ["-h", "check -h", "new-plugin -h", "run -h", "resume -h", "sample -h", "bench -h", "cite -h", "export -h"]
 MOVES = "--sampler sgld --set sampler.sgld.moves=2 --set log.tensorboard=false --set pictures.every=1"
 RUNS = [
     f"run --energy mlp --data toy:rings --steps 3 --out R {MOVES}",
@@ -46,6 +51,22 @@ def test_help_fits_and_cuts_no_word(width: int, whole: dict[str, set[str]], tmp_
         assert [line for line in lines if len(line) > width] == [], command
         known = {piece for word in whole[command] for piece in (word, *re.findall(r"[^-]+-?", word))}
         assert words(lines) <= known, f"{command}: a word may be broken after a hyphen, and nowhere else"
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_checks_fit_and_say_the_same_at_every_width(
+    width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    (tmp_path / "mine.py").write_text(MINE)
+    shown = by_command(screen(seen(CHECKS, width, tmp_path)))
+    for lines in shown.values():
+        assert lines and [line for line in lines if len(line) > width] == []
+    failing, left, unknown, misspelt = (" ".join(" ".join(lines).split()) for lines in shown.values())
+    assert "FAILED by-row-double/losses promised: finite scalars" in failing and "Take its mean" in failing
+    assert "ok right-double/losses" in failing and "2 of 2 checks ran: 1 failed." in failing
+    assert "no part was checked, which is a failure" in left
+    assert "Did you mean 'ebmkit-clel'?" in unknown and "Did you mean 'losses'?" in misspelt
 
 
 @pytest.mark.parametrize("width", [40])

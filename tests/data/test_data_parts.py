@@ -21,6 +21,7 @@ FIRST = {
     "toy": "density",
     "toy-discrete": "law",
     "hf": "name",
+    "shards": "path",
 }
 
 

@@ -113,8 +113,8 @@ def test_a_damaged_image_is_named(tmp_path, cut):
 
 def test_grey_palette_and_bilevel_pictures_are_read():
     for mode, channels in (("1", 1), ("L", 1), ("P", 3), ("CMYK", 3)):
-        assert stack_images([("it", Image.new(mode, (5, 4)))]).shape == (1, channels, 4, 5)
+        assert stack_images([("it", Image.new(mode, (5, 4)))], 1).shape == (1, channels, 4, 5)
 
 
 def test_no_pictures_make_an_empty_stack():
-    assert stack_images([], size=4, channels=3).shape == (0, 3, 4, 4)
+    assert stack_images([], 0, size=4, channels=3).shape == (0, 3, 4, 4)

@@ -1,6 +1,7 @@
 """The idx format and the sets that come in it."""
 
 import gzip
+import io
 import struct
 
 import numpy as np
@@ -31,7 +32,7 @@ def root(tmp_path):
 
 @given(arrays(np.uint8, array_shapes(min_dims=1, max_dims=4, max_side=5)))
 def test_parsing_undoes_writing(values):
-    assert np.array_equal(parse_idx(idx(values), "file", values.ndim), values)
+    assert np.array_equal(parse_idx(io.BytesIO(idx(values)), "file", values.ndim), values)
 
 
 @given(st.data(), arrays(np.uint8, (3, 2, 2)))
@@ -40,7 +41,7 @@ def test_a_shortened_or_lengthened_file_is_refused(data, values):
     cut = data.draw(st.integers(0, len(content) - 1))
     for wrong in (content[:cut], content + b"x"):
         with pytest.raises(DataError, match="not a readable idx file"):
-            parse_idx(wrong, "file", 3)
+            parse_idx(io.BytesIO(wrong), "file", 3)
 
 
 @pytest.mark.parametrize("position", [0, 1, 2, 3])
@@ -48,7 +49,7 @@ def test_another_header_is_refused(position):
     content = bytearray(idx(np.zeros((3, 2, 2), dtype=np.uint8)))
     content[position] ^= 1
     with pytest.raises(DataError, match="not a readable idx file"):
-        parse_idx(bytes(content), "file", 3)
+        parse_idx(io.BytesIO(bytes(content)), "file", 3)
 
 
 @pytest.mark.parametrize("damage", [lambda c: c[:-9], lambda c: c[:12] + b"\xff" * 8 + c[20:], lambda c: c[:3]])

@@ -12,6 +12,7 @@ from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import values_of
+from ebmkit.testing.energy_laws import check_energy
 
 
 def mlp(shape: tuple[int, ...] = (3,), *, n_classes: int = 0, seed: int = 1, **config: Any) -> Any:
@@ -34,8 +35,7 @@ def test_any_event_shape_gets_one_energy_a_row(
     assert values["energy"].shape == (n,) and values["features"].shape == (n, features or widths[-1])
     if head == "half-squared-norm":
         torch.testing.assert_close(values["energy"], values["features"].square().sum(dim=1) / 2)
-    for b in range(n):
-        torch.testing.assert_close(energy(Point(x=x[b : b + 1])), values["energy"][b : b + 1])
+    check_energy(energy, Point(x=x))
 
 
 def test_labels_and_conditions_are_seen() -> None:

@@ -16,6 +16,7 @@ from ebmkit.energies.standardised import Norm, StandardisedBlock, standardised
 from ebmkit.errors import CapabilityError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
+from ebmkit.testing.energy_laws import check_alone
 from ebmkit.views.frozen import FrozenCopy, iterate_parametrisations, parametrised
 from ebmkit.views.view import view
 
@@ -88,8 +89,7 @@ def test_rows_do_not_see_each_other(
     at = point(shape, n)
     together = energy(at)
     assert together.shape == (n,) and together.isfinite().all()
-    for b in range(n):
-        torch.testing.assert_close(energy(Point(x=at.x[b : b + 1])), together[b : b + 1], rtol=1e-4, atol=1e-4)
+    check_alone("It", energy, at)
 
 
 def test_the_view_folds_to_plain_weights_of_the_same_energy() -> None:

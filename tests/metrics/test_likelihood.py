@@ -13,10 +13,10 @@ from torch import Tensor
 from ebmkit.data.given import given_data
 from ebmkit.errors import CapabilityError
 from ebmkit.evaluation.subject import ModelSubject
-from ebmkit.metrics.annealing.bases import Gaussian
-from ebmkit.metrics.annealing.noised import kl_from_gaussian, log_mixture
+from ebmkit.metrics.annealing.noised import kl_from_gaussian
 from ebmkit.metrics.declarations.likelihood import LikelihoodConfig
 from ebmkit.metrics.likelihood import Likelihood
+from ebmkit.ops.laws import Gaussian, Mixture
 from ebmkit.point import Point
 from ebmkit.protocols.metric import Measured
 from ebmkit.recipes.tables import EvalConfig
@@ -87,8 +87,8 @@ def test_kl_of_two_far_modes_from_their_gaussian_is_held_between() -> None:
     x = (2.0 * torch.randint(2, (3_000, 1), generator=rng) - 1) * 3 + 1e-3 * torch.randn(3_000, 1, generator=rng)
     gaussian = Gaussian(mean=torch.zeros(1), root=torch.tensor([10.0]).double().sqrt())
     grid = torch.linspace(-12, 12, 20_001, dtype=torch.float64)[:, None]
-    log_q = log_mixture(grid, torch.tensor([[-3.0], [3.0]]).double(), 1.0)
-    exact = float((log_q.exp() * (log_q - gaussian.log_density(grid))).sum() * 24 / 20_000)
+    log_q = Mixture(centres=torch.tensor([[-3.0], [3.0]]).double(), sd=torch.tensor(1.0)).log_prob(grid)
+    exact = float((log_q.exp() * (log_q - gaussian.log_prob(grid))).sum() * 24 / 20_000)
     found = kl_from_gaussian(x[:1_500], x[1_500:], gaussian, noise, rng)
     assert found.lower - 4 * found.lower_error < exact < found.upper + 4 * found.upper_error
     assert found.upper - found.lower < 0.01

@@ -11,7 +11,7 @@ from torch import Tensor
 from ebmkit.assembly.build import build
 from ebmkit.coordinates.label import Label
 from ebmkit.errors import CapabilityError, RecipeError
-from ebmkit.objectives.declarations import largest_alpha
+from ebmkit.objectives.declarations.contrastive import largest_alpha
 from ebmkit.objectives.energy_l2 import joint_level, level_means
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Batch, Point
@@ -162,6 +162,6 @@ def test_below_the_bound_training_ends_at_a_variance_and_above_it_runs_away() ->
     below = trained_precision(0.5 * bound)
     assert 0.2 < below < 1 and trained_precision(0.5 * bound, steps=800) == pytest.approx(below, rel=1e-2)
     with pytest.MonkeyPatch.context() as patch:  # what is refused is built all the same, to see what would become of it
-        patch.setattr("ebmkit.objectives.declarations.largest_alpha", lambda d: torch.inf)
+        patch.setattr("ebmkit.objectives.declarations.contrastive.largest_alpha", lambda d: torch.inf)
         early, late = (1 / trained_precision(1.5 * bound, steps) for steps in (200, 400))
     assert early > 20 and late > 100 * early, "the variance of the model grows without end"

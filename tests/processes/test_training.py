@@ -12,8 +12,8 @@ from ebmkit.assembly.assemble import assemble
 from ebmkit.assembly.complete import complete
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.host import host
-from ebmkit.processes import ALONE, World
-from ebmkit.runs.checkpoint import flatten
+from ebmkit.processes import World
+from ebmkit.runs.taking import flatten
 from ebmkit.training.batches import Batches
 from ebmkit.training.optim import Optimisers
 from ebmkit.training.step import train_step
@@ -40,7 +40,8 @@ def trained(world: World, sampler: str) -> dict[str, Any]:
     parts, run = assembly.parts, assembly.recipe.table("run")
     owners = parts.owners()
     optimisers = Optimisers(owners, {name: assembly.recipe.owner(name) for name in owners}, STEPS, world)
-    batches = Batches(made.dataset, batch_size=run.batch_size, seed=run.seed, device=parts.device, world=world)
+    size = run.batch_size // world.size
+    batches = Batches(made.dataset, batch_size=size, seed=run.seed, device=parts.device, world=world)
     tuning: Any = None
     for step in range(1, STEPS + 1):
         update = partial(optimisers.update, step=step)
@@ -81,13 +82,6 @@ def test_each_process_has_rows_and_chains_of_its_own(found: Any) -> None:
     for what in ("chains", "x", "buffer"):
         assert len(first[what]) == len(second[what])
         assert not (first[what][:, None] == second[what][None]).all(dim=-1).any(), what
-
-
-def test_shares_add_up_to_the_batch_of_one_process() -> None:
-    rows = torch.arange(12)
-    shares = [World(rank=rank, size=3).share(rows) for rank in range(3)]
-    assert sorted(torch.cat(shares).tolist()) == rows.tolist() and {len(share) for share in shares} == {4}
-    assert ALONE.share(rows) is rows
 
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:

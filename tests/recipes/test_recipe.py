@@ -22,7 +22,7 @@ from ebmkit.recipes.recipe import (
 from ebmkit.recipes.tables import TABLES
 
 names = st.from_regex(r"[a-z][a-z0-9_-]{0,8}", fullmatch=True)
-scalars = st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+scalars = st.booleans() | st.integers(-(2**63) + 1, 2**63 - 1) | st.floats(allow_nan=False) | st.text()
 values = st.recursive(
     scalars | st.none(),
     lambda inner: (
@@ -143,7 +143,7 @@ def test_what_is_no_override(text: str) -> None:
         parse_override(text)
 
 
-@given(names, names, st.booleans() | st.integers() | st.floats(allow_nan=False))
+@given(names, names, st.booleans() | st.integers(-(2**63) + 1, 2**63 - 1) | st.floats(allow_nan=False))
 def test_an_override_is_read_back(table: str, setting: str, value: Any) -> None:
     written = str(value).lower() if isinstance(value, bool) else repr(value)
     assert parse_override(f"{table}.{setting}={written}") == (f"{table}.{setting}", value)

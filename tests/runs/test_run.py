@@ -29,6 +29,7 @@ from ebmkit.errors import (
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import from_mapping, to_toml
 from ebmkit.runs import checkpoint
+from ebmkit.runs.seal import seal, self_sealed
 from ebmkit.training.batches import batch_rows
 
 RECIPES: dict[str, dict[str, Any]] = {
@@ -197,11 +198,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def spoil_state(run: Path, **state: Any) -> None:
     path = checkpoint.latest(run) / "state.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **state}))
+    path.write_text(json.dumps(self_sealed({**json.loads(path.read_text()), **state})))
 
 
 def spoil_tensors(run: Path, name: str) -> None:
-    save_file({"foreign": torch.zeros(2)}, checkpoint.latest(run) / f"{name}.safetensors")
+    path = checkpoint.latest(run) / f"{name}.safetensors"
+    save_file({"foreign": torch.zeros(2)}, path)
+    files = json.loads((path.parent / "state.json").read_text())["files"]
+    spoil_state(run, files={**files, name: seal(path)})  # made by somebody, and not by a fault of the disk
 
 
 def spoil_recipe(run: Path, start: str) -> None:
@@ -211,8 +215,8 @@ def spoil_recipe(run: Path, start: str) -> None:
 
 SPOILED: dict[str, tuple[Any, str]] = {
     "no data spec": (lambda run: spoil_state(run, data={}), "of the data is damaged"),
-    "files are no list": (lambda run: spoil_state(run, files=3), "files must be a list"),
-    "no weights": (lambda run: spoil_state(run, files=["buffer"]), "energy"),
+    "files are no table": (lambda run: spoil_state(run, files=3), "is damaged: files: expected names"),
+    "no weights": (lambda run: spoil_state(run, files={}), "energy"),
     "foreign averages": (lambda run: spoil_tensors(run, "ema.energy"), "energy"),
     "no temperature": (lambda run: spoil_recipe(run, "temperature"), r"lacks run\.temperature"),
     "not resolved": (lambda run: spoil_recipe(run, "resolved"), "lacks the mark"),
@@ -243,7 +247,7 @@ def test_a_foreign_state_of_training_is_told(name: str, made: Path, tmp_path: Pa
 def test_a_checkpoint_that_lost_its_buffer_is_told(made: Path, tmp_path: Path) -> None:
     shutil.copytree(made, tmp_path / "run")
     kept = json.loads((checkpoint.latest(tmp_path / "run") / "state.json").read_text())["files"]
-    spoil_state(tmp_path / "run", files=[name for name in kept if name != "buffer"])
+    spoil_state(tmp_path / "run", files={name: sealed for name, sealed in kept.items() if name != "buffer"})
     with pytest.raises(CheckpointError, match="holds no buffer"):
         ebmkit.resume(tmp_path / "run", steps=4)
 

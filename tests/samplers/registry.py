@@ -12,9 +12,8 @@ from ebmkit.assembly.build import build
 from ebmkit.errors import CapabilityError
 from ebmkit.plugins.host import host
 from ebmkit.protocols.sampler import SamplerInfo, SamplerState
-from ebmkit.testing.lattices import DISCRETE_LAWS
 from ebmkit.testing.law import Law, seeded
-from ebmkit.testing.targets import LAWS, joint
+from ebmkit.testing.targets import DISCRETE_LAWS, LAWS, joint
 from ebmkit.views.view import view
 
 BRISK = {

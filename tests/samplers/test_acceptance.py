@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
 import torch
 
 from ebmkit.assembly.build import build
@@ -12,10 +9,9 @@ from ebmkit.point import Point
 from ebmkit.protocols.sampler import SamplerInfo
 from ebmkit.samplers.acceptance import acceptance, joint_rate, trials, trials_by_value
 from ebmkit.samplers.sequence import Sequence
-from ebmkit.testing.lattices import ising
 from ebmkit.testing.law import seeded
-from ebmkit.testing.targets import gaussian, joint
-from tests.samplers.registry import built, moved, samplers
+from ebmkit.testing.targets import joint
+from tests.samplers.registry import moved
 
 
 def told(rate: float, proposals: int) -> SamplerInfo:
@@ -23,28 +19,6 @@ def told(rate: float, proposals: int) -> SamplerInfo:
         start=Point(x=torch.zeros(2, 2)), accept_rate=torch.tensor([rate, rate / 2]), n_moves=7, n_gradients=0,
         n_proposals=proposals,
     )  # fmt: skip
-
-
-@pytest.mark.parametrize("name", samplers("sampler.unadjusted"))
-def test_unadjusted_moves_are_no_proposals(name: str) -> None:
-    info = moved(built(name, gaussian.step, gaussian.context()), gaussian.energy, gaussian.draw(4, seeded(0)))[1]
-    assert info.n_moves > 0 and acceptance(info) is None and (info.accept_rate == 1).all()
-
-
-@pytest.mark.parametrize("name", samplers("sampler.exact"))
-def test_an_exact_sampler_that_moves_x_counts_its_proposals(name: str) -> None:
-    law = next(law for law in (joint, gaussian, ising) if _starts(name, law))
-    sampler = built(name, law.step, law.context())
-    info = moved(sampler, law.energy, law.draw(4, seeded(0)))[1]
-    assert (info.n_proposals > 0) == sampler.traits.moves_x
-
-
-def _starts(name: str, law: Any) -> bool:
-    try:
-        built(name, law.step, law.context()).init(law.draw(2, seeded(0)), seeded(0))
-    except Exception:
-        return False
-    return True
 
 
 def test_a_sequence_accepts_what_its_parts_accept_of_their_proposals() -> None:

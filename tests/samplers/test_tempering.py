@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch._subclasses import FakeTensorMode
 
 import ebmkit
 from ebmkit import BuildContext, Point, Tail
@@ -216,28 +215,6 @@ def test_what_a_replica_sees_is_weighed_by_its_rung_and_knows_the_other_coordina
         torch.allclose(a, b)
         for a, b in zip(seen.energy_and_gradient(point), (seen.energy(point), seen.gradient(point)), strict=True)
     )
-
-
-def test_a_transition_is_a_function_of_point_tuning_and_stream():
-    start = Point(x=torch.randn(5, 1, 2, 2, generator=seeded(0)), aux={"colour": torch.arange(5)})
-    sampler, held, before = built(BuildContext(event_shape=(1, 2, 2))), start.x.clone(), torch.get_rng_state()
-
-    def energy(point):
-        return point.x.flatten(1).square().sum(dim=1) / 2
-
-    first, again = (moved(sampler, energy, start)[0].point for _ in range(2))
-    assert torch.equal(first.x, again.x) and torch.equal(first.aux["replicas"], again.aux["replicas"])
-    assert torch.equal(start.x, held) and torch.equal(torch.get_rng_state(), before)
-    assert torch.equal(first.aux["colour"], start.aux["colour"]) and set(first.aux) == {"colour", "replicas"}
-    assert first.x.shape == (5, 1, 2, 2) and first.aux["replicas"].shape == (5, R - 1, 1, 2, 2)
-
-
-def test_the_host_reads_no_tensor():
-    with FakeTensorMode():
-        sampler = built()
-        state = sampler.init(Point(x=torch.randn(6, 1)), torch.Generator())
-        state, _ = sampler.step(ebmkit.view(lambda p: p.x.square().sum(dim=1)), state)
-    assert state.point.x.shape == (6, 1)
 
 
 def test_steps_start_with_the_width_of_a_well_and_are_adapted_for_each_temperature():

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ebmkit.assembly.assemble import build_coordinates, build_sampler
+from ebmkit.assembly.parts import build_coordinates, build_sampler
 from ebmkit.data.spec import DataSpec
 from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.plugins.context import BuildContext

@@ -13,7 +13,7 @@ from ebmkit.assembly.assemble import assemble
 from ebmkit.assembly.complete import complete
 from ebmkit.display.progress import Progress
 from ebmkit.recipes.recipe import from_mapping, to_toml
-from ebmkit.runs import checkpoint
+from ebmkit.runs import taking
 from ebmkit.runs.loop import Trainer
 from ebmkit.samplers.adaptation import for_evaluation
 from ebmkit.sampling.model import Model, model_of
@@ -49,7 +49,7 @@ def in_memory(trainer: Trainer) -> Model:
     state = trainer.state
     copy = assemble(trainer.recipe, data=trainer.assembly.data, with_data=False)
     for name, module in copy.parts.owners().items():
-        checkpoint.take(module, state.averages.values[name], name)
+        taking.take(module, state.averages.values[name], name)
         converge_parametrisations(module)
     return model_of(copy, step=state.step, tuning=for_evaluation(state.tuning))
 

@@ -96,6 +96,49 @@ class Turning(Right):
         return self.rows.draw(positive, rng, match)
 
 
+class Amnesiac(Right):
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Takes nothing."""
+
+
+class Deaf(Right):
+    """Labels of the data are not matched."""
+
+    def draw(self, positive: Point, rng: Generator, match: frozenset[str] = frozenset()) -> tuple[Any, Point]:
+        return self.rows.draw(positive, rng)
+
+
+class Unmarked(Right):
+    """The label goes along with x, and another coordinate does not."""
+
+    def put(self, token: Any, point: Point) -> None:
+        self.rows.put(token, point.with_aux(mark=point.aux["mark"].roll(1, dims=0)))
+
+
+class Shaken(Right):
+    """Rows are moved while they lie there."""
+
+    def draw(self, positive: Point, rng: Generator, match: frozenset[str] = frozenset()) -> tuple[Any, Point]:
+        token, chains = self.rows.draw(positive, rng, match)
+        x = chains.x + 10_000
+        return token, chains.replace(x=x).with_aux(mark=torch.stack([x[:, 0] - x[:, 1], 2 * x[:, 0]], dim=1))
+
+
+class Meagre(Right):
+    """Its reference is never more than two rows."""
+
+    def reference(self, k: int, rng: Generator, exclude: Any = None) -> Point:
+        return self.rows.reference(min(k, 2), rng, exclude)
+
+
+class Idle(Right):
+    """It gives one chain less than there are data."""
+
+    def draw(self, positive: Point, rng: Generator, match: frozenset[str] = frozenset()) -> tuple[Any, Point]:
+        token, chains = self.rows.draw(positive, rng, match)
+        return token[1:], chains.map(lambda t: t[1:])
+
+
 class Full(Right):
     @property
     def filled(self) -> int:
@@ -104,6 +147,12 @@ class Full(Right):
 
 build_right, build_twice, build_torn, build_mixed = Right, Twice, Torn, Mixed
 build_forgetful, build_busy, build_global, build_turning, build_full = Forgetful, Busy, Global, Turning, Full
+build_amnesiac, build_deaf, build_unmarked, build_shaken = Amnesiac, Deaf, Unmarked, Shaken
+build_meagre, build_idle = Meagre, Idle
+
+
+def build_nothing(config: ReplayConfig, context: BuildContext) -> None:
+    return None
 
 
 def part(name: str) -> Component:
@@ -113,13 +162,20 @@ def part(name: str) -> Component:
 
 RIGHT = (part("right"),)
 WRONG: tuple[tuple[Component, str, str], ...] = (
-    (part("twice"), "dictionary", "one row came twice"),
-    (part("torn"), "dictionary", "x and its coordinates are one row"),
-    (part("mixed"), "dictionary", "x and its coordinates are one row"),
-    (part("forgetful"), "dictionary", "none was drawn again"),
-    (part("busy"), "dictionary", "rows that the token holds"),
-    (part("global"), "stream", "global random stream"),
-    (part("turning"), "saved", "a resumed run would differ"),
-    (part("full"), "filled", "before anything was put"),
+    (part("twice"), "dictionary", r"in round \d of draw and put, one row came twice.*returned to its own place"),
+    (part("nothing"), "dictionary", "has no `filled`.*add it to the class"),
+    (part("torn"), "dictionary", "was put with label .* and came back with .*index them together"),
+    (part("mixed"), "dictionary", "was put with label .* and came back with .*index them together"),
+    (part("unmarked"), "dictionary", "the 'mark' of another row.*index them together"),
+    (part("deaf"), "dictionary", "to match the labels of the data, and have others. Take the data's"),
+    (part("shaken"), "dictionary", "which nobody put there. Return rows as put"),
+    (part("meagre"), "dictionary", "reference rows were asked for, and 2 came"),
+    (part("idle"), "dictionary", "chains were asked for, and .* came. Return one for each datum"),
+    (part("forgetful"), "dictionary", "none was drawn again. Keep them"),
+    (part("busy"), "dictionary", "rows that the token holds. Leave out those in `exclude`"),
+    (part("global"), "stream", "global random stream.*generator"),
+    (part("turning"), "saved", "a resumed run would differ.*in state_dict"),
+    (part("amnesiac"), "saved", "a resumed run would differ.*in state_dict"),
+    (part("full"), "filled", "before anything was put. It counts rows with moved chains"),
 )
 """Double, the promise that it breaks, and what the message must say."""

@@ -51,6 +51,59 @@ class Restless(Squares):
         return Batch(x=(self.x[rows] + 0.01 * torch.randn(len(rows), 2)).clamp(0, 1))
 
 
+class Lent(Squares):
+    """Rows in order are a part of the data themselves."""
+
+    def batch(self, rows: Tensor, rng: Generator) -> Batch:
+        x = self.x[: len(rows)] if torch.equal(rows, torch.arange(len(rows))) else self.x[rows]
+        return Batch(x=x)
+
+
+class Ordered(Squares):
+    """Labels are those of the rows in their own order."""
+
+    n_classes = 500
+
+    def batch(self, rows: Tensor, rng: Generator) -> Batch:
+        return Batch(x=self.x[rows], y=rows.sort().values)
+
+
+class Short(Squares):
+    """It leaves out every datum that it does not like."""
+
+    def batch(self, rows: Tensor, rng: Generator) -> Batch:
+        x = self.x[rows]
+        return Batch(x=x[x[:, 0] < 0.9])
+
+
+class Misnamed(Squares):
+    n_classes = 2
+    class_names = ("one",)
+
+    def batch(self, rows: Tensor, rng: Generator) -> Batch:
+        return Batch(x=self.x[rows], y=rows % 2)
+
+
+class Uncounted(Squares):
+    """Labels begin at 1."""
+
+    n_classes = 2
+
+    def batch(self, rows: Tensor, rng: Generator) -> Batch:
+        return Batch(x=self.x[rows], y=1 + rows % 2)
+
+
+class Torn(Squares):
+    """Its test part is of another range."""
+
+    def split(self, name: str) -> Any:
+        if name not in ("train", "test"):
+            raise DataError(f"There is no part '{name}': train, test.")
+        other = Torn(NoConfig(), BuildContext())
+        other.value_range = (0.0, 1.0) if name == "train" else (-1.0, 1.0)
+        return other
+
+
 class Agreeable(Squares):
     """Every part that is asked for is there."""
 
@@ -113,6 +166,71 @@ class Unclean(Sign):
         return point.aux[self.name] == 0
 
 
+class Idle(Sign):
+    """It says that it noises x."""
+
+    noises_x = True
+    leaves_data = True
+
+    def is_data(self, point: Point) -> Tensor:
+        return point.aux[self.name] == 0
+
+    def clean(self, point: Point) -> Point:
+        return point.with_aux(**{self.name: torch.zeros(len(point), dtype=torch.int64)})
+
+
+class Sorted(Sign):
+    """A coordinate that follows from x, in the order of its values."""
+
+    def lift(self, batch: Batch, point: Point, rng: Generator) -> Point:
+        value = (batch.x.flatten(1)[:, 0] > 0).long()
+        return point.with_aux(**{self.name: value.sort().values})
+
+
+class Content(Sign):
+    """It says that it leaves data, and no row of it does."""
+
+    leaves_data = True
+
+
+class Straying(Sign):
+    """Chains of a generation start away from data, and it says that none does."""
+
+    def prior(self, n: int, point: Point, rng: Generator, purpose: str = "buffer") -> Point:
+        value = torch.full((n,), int(purpose == "generation"))
+        return point.with_aux(**{self.name: value})
+
+    def is_data(self, point: Point) -> Tensor:
+        return point.aux[self.name] == 0
+
+
+class Faint(Sign):
+    """Nothing is left of a datum, by its own word."""
+
+    def signal(self, point: Point) -> Tensor:
+        return torch.zeros(len(point))
+
+
+def build_idle(config: NoConfig, context: BuildContext) -> Sign:
+    return Idle("idle-double")
+
+
+def build_sorted(config: NoConfig, context: BuildContext) -> Sign:
+    return Sorted("sorted-double")
+
+
+def build_content(config: NoConfig, context: BuildContext) -> Sign:
+    return Content("content-double")
+
+
+def build_straying(config: NoConfig, context: BuildContext) -> Sign:
+    return Straying("straying-double")
+
+
+def build_faint(config: NoConfig, context: BuildContext) -> Sign:
+    return Faint("faint-double")
+
+
 def build_sign(config: NoConfig, context: BuildContext) -> Sign:
     return Sign("sign-double")
 
@@ -129,7 +247,8 @@ def build_unclean(config: NoConfig, context: BuildContext) -> Sign:
     return Unclean("unclean-double")
 
 
-build_restless, build_agreeable = Restless, Agreeable
+build_restless, build_agreeable, build_lent, build_ordered = Restless, Agreeable, Lent, Ordered
+build_short, build_misnamed, build_uncounted, build_torn = Short, Misnamed, Uncounted, Torn
 
 
 def part(kind: str, name: str) -> Component:
@@ -141,10 +260,21 @@ def part(kind: str, name: str) -> Component:
 RIGHT = (part("dataset", "square"), part("coordinate", "sign"))
 WRONG: tuple[tuple[Component, str, str], ...] = (
     (part("dataset", "false-range"), "declared", r"values in \[0, 1\], but gave x in .*declare the right value_range"),
+    (part("dataset", "short"), "declared", "rows were asked for, and .* came. Return one datum a row"),
+    (part("dataset", "misnamed"), "declared", "names 1 classes and says n_classes = 2. Name each"),
+    (part("dataset", "uncounted"), "declared", "labels are 0 to 1, but gave labels from 1 to 2. Count them from 0"),
+    (part("dataset", "lent"), "repeatable", "wrote into a batch changed the data themselves. Give a copy"),
+    (part("dataset", "ordered"), "rows", "in another order were other data, or had other labels"),
+    (part("dataset", "torn"), "split", "'test' has another shape or range than the whole. Make them one set"),
     (part("dataset", "restless"), "repeatable", "global random stream"),
     (part("dataset", "agreeable"), "split", "Raise DataError, and name the parts"),
     (part("coordinate", "shifting"), "lift", "changed x and says noises_x = False"),
     (part("coordinate", "beyond"), "prior", "values from 2 to 2, but says n_values = 2"),
+    (part("coordinate", "idle"), "lift", "says noises_x = True, and lifting changed no x. Say False"),
+    (part("coordinate", "sorted"), "rows", "in another order.*comes from row b"),
+    (part("coordinate", "content"), "away", "none of 400 fresh chains is away from data.*Say False"),
+    (part("coordinate", "straying"), "away", "leaves_data = False, and fresh chains are away.*Say True"),
+    (part("coordinate", "faint"), "clean", "signal is 0 where a row is a datum"),
     (part("coordinate", "unclean"), "clean", "away from data by is_data"),
 )
 """Double, the promise that it breaks, and what the message must say."""

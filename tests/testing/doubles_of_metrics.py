@@ -55,12 +55,37 @@ def writing(subject: Any, value: float) -> Measured:
     return measured(value)
 
 
+def empty(subject: Any, value: float) -> Measured:
+    return Measured(estimates={}, definition=DEFINITION)
+
+
+def unfounded(subject: Any, value: float) -> Measured:
+    return Measured(estimates={"energy": Estimate(value=value, error=0.1, n=0)}, definition=DEFINITION)
+
+
+def renaming(subject: Any, value: float) -> Measured:
+    return Measured(estimates={f"{next(TIMES)}": Estimate(value=value, error=0.1, n=9)}, definition=DEFINITION)
+
+
+def switching(subject: Any, value: float) -> Measured:
+    subject.model.energy.train(not subject.model.energy.training)
+    return measured(value)
+
+
 def _builder(wrong: Callable[[Any, float], Measured] | None = None) -> Callable[[NoConfig, BuildContext], Mean]:
     return lambda config, context: Mean(wrong)
 
 
 build_right, build_wordless, build_no_number = _builder(), _builder(wordless), _builder(no_number)
 build_negative, build_restless, build_writing = _builder(negative), _builder(restless), _builder(writing)
+
+
+def build_nothing(config: NoConfig, context: BuildContext) -> None:
+    return None
+
+
+build_empty, build_unfounded = _builder(empty), _builder(unfounded)
+build_renaming, build_switching = _builder(renaming), _builder(switching)
 
 
 def part(name: str) -> Component:
@@ -73,6 +98,11 @@ WRONG: tuple[tuple[Component, str, str], ...] = (
     (part("wordless"), "numbers", "its definition is 'energy'"),
     (part("no-number"), "numbers", "found no number for 'energy': it is NaN"),
     (part("negative"), "numbers", "the error of 'energy' is -1"),
+    (part("nothing"), "numbers", "has no measure\\(subject\\)"),
+    (part("empty"), "numbers", "found no number"),
+    (part("unfounded"), "numbers", "rests on n = 0. It is the number of samples or data behind it"),
+    (part("renaming"), "repeatable", "found other numbers when it was asked again"),
+    (part("switching"), "untouched", "the energy was changed: its mode.*A metric looks"),
     (part("restless"), "repeatable", "from the same seed.*subject.rng"),
     (part("writing"), "untouched", "the energy was changed"),
 )

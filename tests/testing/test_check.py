@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ebmkit.cli.main import main
 from ebmkit.errors import PluginError, RecipeError
-from ebmkit.testing import Check, CheckFailed, NotApplicable, checks_for, outcome, verdict
+from ebmkit.plugins.host import host
+from ebmkit.testing import Check, CheckFailed, NotApplicable, checks_for, conformance, outcome, verdict
 
 
-def body(error: Exception | None) -> Callable[[], None]:
+def body(error: BaseException | None) -> Callable[[], None]:
     def look() -> None:
         if error is not None:
             raise error
@@ -20,7 +22,7 @@ def body(error: Exception | None) -> Callable[[], None]:
     return look
 
 
-def made(error: Exception | None, expected: str = "") -> Check:
+def made(error: BaseException | None, expected: str = "") -> Check:
     return Check(name="mine/rows", promise="rows are alone", body=body(error), expected=expected)
 
 
@@ -29,9 +31,14 @@ def test_a_failure_says_what_was_promised_and_found() -> None:
         made(CheckFailed("they meet. Part them.")).run()
 
 
-def test_an_error_of_the_part_is_a_failure() -> None:
-    with pytest.raises(CheckFailed, match="found: TypeError: no such thing"):
-        made(TypeError("no such thing")).run()
+@pytest.mark.parametrize("error", [TypeError("no such thing"), SystemExit("no such thing")])
+def test_an_error_of_the_part_is_a_failure_and_says_where(error: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = rf"found: {type(error).__name__}: no such thing \(test_check.py, line \d+\). EBMKIT_STRICT=1"
+    with pytest.raises(CheckFailed, match=words):
+        made(error).run()
+    monkeypatch.setenv("EBMKIT_STRICT", "1")
+    with pytest.raises(type(error), match="no such thing"):
+        made(error).run()
 
 
 def test_an_expected_failure_fails_when_it_passes() -> None:
@@ -53,6 +60,14 @@ def test_nothing_run_is_a_failure() -> None:
     assert verdict([])[1] is False
     text, good = verdict([outcome(made(NotApplicable("it moves discrete x")))])
     assert not good and "nothing was checked, which is a failure" in text
+
+
+def test_a_plugin_of_which_only_declarations_could_be_looked_at_was_not_checked() -> None:
+    declared = Check(name="mine/imports", promise="it is there", body=body(None), of_declaration=True)
+    absent = made(NotApplicable("its data are not here"))
+    text, good = verdict([outcome(declared), outcome(absent)])
+    assert not good and "1 of 2 checks ran: no part was checked, which is a failure" in text
+    assert verdict([outcome(declared)])[1] and verdict([outcome(one) for one in (declared, absent, made(None))])[1]
 
 
 def test_an_unknown_name_is_refused() -> None:
@@ -82,5 +97,12 @@ def test_the_command_checks_a_file(name: str, status: int, tmp_path: Path, capsy
 def test_the_command_refuses_what_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(tmp_path / "none.py")]) == 2
     assert main(["check", "ebmkit-clel", "--expect", "clel/imports"]) == 2
-    assert main(["check", "ebmkit-clel", "--only", "no such check"]) == 1
-    assert "nothing was checked" in capsys.readouterr().out
+    capsys.readouterr()
+    assert main(["check", "ebmkit-clel", "--only", "los", "--only", "rowns"]) == 2
+    assert "--only rowns: no check has this in its name. Did you mean 'rows'" in capsys.readouterr().err
+
+
+def test_the_test_file_of_a_plugin_fails_where_nothing_but_declarations_was_looked_at() -> None:
+    test = conformance(host().get("dataset", "npz"))
+    with pytest.raises(AssertionError, match="no part was checked, which is a failure.*its data are not here"):
+        test(None)

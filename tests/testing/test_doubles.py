@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ebmkit import register
+from ebmkit.plugins.component import KINDS
 from ebmkit.testing import declarations
 from ebmkit.testing.check import Check, CheckFailed, outcome
 from ebmkit.testing.choose import PROMISES
@@ -20,14 +21,15 @@ from tests.testing import (
     doubles_of_energies,
     doubles_of_metrics,
     doubles_of_objectives,
+    doubles_of_observers,
     doubles_of_samplers,
 )
 
 DOUBLES: tuple[Any, ...] = (
     doubles_of_samplers, doubles_of_energies, doubles_of_buffers, doubles_of_data, doubles_of_objectives,
-    doubles_of_declarations, doubles_of_metrics,
+    doubles_of_declarations, doubles_of_metrics, doubles_of_observers,
 )  # fmt: skip
-LEAST = {"sampler": 10, "energy": 10}
+LEAST = {"sampler": 10, "energy": 9, "wrapper": 10, "coordinate": 4, "objective": 4}
 WRONG = [case for module in DOUBLES for case in module.WRONG]
 RIGHT = [component for module in DOUBLES for component in module.RIGHT]
 
@@ -55,11 +57,15 @@ def test_a_double_is_refused_with_the_right_words(double: Any, name: str, messag
     assert re.search(message, str(failure.value), re.DOTALL), str(failure.value)
 
 
+def test_every_kind_has_promises() -> None:
+    assert set(PROMISES) == set(KINDS)
+
+
 def test_every_promise_has_a_double() -> None:
     refused = {(component.kind, name) for component, name, _ in WRONG}
     wanted = {(kind, p.name) for kind, promises in PROMISES.items() for p in promises}
     assert {p.name for p in declarations.PROMISES} <= {name for _, name, _ in WRONG}
-    assert wanted - refused == {("wrapper", p.name) for p in PROMISES["wrapper"]}, "a wrapper is looked at as an energy"
+    assert wanted <= refused
 
 
 @pytest.mark.usefixtures("fresh_host")
@@ -69,3 +75,27 @@ def test_what_is_right_passes(component: Any) -> None:
     found = [outcome(check(component, promise.name)) for promise in promises_of(component.kind)]
     assert [o.text for o in found if o.state == "failed"] == []
     assert sum(o.state == "holds" for o in found) >= LEAST.get(component.kind, len(found))
+
+
+REJECTED = {
+    "wrong temperature": ("sampler", "cold", "temperature"),
+    "global random stream": ("sampler", "global", "pure"),
+    "MALA with s²/2 in the ratio for s/2": ("sampler", "published", "law-gaussian"),
+    "MALA with a proposal of variance 2h, its log density divided by 2h²": ("sampler", "two-h", "law-gaussian"),
+    "HMC that restores the old momentum after a rejection": ("sampler", "old-momentum", "law-gaussian"),
+    "HMC that forgets to negate the momentum": ("sampler", "no-flip", "law-gaussian"),
+    "one accept decision for the whole batch": ("sampler", "one-number", "rows"),
+    "a build path that is not there": ("energy", "absent-double", "imports"),
+    "a default that can be changed": ("energy", "mutable-double", "defaults"),
+}
+"""What must be refused whatever else changes: (kind, double, check)."""
+
+
+@pytest.mark.parametrize("what", REJECTED)
+def test_what_has_been_published_or_is_often_done_has_a_double(what: str) -> None:
+    assert REJECTED[what] in {(component.kind, component.name, check) for component, check, _ in WRONG}
+
+
+def test_a_flip_that_is_forgotten_where_it_does_not_matter_passes() -> None:
+    """With a momentum drawn anew for each move."""
+    assert "no-flip-needed" in {component.name for component in RIGHT}

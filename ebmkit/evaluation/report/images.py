@@ -8,19 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
+from ebmkit.data.picture_files import UNREADABLE, opened_picture
 from ebmkit.evaluation.pictures import grid, to_uint8
 from ebmkit.evaluation.report.markup import Markup, tag
+from ebmkit.plain_files import opened
 
 FEW_COLOURS = 192
 """Colours that a large picture in colour keeps."""
 LARGE = 120_000
 """Bytes above which a picture in colour is given fewer colours."""
-
-UNREADABLE = (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError)
-"""What Pillow raises for a file that is no picture."""
 
 
 def embedded(picture: Image.Image, alt: str, *, pixelated: bool = False) -> Markup:
@@ -34,8 +33,8 @@ def embedded(picture: Image.Image, alt: str, *, pixelated: bool = False) -> Mark
 def from_file(path: Path, widest: int) -> Image.Image | None:
     """Returns the picture of a file, no wider than so many pixels; None where it is none."""
     try:
-        with Image.open(path) as opened:
-            picture = opened.convert("L" if opened.mode in ("1", "L") else "RGB")
+        with opened(path) as file, opened_picture(file) as found:
+            picture = found.convert("L" if found.mode in ("1", "L") else "RGB")
     except UNREADABLE:
         return None
     return shrunk(picture, widest)

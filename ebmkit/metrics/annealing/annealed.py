@@ -10,8 +10,8 @@ from torch import Generator, Tensor
 
 from ebmkit.assembly.build import build
 from ebmkit.errors import DivergenceError
-from ebmkit.metrics.annealing.bases import Base
 from ebmkit.metrics.annealing.paths import Path
+from ebmkit.ops.laws import Law
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.sampler import Sampler
@@ -53,7 +53,7 @@ class Moves:
         return replace(self, step_sizes=(*self.step_sizes[:k], size, *self.step_sizes[k + 1 :]))
 
 
-def moves_for(base: Base, *, bounds: tuple[float, float] | None, n_moves: int, n_leapfrog: int, n: int) -> Moves:
+def moves_for(base: Law, *, bounds: tuple[float, float] | None, n_moves: int, n_leapfrog: int, n: int) -> Moves:
     """Returns Hamiltonian moves for x in some bounds, scaled by the base, with a first guess of n step sizes."""
     sd = base.sd
     mean = float(sd.double().square().mean().sqrt())

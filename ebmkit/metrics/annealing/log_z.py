@@ -11,8 +11,8 @@ from torch import Generator, Tensor
 from ebmkit.display.doing import doing
 from ebmkit.errors import DataError
 from ebmkit.metrics.annealing.annealed import Moves, forward, log_mean_exp, moves_for, pilot, reverse, settle
-from ebmkit.metrics.annealing.bases import Base
 from ebmkit.metrics.annealing.paths import Geometric, Path, Reduced, first_betas, refined
+from ebmkit.ops.laws import Law
 
 RESAMPLES = 400
 
@@ -102,7 +102,7 @@ def effective_number(weights: Tensor) -> float:
 
 
 def annealed_log_z(
-    base: Base,
+    base: Law,
     energy: Reduced,
     starts: Tensor,
     ways: Ways,

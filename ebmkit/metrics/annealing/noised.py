@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log, pi
 
 import torch
 from torch import Generator, Tensor
 
 from ebmkit.errors import CapabilityError
 from ebmkit.evaluation.uncertainty import standard_error
-from ebmkit.metrics.annealing.bases import Gaussian, fitted
+from ebmkit.ops.laws import Gaussian, Mixture, fitted
 from ebmkit.point import Point
 from ebmkit.protocols.coordinate import Coordinate, Noising
 from ebmkit.protocols.energy import abilities_of, levels_of
@@ -91,19 +90,14 @@ def kl_from_gaussian(
     scale, spread = noise
     own, seen = held.flatten(1).double(), train.flatten(1).double()
     y = scale * own + spread * torch.randn(own.shape, generator=rng, device=own.device, dtype=own.dtype)
-    plain = gaussian.log_density(y.view(held.shape))
-    below, above = (log_mixture(y, scale * centres, spread) - plain for centres in (seen, own))
+    plain = gaussian.log_prob(y.view(held.shape))
+    below, above = (
+        Mixture(centres=scale * centres, sd=torch.tensor(spread)).log_prob(y) - plain for centres in (seen, own)
+    )
     return Between(
         lower=float(below.mean()), lower_error=standard_error(below),
         upper=float(above.mean()), upper_error=standard_error(above),
     )  # fmt: skip
-
-
-def log_mixture(y: Tensor, centres: Tensor, sd: float) -> Tensor:
-    """Returns log density [M], nats, at y [M, d] of equally likely N(centre, sd² I), centres [N, d]."""
-    d = y.shape[1]
-    squares = torch.cdist(y, centres).square()
-    return torch.logsumexp(-squares / (2 * sd**2), dim=1) - log(len(centres)) - d * (log(sd) + log(2 * pi) / 2)
 
 
 def _check(model: Model, coordinate: Coordinate) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.metrics.annealing.bases import Base
+from ebmkit.ops.laws import Law
 
 Reduced = Callable[[Tensor], Tensor]
 """−log f(x) [B], nats, up to a constant for all but the base; x [B, *event], differentiable."""
@@ -45,7 +45,7 @@ class Geometric:
         betas: β_0 = 0 … β_K = 1.
     """
 
-    base: Base
+    base: Law
     energy: Reduced
     betas: tuple[float, ...]
 
@@ -55,11 +55,11 @@ class Geometric:
     def reduced(self, k: int, x: Tensor) -> Tensor:
         """Returns −(1 − β_k) log q(x) + β_k E(x)/T [B]."""
         beta = self.betas[k]
-        return beta * self.energy(x) - (1 - beta) * self.base.log_density(x)
+        return beta * self.energy(x) - (1 - beta) * self.base.log_prob(x)
 
     def log_ratio(self, k: int, x: Tensor) -> Tensor:
         """Returns (β_k − β_{k − 1})(−E(x)/T − log q(x)) [B]."""
-        difference = -self.energy(x).double() - self.base.log_density(x).double()
+        difference = -self.energy(x).double() - self.base.log_prob(x).double()
         return (self.betas[k] - self.betas[k - 1]) * difference
 
     def draw(self, n: int, rng: Generator) -> Tensor:
@@ -76,7 +76,7 @@ class Ladder:
         rungs: the energies E_1/T … E_K/T.
     """
 
-    base: Base
+    base: Law
     rungs: Sequence[Reduced]
 
     def __len__(self) -> int:
@@ -84,7 +84,7 @@ class Ladder:
 
     def reduced(self, k: int, x: Tensor) -> Tensor:
         """Returns −log q(x) at k = 0, else E_k(x)/T [B]."""
-        return self.rungs[k - 1](x) if k else -self.base.log_density(x)
+        return self.rungs[k - 1](x) if k else -self.base.log_prob(x)
 
     def log_ratio(self, k: int, x: Tensor) -> Tensor:
         """Returns −E_k(x)/T less that of the rung before [B]."""

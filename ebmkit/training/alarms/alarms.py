@@ -73,6 +73,22 @@ class Alarms:
         warned = [alarm for alarm in self.alarms if self._warned[alarm.name] == alarm.warn_looks]
         return tuple(self._finding(step, alarm, "warning", values, signals) for alarm in warned)
 
+    @property
+    def are_quiet(self) -> bool:
+        """Whether no signal was beyond its first threshold at the last look."""
+        return not any(self._warned.values())
+
+    def as_json(self) -> dict[str, Mapping[str, float]]:
+        """Returns what the next look depends on."""
+        return {"first": self.first, "warned": dict(self._warned), "stopped": dict(self._stopped)}
+
+    def take(self, saved: Mapping[str, Mapping[str, float]]) -> None:
+        """Goes on from what `as_json` returned."""
+        self.first = dict(saved["first"])
+        self._warned, self._stopped = (
+            Counter({name: int(n) for name, n in saved[key].items()}) for key in ("warned", "stopped")
+        )
+
     def worst(self, step: int, signals: Signals) -> Finding | None:
         """Returns the first line whose stop threshold is passed right now, for the diagnosis of a run that broke."""
         values = self._values(signals)

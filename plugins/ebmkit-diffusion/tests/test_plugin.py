@@ -7,7 +7,7 @@ from itertools import permutations
 import pytest
 
 from ebmkit import BuildContext, CapabilityError
-from ebmkit.assembly.assemble import build_coordinates, build_energy
+from ebmkit.assembly.parts import build_coordinates, build_energy
 from ebmkit.plugins.host import host
 from ebmkit.plugins.loading import load_build
 from ebmkit.recipes.recipe import from_toml, parse_override

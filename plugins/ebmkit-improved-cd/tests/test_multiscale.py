@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ebmkit.assembly.assemble import build_energy
 from ebmkit.assembly.build import build
+from ebmkit.assembly.parts import build_energy
 from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.plugins.host import host
@@ -20,7 +20,7 @@ from ebmkit.protocols.energy import abilities_of, values_of
 from ebmkit.recipes.recipe import Part, Recipe, from_toml, to_toml
 from ebmkit.recipes.resolver.ordering import Capabilities, ordered
 from ebmkit.recipes.resolver.resolve import resolve
-from ebmkit.views.view import view
+from ebmkit.testing.energy_laws import check_alone, check_view
 
 BACKBONE = {"widths": [4, 6], "hidden": 8, "features": 5}
 
@@ -131,10 +131,8 @@ def test_levels_are_summed_and_a_latent_does_not_come_out() -> None:
 
 def test_rows_do_not_see_each_other_and_the_view_is_the_same_energy() -> None:
     energy, at = built({"n_scales": 3}, block="standardised", widths=[8, 16], activation="silu"), point()
-    together = energy(at)
-    for b in range(3):
-        torch.testing.assert_close(energy(Point(x=at.x[b : b + 1])), together[b : b + 1], rtol=1e-4, atol=1e-4)
-    assert torch.equal(view(energy).energy(at), together.detach())
+    check_alone("It", energy, at)
+    check_view(energy, at)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from ebmkit.assembly.assemble import build_energy
+from ebmkit.assembly.parts import build_energy
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.recipes.recipe import Part, Recipe

@@ -12,9 +12,9 @@ from torch import Generator, Tensor
 
 from ebmkit.errors import DataError, DivergenceError
 from ebmkit.metrics.annealing.annealed import Moves, moves_for, pilot
-from ebmkit.metrics.annealing.bases import Gaussian, Uniform, fitted
 from ebmkit.metrics.annealing.log_z import LogZ, Ways, annealed_log_z, both_ways, effective_number, log_z
 from ebmkit.metrics.annealing.paths import Geometric, Ladder, first_betas, interpolated, refined
+from ebmkit.ops.laws import Gaussian, Uniform, fitted
 from ebmkit.protocols.sampler import SamplerState
 from tests.metrics.known import TwoModes
 
@@ -78,8 +78,8 @@ def test_from_a_uniform_base_within_bounds() -> None:
 class Unnormalised(Gaussian):
     """A wrong double: the base's log normaliser is forgotten."""
 
-    def log_density(self, x: Tensor) -> Tensor:
-        return Gaussian.log_density(self, x) + len(self.root) / 2 * math.log(2 * math.pi)
+    def log_prob(self, x: Tensor) -> Tensor:
+        return Gaussian.log_prob(self, x) + len(self.root) / 2 * math.log(2 * math.pi)
 
 
 class TakesAll:
@@ -195,6 +195,6 @@ def test_a_fitted_gaussian_has_the_moments_and_the_density(d: int) -> None:
     assert torch.allclose(found.sd, x.std(dim=0), rtol=1e-3)
     if d == 3:
         exact = torch.distributions.MultivariateNormal(found.mean, scale_tril=found.root)
-        assert torch.allclose(found.log_density(x.double()), exact.log_prob(x.double()))
+        assert torch.allclose(found.log_prob(x.double()), exact.log_prob(x.double()))
     drawn = found.draw(20_000, rng)
     assert (drawn.mean(dim=0) - found.mean).abs().max() < 0.15 and (drawn.std(dim=0) / found.sd - 1).abs().max() < 0.05

@@ -1,4 +1,4 @@
-"""Laws with a known normaliser, from which annealing starts."""
+"""Normalised laws of x: draws and densities. Annealing starts from them, and noise is drawn from them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ FULL_UP_TO = 4_096
 """Entries of x up to which a covariance is held whole: its decomposition takes seconds there."""
 
 
-class Base(Protocol):
+class Law(Protocol):
     """A law of x [B, *event] that can be drawn from, with its density."""
 
-    def log_density(self, x: Tensor) -> Tensor:
+    def log_prob(self, x: Tensor) -> Tensor:
         """Returns log q(x) [B], nats, its normaliser included; differentiable in x."""
         ...
 
@@ -48,7 +48,7 @@ class Uniform:
     event_shape: tuple[int, ...]
     device: torch.device | str = "cpu"
 
-    def log_density(self, x: Tensor) -> Tensor:
+    def log_prob(self, x: Tensor) -> Tensor:
         """Returns −d log(high − low) [B], for x within."""
         return 0 * x.flatten(1).sum(dim=1) - prod(self.event_shape) * log(self.high - self.low)
 
@@ -75,7 +75,7 @@ class Gaussian:
     mean: Tensor
     root: Tensor
 
-    def log_density(self, x: Tensor) -> Tensor:
+    def log_prob(self, x: Tensor) -> Tensor:
         """Returns log N(x) [B], in the dtype of x."""
         difference, root = (x - self.mean.to(x)).flatten(1), self.root.to(x)
         if root.ndim == 1:
@@ -96,6 +96,42 @@ class Gaussian:
         """Of each entry [*event]."""
         squares = self.root.square() if self.root.ndim == 1 else self.root.square().sum(dim=1)
         return squares.sqrt().view(self.mean.shape).float()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Mixture:
+    """Equally likely N(centre, sd² I): a kernel density estimate where the centres are data.
+
+    Attributes:
+        centres: [N, *event].
+        sd: s.d. of each, a scalar.
+    """
+
+    centres: Tensor
+    sd: Tensor
+
+    @classmethod
+    def around(cls, x: Tensor, sd: float | None = None) -> Mixture:
+        """Returns the mixture around x [N, *event]; unset, sd is N^(−1/(d + 4)) of the root mean variance (Scott)."""
+        n, d = len(x), x[0].numel()
+        spread = x.flatten(1).double().var(dim=0).mean().sqrt() if n > 1 else torch.ones((), dtype=torch.float64)
+        scott = float(spread) * n ** (-1 / (d + 4))
+        return cls(centres=x.float(), sd=torch.tensor(scott if sd is None else sd))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Returns the log density [B], nats."""
+        rows, centres = x.flatten(1), self.centres.to(x).flatten(1)
+        squares = torch.cdist(rows, centres, compute_mode="donot_use_mm_for_euclid_dist").square()
+        d = rows.shape[1]
+        inside = torch.logsumexp(-squares / (2 * self.sd.to(x) ** 2), dim=1)
+        return inside - log(len(centres)) - d * (self.sd.to(x).log() + log(2 * pi) / 2)
+
+    def draw(self, n: int, rng: Generator) -> Tensor:
+        """Returns n draws [n, *event]."""
+        which = torch.randint(len(self.centres), (n,), generator=rng, device=self.centres.device)
+        chosen = self.centres[which]
+        noise = torch.randn(chosen.shape, generator=rng, device=chosen.device, dtype=chosen.dtype)
+        return chosen + self.sd * noise
 
 
 def fitted(x: Tensor, *, scale: float = 1.0, spread: float = 0.0) -> Gaussian:

@@ -26,6 +26,9 @@ def _lattice(name: str, states: Tensor, energy: Callable[[Tensor], Tensor], valu
         name=name,
         energy=lambda point: energy(point.x),
         draw=lambda n, rng: Point(x=states[torch.multinomial(share, n, replacement=True, generator=rng)]),
+        draw_hot=lambda point, ratio, rng: states[
+            torch.multinomial(share ** (1 / ratio), len(point), replacement=True, generator=rng)
+        ],
         statistics={
             key: (value, float((share * value(Point(x=states)).double()).sum())) for key, value in statistics.items()
         },
@@ -40,4 +43,3 @@ ising = _lattice("ising", listed(2, 6).float().view(-1, 2, 3), lambda x: ising_e
 potts = _lattice(
     "potts", decoded(listed(3, 4), "one-hot", None, 3, torch.float32), lambda x: potts_energy(x, 0.6, 0.3), "one-hot"
 )
-DISCRETE_LAWS = (ising, potts)

@@ -1,0 +1,3 @@
+from ebmkit.testing import conformance
+
+test_conforms = conformance("ebmkit-mlflow")

@@ -1,0 +1,70 @@
+"""Which level a noised datum is at: the part of the joint likelihood that needs no chains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ebmkit import BuildContext, CapabilityError, Energy, Phases, Requires, abilities_of
+from ebmkit_diffusion.declarations import LevelClassificationConfig
+from ebmkit_diffusion.level import LEVEL
+from ebmkit_diffusion.level_conditioned import LEVELS
+
+
+def level_classification(levels: Tensor, level: Tensor, temperature: float) -> Tensor:
+    """Returns mean −log p(t | x_t), p(t | x) = softmax(−E(x, ·)/T), nats.
+
+    Args:
+        levels: E(x_t, ·) [B, L], nats.
+        level: t [B].
+        temperature: T, nats.
+
+    >>> level_classification(torch.tensor([[0.0, 0.0]]), torch.tensor([1]), 1.0)  # log 2: nothing tells them apart
+    tensor(0.6931)
+    """
+    return functional.cross_entropy(-levels / temperature, level)
+
+
+class LevelClassification:
+    """−mean log p(t | x_t) of the joint density p(x, t) ∝ exp(−E(x, t)/T).
+
+    With levels of equal mass, log p(x, t) = log p(t | x) + log p(x), and this is the first half. It sees what a score
+    cannot: the mass of far modes beside each other, and the offsets of the levels. Alone it teaches little of the
+    shape within a level: add `denoising-score-matching`.
+
+    Among a few levels, drawn at random beside the true one, it is the contrastive loss of Aggarwal et al. (2025).
+
+    Source: Yadin, Elata, Michaeli (2024), eq. 8.
+    """
+
+    def __init__(self, config: LevelClassificationConfig, temperature: float) -> None:
+        self.config, self.temperature = config, temperature
+        self.requires = Requires(negatives=False, abilities=frozenset({"energy", LEVELS}))
+
+    def losses(self, energy: Energy, phases: Phases) -> Mapping[str, Tensor]:
+        """Returns "classification", nats."""
+        levels, level = phases.evaluate("positive", LEVELS), phases.positive.aux[LEVEL]
+        if 0 < self.config.among < levels.shape[1]:
+            levels, level = self._among(levels, level, phases)
+        loss = level_classification(levels, level, self.temperature)
+        return {"classification": self.config.weight * loss}
+
+    def _among(self, levels: Tensor, level: Tensor, phases: Phases) -> tuple[Tensor, Tensor]:
+        """Returns the energies [B, K] of the true level, first, and of others drawn without replacement."""
+        chance = torch.rand(levels.shape, generator=phases.rng("levels"), device=levels.device)
+        chance = chance.scatter(1, level[:, None], 2.0)
+        chosen = chance.topk(self.config.among, dim=1).indices
+        return levels.gather(1, chosen), torch.zeros_like(level)
+
+
+def build_level_classification(config: LevelClassificationConfig, context: BuildContext) -> LevelClassification:
+    """Builds the objective; raises CapabilityError where the energy does not give all levels."""
+    if context.inner is not None and LEVELS not in abilities_of(context.inner):
+        raise CapabilityError(
+            "level-classification compares the energies of all levels, but the energy does not give them: add "
+            "--wrapper level-head."
+        )
+    return LevelClassification(config, context.temperature)
