@@ -36,7 +36,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     },
     "a tail with its graph, and reference rows": {
         "data": {"use": "toy", "density": "moons"}, "energy": {"use": "mlp", "widths": [8]},
-        "objective": [{"use": "improved-cd"}], "buffer": {"use": "replay", "capacity": 64},
+        "objective": [{"use": "improved-cd"}], "buffer": {"use": "replay", "capacity": 256},
     },
     "rollbacks": {
         "run": {"rollbacks": 2}, "data": {"use": "toy", "density": "rings"}, "energy": {"use": "mlp", "widths": [8]},
