@@ -6,12 +6,13 @@ PLUGINS := $(wildcard plugins/*/pyproject.toml)
 DEMO ?= runs/demo
 TRIED := $(shell mktemp -u -d)
 
-.PHONY: help setup demo test test-fast lint docs format wheels try-wheels lowest clean
+.PHONY: help setup demo test test-fast soak lint docs format wheels try-wheels lowest clean
 
 help:
 	@echo "make demo    train CLEL on Fashion-MNIST garments (about 10 minutes on 2 cores), then draw fresh samples"
 	@echo "make test    the whole test suite"
 	@echo "make test-fast  what is not marked slow: under 3 minutes on 2 cores"
+	@echo "make soak    faults: kills, damaged bytes, two writers, full disks"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make docs    the documentation site, in site/"
 	@echo "make wheels  the packages of a release, in dist/; make try-wheels installs and uses them without this folder"
@@ -34,6 +35,8 @@ test: setup
 
 test-fast: setup
 	$(BIN)/python -m pytest -n 2 -m "not slow"
+soak: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak.faults --kills 60 --damages 200
 
 lint: setup
 	$(BIN)/ruff check .
