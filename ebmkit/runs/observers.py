@@ -117,7 +117,9 @@ class Observers:
         for hook in reversed(getattr(self._host.hook, name).get_hookimpls()):
             try:
                 hook.function(*(given[argument] for argument in hook.argnames))
-            except (Exception, SystemExit) as error:  # a stranger's hook may raise anything
+            except (KeyboardInterrupt, Interrupted):
+                raise
+            except BaseException as error:  # a stranger's hook may raise anything
                 now = _what_now(run, hook.plugin_name)
                 failure = PluginError(f"Plugin {hook.plugin_name}: its {name} failed {when}: {describe(error)}. {now}")
                 failure.__cause__ = error
