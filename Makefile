@@ -6,13 +6,15 @@ PLUGINS := $(wildcard plugins/*/pyproject.toml)
 DEMO ?= runs/demo
 TRIED := $(shell mktemp -u -d)
 
-.PHONY: help setup demo test test-fast lint format wheels try-wheels lowest clean
+.PHONY: help setup demo test test-fast soak lint docs format wheels try-wheels lowest clean
 
 help:
 	@echo "make demo    train CLEL on Fashion-MNIST garments (about 10 minutes on 2 cores), then draw fresh samples"
 	@echo "make test    the whole test suite"
 	@echo "make test-fast  what is not marked slow: under 3 minutes on 2 cores"
+	@echo "make soak    faults: kills, damaged bytes, two writers, full disks"
 	@echo "make lint    ruff, mypy, import-linter"
+	@echo "make docs    the documentation site, in site/"
 	@echo "make wheels  the packages of a release, in dist/; make try-wheels installs and uses them without this folder"
 	@echo "make lowest  the whole test suite on the lowest versions that are promised"
 
@@ -33,12 +35,18 @@ test: setup
 
 test-fast: setup
 	$(BIN)/python -m pytest -n 2 -m "not slow"
+soak: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak.faults --kills 60 --damages 200
 
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html; for its search: $(BIN)/python -m http.server -d site"
 
 format: setup
 	$(BIN)/ruff check --fix .
@@ -64,4 +72,4 @@ lowest:
 	$(VENV)-lowest/bin/python -m pytest -n 2
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest $(VENV)-lowest.txt dist runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-lowest.txt dist runs site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

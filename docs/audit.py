@@ -90,7 +90,7 @@ class Measured:
 
     def __str__(self) -> str:
         """Says it with its error."""
-        digits = 3 if self.value < 10 else 0
+        digits = 3 if self.value < 10 else 1
         return f"{self.value:.{digits}f} ± {self.error:.{digits}f}"
 
 
@@ -158,6 +158,8 @@ def off(text: str) -> str:
     """Returns of a message what is off, and by how much."""
     if "later " in text:
         return text.split("later ", 1)[1].split(", where", 1)[0].replace(" and must be ", ", must be ")
+    if "no chain moved" in text:
+        return text.split(" on ")[0]
     if "share random numbers" in text:
         return f"chains share random numbers, {text.split('(')[1].split(')')[0]}"
     return "chains end elsewhere when the others start elsewhere"

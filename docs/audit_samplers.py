@@ -169,7 +169,7 @@ class Hamiltonian:
         return point, p, n + 1
 
 
-build_mala, build_hmc = Langevin, Hamiltonian
+build_right_mala, build_right_hmc = Langevin, Hamiltonian
 build_half_square = partial(Langevin, ratio=half_square_ratio)
 build_two_h_square = partial(Langevin, ratio=two_h_square_ratio)
 build_one_decision = partial(Langevin, decide=whole_batch)
@@ -191,7 +191,7 @@ def _component(name: str, config: type, traits: SamplerTraits) -> Component:
     return Component(kind="sampler", name=name, config=config, build=build, summary="written anew", traits=traits)
 
 
-RIGHT = (langevin("mala"), hamiltonian("hmc"))
+RIGHT = (langevin("right-mala"), hamiltonian("right-hmc"))
 """The same moves without a fault."""
 
 PUBLISHED = (

@@ -31,6 +31,8 @@ from ebmkit.recipes.tables import TABLES, OptimConfig
 from ebmkit.training.alarms.table import ALARMS
 
 ROOT = Path(__file__).parent.parent
+API = {"models": "To use models", "parts": "To write parts", "declare": "To declare parts", "errors": "Errors"}
+"""Pages of the reference of Python names, and the sections of docs/public-names.md whose names they show."""
 PAGES = (
     "README.md",
     "docs/recipes.md",
@@ -39,6 +41,8 @@ PAGES = (
     "docs/cli.md",
     "docs/mixing.md",
     "docs/alarms.md",
+    "docs/decisions/README.md",
+    *(f"docs/api/{name}.md" for name in API),
 )
 REGION = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 OF_RUNS = ("run", "resume", "sample", "eval", "score", "report", "export")
@@ -106,6 +110,21 @@ def alarms() -> str:
     return table(("alarm", "signal", "threshold", "meaning", "what to change"), rows)
 
 
+def decisions() -> str:
+    """Returns a list of the pages in docs/decisions, by their first headings."""
+    pages = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+    heads = {page.name: page.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") for page in pages}
+    return "".join(f"- [{head}]({name})\n" for name, head in heads.items())
+
+
+def api(heading: str) -> str:
+    """Returns what mkdocstrings reads to show the names in a section of docs/public-names.md."""
+    page = (ROOT / "docs" / "public-names.md").read_text(encoding="utf-8")
+    section = page.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
+    return "\n".join(f"::: ebmkit.{name}\n" for row in rows for name in re.findall(r"`(\w+)`", row))
+
+
 def for_vectors() -> str:
     """Returns what the settings for vectors are, beside those for images."""
     rows = [(f"default {table}", f"`{DEFAULTS[table]}`", f"`{name}`") for table, name in vectors.NAMES.items()]
@@ -141,6 +160,8 @@ def regions() -> dict[str, Callable[[], str]]:
         "tables": tables,
         "alarms": alarms,
         "vectors": for_vectors,
+        "decisions": decisions,
+        **{f"api-{name}": lambda heading=heading: api(heading) for name, heading in API.items()},
         "help": help_of,
         **{f"help-{command}": lambda command=command: help_of(command) for command in COMMANDS},
     }

@@ -7,6 +7,8 @@ which of them a plugin needs for what.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ebmkit.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from ebmkit import buffers as buffers
     from ebmkit import coordinates as coordinates
@@ -107,8 +109,6 @@ if TYPE_CHECKING:
     from ebmkit.sampling.summary import Diagnostics as Diagnostics
     from ebmkit.training.step import train_step as train_step
     from ebmkit.views.view import view as view
-
-__version__ = "0.1.0"
 
 _HOME = {
     "assembly.build": "build",

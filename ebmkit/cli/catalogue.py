@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ebmkit import __version__
 from ebmkit.cli.declaration import relations, settings_of
 from ebmkit.display.output import columns, packed, paragraph, say
 from ebmkit.display.tables import table
@@ -19,6 +18,7 @@ from ebmkit.plugins.hints import what_was_meant
 from ebmkit.plugins.host import Host, host
 from ebmkit.plugins.manifest import Plugin
 from ebmkit.recipes.about import Said, said_by
+from ebmkit.version import __version__
 
 if TYPE_CHECKING:
     pass

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ebmkit import __version__
 from ebmkit.cli.catalogue import unknown
 from ebmkit.display.output import paragraph, say
 from ebmkit.plugins.bibtex import bibtex
 from ebmkit.plugins.citation import Work, itself, work, works
 from ebmkit.plugins.component import Component
 from ebmkit.plugins.host import Host, host
+from ebmkit.version import __version__
 
 if TYPE_CHECKING:
     from ebmkit.recipes.recipe import Recipe

@@ -15,7 +15,6 @@ from typing import Annotated, Any
 
 import typer
 
-from ebmkit import __version__
 from ebmkit.cli import (
     bench,
     catalogue,
@@ -34,6 +33,7 @@ from ebmkit.display.output import columns, remark, say
 from ebmkit.display.processes import n_launched
 from ebmkit.errors import EbmkitError
 from ebmkit.plugins.host import host
+from ebmkit.version import __version__
 
 INTERRUPTED = 130  # what newer versions of typer exit with after Ctrl-C, in silence
 

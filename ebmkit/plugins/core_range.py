@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from importlib.metadata import EntryPoint
 
-from ebmkit import __version__
 from ebmkit.errors import PluginError
+from ebmkit.version import __version__
 
 CORE = "ebmkit-core"
 NAME = re.compile(r"[A-Za-z0-9._-]+")

@@ -239,7 +239,7 @@ def _differences(made: Recipe, wanted: Recipe) -> Iterator[str]:
             yield f"[{table}]"
     for name, settings in wanted.tables.items():
         for key, value in settings.items():
-            if (name, key) != ("run", "steps") and value not in ("auto", made.tables.get(name, {}).get(key)):
+            if (name, key) not in MAY_DIFFER and value not in ("auto", made.tables.get(name, {}).get(key)):
                 yield f"{name}.{key}"
     for owner in sorted(made.optim.keys() & wanted.optim.keys()):
         if made.optim[owner] != wanted.optim[owner]:

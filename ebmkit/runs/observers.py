@@ -61,7 +61,9 @@ class Call:
         """Makes the call; returns what is to be said where it fails, during a run or after one that finished."""
         try:
             self.act()
-        except (Exception, SystemExit) as error:  # a stranger's code may raise anything
+        except (KeyboardInterrupt, Interrupted):
+            raise
+        except BaseException as error:  # a stranger's code may raise anything
             go_on = "." if run.directory is None else f", and go on with: {to_resume(run.recipe, run.directory)}"
             after = "The run itself is complete." if finished else f"{self.mend}{go_on}"
             failure = PluginError(f"{self.who}: its {self.what} failed {when}: {describe(error)}. {after}")

@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ebmkit import __version__
 from ebmkit.display.doing import doing
 from ebmkit.display.watching import preparing
 from ebmkit.errors import CheckpointError, RecipeError
@@ -21,6 +20,7 @@ from ebmkit.runs.located import run_directory, writable_directory
 from ebmkit.runs.report_files import read_files
 from ebmkit.runs.run import Run, load
 from ebmkit.sampling.model import Model
+from ebmkit.version import __version__
 
 Runs = Run | str | Path | Sequence[Run | str | Path]
 

@@ -63,7 +63,7 @@ class LogDensity:
     def __call__(self, x: Array) -> Any: ...
 
     def __call__(self, x: Any) -> Any:
-        """Returns log p, nats: of one x [*event] a scalar, of x [B, *event] [B]; of the kind and dtype of x.
+        """Returns log p, nats: a scalar of one x [*event], and [B] of rows [B, *event]; of the kind and dtype of x.
 
         Of a tensor that requires a gradient it has one; the weights of the energy are constants.
         """

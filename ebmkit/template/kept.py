@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ebmkit import __version__
+from ebmkit.version import __version__
 
 FILES = Path(__file__).parent / "files"
 PLACE = "~/.cache/ebmkit/plugin-template"

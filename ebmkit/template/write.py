@@ -11,9 +11,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from ebmkit import __version__
 from ebmkit.errors import RecipeError
 from ebmkit.template.kept import FILES, PLACE, CannotKeep, has, kept_template
+from ebmkit.version import __version__
 
 ANSWERS = ".copier-answers.yml"
 

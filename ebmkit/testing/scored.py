@@ -1,4 +1,4 @@
-"""An objective alone among the parts of a step, and what it makes of phases."""
+"""An objective among the parts of a step, and what it makes of phases."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from ebmkit.views.view import view
 
 
 def made(part: Examined) -> tuple[Parts, Batch]:
-    """Returns copies of parts of which the objective is one, alone, and data for them."""
+    """Returns copies of the parts of a step, of which the objective is one, and data for them.
+
+    Objectives that come along are there: one of them may ask for chains, which this one then sees.
+    """
     among = assembled(part)
     parts = deepcopy(among.parts)
-    name = part.component.name
-    alone = replace(parts, objectives={name: parts.objectives[name]}, view=view(parts.energy))
-    return alone, among.batch
+    return replace(parts, view=view(parts.energy)), among.batch
 
 
 def phases_of(parts: Parts, batch: Batch) -> Phases:

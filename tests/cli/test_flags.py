@@ -22,7 +22,7 @@ FLAGS = {
     "recipes": "",
     "plugins": "",
     "cite": "name --bibtex",
-    "check": "asked --only --expect",
+    "check": "asked --set --only --expect",
     "new-plugin": "name --kind --out --description --author --license",
     "update-plugin": "folder",
     "bench": "--only --against --style --threads --device --quick --keep-memory --json --list",

@@ -34,9 +34,9 @@ FAMILIES: dict[str, dict[str, Any]] = {
         "data": {"use": "toy", "density": "moons"}, "energy": {"use": "mlp", "widths": [8]},
         "buffer": {"use": "replay", "capacity": 32}, "sampler": [{"use": "underdamped", "moves": 3}],
     },
-    "without chains": {
+    "a tail with its graph, and reference rows": {
         "data": {"use": "toy", "density": "moons"}, "energy": {"use": "mlp", "widths": [8]},
-        "objective": [{"use": "dsm"}],
+        "objective": [{"use": "improved-cd"}], "buffer": {"use": "replay", "capacity": 256},
     },
     "rollbacks": {
         "run": {"rollbacks": 2}, "data": {"use": "toy", "density": "rings"}, "energy": {"use": "mlp", "widths": [8]},

@@ -49,8 +49,9 @@ def test_what_is_said_arrives_whole(home, tmp_path):
     )
     project = tomllib.loads((tmp_path / "n" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["description"] == " ".join(said.split()) and project["authors"] == [{"name": 'A "B" C'}]
+    recipe = (tmp_path / "n" / "src/ebmkit_tamed/recipes/tamed-example.toml").read_text(encoding="utf-8")
+    assert tomllib.loads(recipe)["about"] == {"maintainer": 'A "B" C'}
     assert project["license"] == "MIT" and 'A "B" C' in (tmp_path / "n" / "LICENSE").read_text(encoding="utf-8")
-    assert "SPDX" not in project["license"] and (tmp_path / "n" / "LICENSE").read_text().startswith("MIT License")
 
 
 def test_nothing_is_overwritten(home, tmp_path):

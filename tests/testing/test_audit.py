@@ -44,7 +44,7 @@ def test_every_published_fault_is_found(audit: Any, name: str) -> None:
     assert said.ran == 1 and re.search(words, audit.off(said.failed[check]))
 
 
-@pytest.mark.parametrize("name", ["mala", "hmc"])
+@pytest.mark.parametrize("name", ["right-mala", "right-hmc"])
 def test_the_same_moves_without_a_fault_pass(audit: Any, name: str) -> None:
     assert audit.found(part_of(audit, name), ("law-gaussian", "law-box", "temperature", "rows")).failed == {}
 
@@ -53,7 +53,7 @@ def test_the_bias_is_measured_with_its_error(audit: Any) -> None:
     how = audit.Run(n=200, moves=300, n_seeds=2)
     wrong = audit.measured(part_of(audit, "half-square"), {"step_size": 0.3}, how)
     hidden = audit.measured(part_of(audit, "half-square"), {"step_size": 1.0}, how)
-    right = audit.measured(part_of(audit, "mala"), {"step_size": 1.0}, how)
+    right = audit.measured(part_of(audit, "right-mala"), {"step_size": 1.0}, how)
     assert wrong.value < 0.75 and wrong.acceptance > 0.8, "half of the width, and a healthy acceptance"
     assert abs(hidden.value - 1) < 0.1 and abs(right.value - 1) < 0.1
     assert 0 < right.error < 0.1 and str(right).startswith(f"{right.value:.3f} ± ")
@@ -71,5 +71,13 @@ def test_the_page_holds_a_line_for_each(audit: Any) -> None:
     assert {case.name for case in audit.CASES} == {part.name for part in audit.PUBLISHED}
     for case in audit.CASES:
         assert f"| `{case.name}` |" in measured and f"`{case.name}`" in page.replace(measured, "")
-    controls = ("mala", "hmc", "ebmkit's mala", "ebmkit's hmc", "ebmkit's nuts", "blackjax-mala", "blackjax-nuts")
+    controls = (
+        "right-mala",
+        "right-hmc",
+        "ebmkit's mala",
+        "ebmkit's hmc",
+        "ebmkit's nuts",
+        "blackjax-mala",
+        "blackjax-nuts",
+    )
     assert all(f"| {name} | 0 of " in measured for name in controls), "no false alarm"

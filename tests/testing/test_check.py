@@ -104,5 +104,5 @@ def test_the_command_refuses_what_is_not_there(tmp_path: Path, capsys: pytest.Ca
 
 def test_the_test_file_of_a_plugin_fails_where_nothing_but_declarations_was_looked_at() -> None:
     test = conformance(host().get("dataset", "npz"))
-    with pytest.raises(AssertionError, match="no part was checked, which is a failure.*its data are not here"):
+    with pytest.raises(AssertionError, match=r"no part was checked, which is a failure.*its data are not here"):
         test(None)

@@ -50,6 +50,8 @@ def files(tmp_path: Path) -> Path:
         (tmp_path / images).write_bytes(idx(x))
         (tmp_path / f"{labels}.gz").write_bytes(gzip.compress(idx(np.arange(n, dtype=np.uint8) % 10)))
         np.savez(tmp_path / f"{split}.npz", x=x, y=np.arange(n) % 3)
+        (tmp_path / "shards").mkdir(exist_ok=True)
+        np.savez(tmp_path / "shards" / f"{split}.npz", x=x, y=np.arange(n) % 3)
         for i in range(6):
             folder = tmp_path / "pictures" / split / "ab"[i % 2]
             folder.mkdir(parents=True, exist_ok=True)
@@ -62,6 +64,7 @@ def files(tmp_path: Path) -> Path:
     [
         ("npz", {"path": "train.npz", "test_path": "test.npz"}),
         ("folder", {"path": "pictures"}),
+        ("shards", {"path": "shards"}),
         ("fashion-mnist", {"root": "."}),
         ("mnist", {"root": "."}),
     ],

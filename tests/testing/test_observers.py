@@ -1,0 +1,23 @@
+"""Checks of an observer that cannot be built here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ebmkit
+from ebmkit.testing import checks_for, outcome
+from ebmkit.testing.observers import PROMISES
+
+
+def build_absent(config: Any, context: Any) -> Any:
+    raise ebmkit.CapabilityError("its package is not installed")
+
+
+def test_one_whose_package_is_not_there_is_not_said_to_change_a_run() -> None:
+    absent = ebmkit.Component(
+        kind="observer", name="absent-here", build=f"{__name__}:build_absent", summary="it needs a package"
+    )
+    names = {f"absent-here/{promise.name}" for promise in PROMISES}
+    found = [outcome(check) for check in checks_for(absent) if check.name in names]
+    assert len(found) == len(names)
+    assert {(one.state, one.text) for one in found} == {("not applicable", "its package is not installed")}
