@@ -89,8 +89,7 @@ def assemble(
     if data is None:
         raise DataError("Without its data set, a model needs to know the shape of the data.")
     if with_data:
-        check_memory(4 * config.batch_size * prod(data.event_shape), f"A batch of {config.batch_size:,} data")
-        check_memory(8 * data.n_data, f"The order of {data.n_data:,} data")
+        _check_size(config, data)
     precision = choose_precision(config.precision, data.event_shape)
     recipe = recipe.with_table("run", device=str(device), precision=precision)
     context = build_coordinates(recipe, context_of(recipe, data, device, world))
@@ -117,6 +116,12 @@ def assemble(
     check_optimisers(recipe, owners)
     assembly = Assembly(parts=parts, data=data, recipe=replace(recipe, optim=owners), dataset=dataset)
     return _ready_to_train(assembly, precision) if with_data else assembly
+
+
+def _check_size(config: RunConfig, data: DataSpec) -> None:
+    """Raises DataError where a batch, or the order of the data, does not fit into memory."""
+    check_memory(4 * config.batch_size * prod(data.event_shape), f"A batch of {config.batch_size:,} data")
+    check_memory(8 * data.n_data, f"The order of {data.n_data:,} data")
 
 
 def unite(parts: Parts) -> None:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit import BuildContext, CapabilityError, Energy, Phases, Requires, abilities_of, values_of
-from ebmkit_diffusion.declarations import CdLevelsConfig
 from ebmkit_diffusion.level_conditioned import LEVELS
 from ebmkit_diffusion.level_head import LevelHead
+from ebmkit_diffusion.objective_declarations import CdLevelsConfig
 
 
 def expected_energy(levels: Tensor, temperature: float) -> Tensor:

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ebmkit import BuildContext, CapabilityError, Energy, Phases, Requires, abilities_of
-from ebmkit_diffusion.declarations import LevelClassificationConfig
 from ebmkit_diffusion.level import LEVEL
 from ebmkit_diffusion.level_conditioned import LEVELS
+from ebmkit_diffusion.objective_declarations import LevelClassificationConfig
 
 
 def level_classification(levels: Tensor, level: Tensor, temperature: float) -> Tensor:
