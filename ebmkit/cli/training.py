@@ -122,7 +122,8 @@ def _train(asked: Asked, wanted: Recipe, out: Path | None, files: tuple[Path, ..
     with importing_torch():
         from ebmkit.assembly.complete import complete
         from ebmkit.runs.checkpoint import checkpoints
-        from ebmkit.runs.directory import free_directory, is_run, refuse_other
+        from ebmkit.runs.directory import free_directory, is_run
+        from ebmkit.runs.other_recipe import refuse_other
 
         made = complete(wanted)
     directory = out or free_directory(run_name(asked, made.recipe))

@@ -1,0 +1,34 @@
+"""What a new run writes before its first step."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from ebmkit.assembly.assemble import Assembly
+from ebmkit.errors import RunError
+from ebmkit.recipes.recipe import to_toml
+from ebmkit.runs.directory import write_text
+from ebmkit.runs.environment import environment, origins
+
+
+def write_start(directory: Path, assembly: Assembly) -> None:
+    """Writes recipe and environment of a new run, or nothing at all."""
+    kept = environment(assembly.parts.device, assembly.recipe.table("run").seed)
+    kept["parts"] = origins(assembly.recipe)
+    if assembly.choice is not None:
+        kept["engine"] = asdict(assembly.choice)
+    made = not directory.exists()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        write_text(directory / "environment.json", json.dumps(kept, indent=1) + "\n")
+        write_text(directory / "recipe.toml", to_toml(assembly.recipe))
+    except (OSError, RunError) as error:
+        with suppress(OSError):  # what could not be made cannot always be removed
+            (directory / "environment.json").unlink(missing_ok=True)
+            if made:
+                directory.rmdir()
+        message = f"{directory} could not be written: {error}. Choose another --out, or free some space."
+        raise RunError(message) from error
