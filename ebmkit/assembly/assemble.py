@@ -25,6 +25,7 @@ from ebmkit.data.spec import DataSpec
 from ebmkit.display.doing import doing
 from ebmkit.errors import DataError
 from ebmkit.ops.batch_norm import pool_batch_norms
+from ebmkit.plugins.context import BuildContext
 from ebmkit.processes import ALONE, World
 from ebmkit.protocols.dataset import Dataset
 from ebmkit.protocols.energy import Energy
@@ -92,9 +93,7 @@ def assemble(
         _check_size(config, data)
     precision = choose_precision(config.precision, data.event_shape)
     recipe = recipe.with_table("run", device=str(device), precision=precision)
-    context = build_coordinates(recipe, context_of(recipe, data, device, world))
-    if dataset is not None:
-        context = context.replace(sample=sampling_of(dataset, context))
+    context = _with_sample(build_coordinates(recipe, context_of(recipe, data, device, world)), dataset)
     stages: list[Energy] = []
     energy = build_energy(recipe, context, stages)
     parts = Parts(
@@ -116,6 +115,11 @@ def assemble(
     check_optimisers(recipe, owners)
     assembly = Assembly(parts=parts, data=data, recipe=replace(recipe, optim=owners), dataset=dataset)
     return _ready_to_train(assembly, precision) if with_data else assembly
+
+
+def _with_sample(context: BuildContext, dataset: Dataset | None) -> BuildContext:
+    """Returns the context with draws of the data, where there are any."""
+    return context if dataset is None else context.replace(sample=sampling_of(dataset, context))
 
 
 def _check_size(config: RunConfig, data: DataSpec) -> None:

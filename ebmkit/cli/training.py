@@ -135,7 +135,8 @@ def _train(asked: Asked, wanted: Recipe, out: Path | None, files: tuple[Path, ..
 
 def _train_in(directory: Path, asked: Asked, made: Complete, files: tuple[Path, ...], may_resume: bool) -> None:
     from ebmkit.runs.checkpoint import checkpoints
-    from ebmkit.runs.directory import is_run, refuse_other
+    from ebmkit.runs.directory import is_run
+    from ebmkit.runs.other_recipe import refuse_other
 
     goes_on = may_resume and is_run(directory)
     if goes_on:

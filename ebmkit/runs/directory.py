@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from ebmkit.data.spec import DataSpec
-from ebmkit.errors import CheckpointError, RecipeError, RunError
+from ebmkit.errors import CapabilityError, CheckpointError, RecipeError, RunError
 from ebmkit.plain_files import check_plain, read_json, remove, write_new
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import Part, Recipe, kind_of, read_recipe
@@ -45,6 +45,12 @@ def recipe_of(
     """
     check_is_run(directory)
     check_plain(directory, OWN)
+    with _naming(directory / "recipe.toml"):
+        return _checked(directory, given, data, for_training)
+
+
+def _checked(directory: Path, given: Mapping[str, Any] | None, data: DataSpec | None, for_training: bool) -> Recipe:
+    """Returns the recipe of a run, resolved; see `recipe_of`."""
     recipe = with_given(read_recipe(directory / "recipe.toml"), {} if given is None else given, data)
     if not recipe.resolved or recipe.table("run").temperature is None:
         lacking = "run.temperature" if recipe.resolved else "the mark resolved = true"
@@ -53,6 +59,17 @@ def recipe_of(
         recipe = _without_foreign(recipe)
     _check_installed(directory, recipe)
     return resolve(recipe, host()).recipe
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Puts the name of a recipe before what is wrong with it, where that does not say it."""
+    try:
+        yield
+    except (RecipeError, CapabilityError) as error:
+        if str(path.parent) in str(error) or str(error).startswith("given"):
+            raise
+        raise type(error)(f"{path}: {error}") from error
 
 
 def foreign_metrics(directory: Path) -> str:
@@ -216,31 +233,3 @@ def check_is_run(directory: Path) -> None:
 def newest_picture(directory: Path) -> Path | None:
     """Returns the newest picture of the chains of a run."""
     return max((directory / "samples").glob("step-*.png"), default=None)
-
-
-MAY_DIFFER = {("run", "steps"), ("run", "max_minutes")}
-"""Settings that are another process's own affair."""
-
-
-def refuse_other(directory: Path, wanted: Recipe) -> None:
-    """Raises RecipeError where a run was made by another recipe than the wanted one, its steps and minutes aside."""
-    check_plain(directory, OWN)
-    different = list(_differences(read_recipe(directory / "recipe.toml"), wanted))
-    if different:
-        raise RecipeError(
-            f"{directory} holds a run of another recipe; different: {', '.join(different)}. "
-            f"Resume it as it is with `ebmkit resume {shlex.quote(str(directory))}`, or choose another --out."
-        )
-
-
-def _differences(made: Recipe, wanted: Recipe) -> Iterator[str]:
-    for table in sorted({*made.parts, *wanted.parts}):
-        if made.parts.get(table, ()) != wanted.parts.get(table, ()):
-            yield f"[{table}]"
-    for name, settings in wanted.tables.items():
-        for key, value in settings.items():
-            if (name, key) not in MAY_DIFFER and value not in ("auto", made.tables.get(name, {}).get(key)):
-                yield f"{name}.{key}"
-    for owner in sorted(made.optim.keys() & wanted.optim.keys()):
-        if made.optim[owner] != wanted.optim[owner]:
-            yield f"[optim.{owner}]"

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ebmkit.assembly.assemble import Assembly, assemble
+from ebmkit.assembly.assemble import assemble
 from ebmkit.assembly.complete import Asked, Complete, complete
 from ebmkit.assembly.device import choose_device
 from ebmkit.assembly.memory import no_larger_than
 from ebmkit.data.spec import DataSpec
 from ebmkit.display.doing import doing
 from ebmkit.display.progress import Progress, Watcher
-from ebmkit.errors import RecipeError, RunError
+from ebmkit.errors import RecipeError
 from ebmkit.recipes.recipe import to_toml
 from ebmkit.recipes.tables import Weights
 from ebmkit.runs import checkpoint, taking
-from ebmkit.runs.beside import tell_damage, without_logs
 from ebmkit.runs.checkpoint import Saved
-from ebmkit.runs.directory import check_free, check_is_run, clear, is_run, recipe_of, refuse_other, write_text
-from ebmkit.runs.environment import environment, origins, tell_changes
+from ebmkit.runs.directory import check_free, check_is_run, clear, is_run, recipe_of, write_text
+from ebmkit.runs.environment import tell_changes
 from ebmkit.runs.finished import Run
 from ebmkit.runs.finite import check_weights
 from ebmkit.runs.given import given_of
@@ -32,9 +28,11 @@ from ebmkit.runs.launched import this_world
 from ebmkit.runs.located import check_own, run_directory
 from ebmkit.runs.lock import Lock
 from ebmkit.runs.loop import Trainer
+from ebmkit.runs.other_recipe import refuse_other
 from ebmkit.runs.readable import check_reads_back
 from ebmkit.runs.session import session
 from ebmkit.runs.shares import OWN, own_of
+from ebmkit.runs.start import clear_later, write_start
 from ebmkit.runs.state import on_device
 from ebmkit.samplers.adaptation import for_evaluation
 from ebmkit.sampling.model import model_of, opened
@@ -125,7 +123,7 @@ def begun(
     trainer = Trainer(directory, assembly, watch, note=note, lock=lock)
     check_reads_back(assembly)
     if directory is not None and world.is_first:
-        _write_start(directory, assembly)
+        write_start(directory, assembly)
     return trainer
 
 
@@ -186,20 +184,11 @@ def _resumed(
     if saved is not None:
         trainer.take(own_of(saved, world, trainer.note))
     if world.is_first:
-        _clear_later(directory, saved, trainer.note)
+        clear_later(directory, saved, trainer.note)
         tell_changes(directory, assembly.parts.device, trainer.note)
         write_text(directory / "recipe.toml", to_toml(assembly.recipe))
     trainer.train()
     return load(directory, device=str(assembly.parts.device), given=given)
-
-
-def _clear_later(directory: Path, saved: Saved | None, tell: Note) -> None:
-    """Removes or sets aside what a run wrote after the checkpoint that it goes on from; says what is damaged."""
-    if saved is None:
-        clear(directory, recipe_too=False)
-        return
-    tell_damage(directory, without_logs(saved.beside), saved.step, tell)
-    checkpoint.set_aside(directory, saved.step)
 
 
 def load(
@@ -249,23 +238,3 @@ def _device_here(recorded: str) -> str:
         return str(choose_device(recorded))
     except RecipeError:
         return "cpu"
-
-
-def _write_start(directory: Path, assembly: Assembly) -> None:
-    """Writes recipe and environment of a new run, or nothing at all."""
-    kept = environment(assembly.parts.device, assembly.recipe.table("run").seed)
-    kept["parts"] = origins(assembly.recipe)
-    if assembly.choice is not None:
-        kept["engine"] = asdict(assembly.choice)
-    made = not directory.exists()
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        write_text(directory / "environment.json", json.dumps(kept, indent=1) + "\n")
-        write_text(directory / "recipe.toml", to_toml(assembly.recipe))
-    except (OSError, RunError) as error:
-        with suppress(OSError):  # what could not be made cannot always be removed
-            (directory / "environment.json").unlink(missing_ok=True)
-            if made:
-                directory.rmdir()
-        message = f"{directory} could not be written: {error}. Choose another --out, or free some space."
-        raise RunError(message) from error

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 from unittest.mock import patch
@@ -96,12 +98,31 @@ def gradients(world: World, objective: str, levels: bool, *, pooled: bool, joine
         pool_batch_norms(module, world if pooled else ALONE)
     rows = slice(world.rank * N_ROWS // world.size, (world.rank + 1) * N_ROWS // world.size)
     phases = phases_of(parts, rows, world if joined else ALONE)
-    losses = score(parts, phases)
+    with drawn_by_row(world):
+        losses = score(parts, phases)
     torch.stack(list(losses.values())).sum().backward()
     named = {f"{o}.{k}": p for o, module in parts.owners().items() for k, p in module.named_parameters()}
     world.average_gradients(named.values())
     kept = {f"{o}.{k}": b for o, module in parts.owners().items() for k, b in module.named_buffers() if "running" in k}
     return {**{name: p.grad for name, p in named.items() if p.grad is not None}, **kept}
+
+
+@contextmanager
+def drawn_by_row(world: World) -> Iterator[None]:
+    """Within it, every row has the random numbers that it has where one process holds all rows."""
+
+    def by_row(original: Any) -> Any:
+        def draw(*given: Any, **more: Any) -> Tensor:
+            *first, shape = given
+            at = next(i for i, size in enumerate(shape) if size % (N_ROWS // world.size) == 0)
+            full = [size * world.size if i == at else size for i, size in enumerate(shape)]
+            values: Tensor = original(*first, full, **{**more, "generator": stream(0, 6, "row")})
+            return values.chunk(world.size, dim=at)[world.rank]
+
+        return draw
+
+    with patch.object(torch, "randn", by_row(torch.randn)), patch.object(torch, "randint", by_row(torch.randint)):
+        yield
 
 
 def views(copies: Tensor, *_: Any) -> Tensor:

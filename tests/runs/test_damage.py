@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import ebmkit
-from ebmkit.errors import CheckpointError, DataError, RunError
+from ebmkit.errors import CheckpointError, DataError, RecipeError, RunError
 from ebmkit.runs import checkpoint
 
 RECIPE: dict[str, Any] = {
@@ -110,6 +110,13 @@ def test_damage_beside_the_checkpoints_is_named(name: str, half: Path) -> None:
     told: list[str] = []
     ebmkit.resume(half, note=told.append)
     assert len(told) == 1 and name in told[0] and "damaged or changed" in told[0]
+
+
+def test_a_damaged_recipe_that_means_nothing_is_named(half: Path) -> None:
+    path = half / "recipe.toml"
+    path.write_text(path.read_text().replace("batch_size", "batbh_size"))
+    with pytest.raises(RecipeError, match=r"recipe.toml: .*no setting 'batbh_size'"):
+        ebmkit.resume(half)
 
 
 def test_what_went_before_a_checkpoint_is_not_lost_with_a_kill_before_it(

