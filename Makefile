@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
 DEMO ?= runs/demo
 
-.PHONY: help setup demo test lint format clean
+.PHONY: help setup demo test soak lint format clean
 
 help:
 	@echo "make demo    train CLEL on Fashion-MNIST garments (about 10 minutes on 2 cores), then draw fresh samples"
 	@echo "make test    the whole test suite"
+	@echo "make soak    faults: kills, damaged bytes, two writers, full disks"
 	@echo "make lint    ruff, mypy, import-linter"
 
 setup: $(VENV)/.installed
@@ -26,6 +27,10 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 2
+
+soak: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak.faults --kills 60 --damages 200
+	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/fuzz.py 5000
 
 lint: setup
 	$(BIN)/ruff check .

@@ -69,6 +69,10 @@ if TYPE_CHECKING:
     from ebmkit.protocols.objective import Objective as Objective
     from ebmkit.protocols.objective import Phases as Phases
     from ebmkit.protocols.objective import Requires as Requires
+    from ebmkit.protocols.observer import Ending as Ending
+    from ebmkit.protocols.observer import LoggedStep as LoggedStep
+    from ebmkit.protocols.observer import Observer as Observer
+    from ebmkit.protocols.observer import RunInfo as RunInfo
     from ebmkit.protocols.sampler import Goes as Goes
     from ebmkit.protocols.sampler import Sampler as Sampler
     from ebmkit.protocols.sampler import SamplerInfo as SamplerInfo
@@ -132,6 +136,7 @@ _HOME = {
     "protocols.guided": "Encodes Guided guidance_strength",
     "protocols.metric": "Estimate Measured Metric Subject",
     "protocols.objective": "Objective Phases Requires",
+    "protocols.observer": "Ending LoggedStep Observer RunInfo",
     "protocols.sampler": "Goes Sampler SamplerInfo SamplerState Tail Tuning",
     "protocols.traits": "SamplerTraits",
     "recipes.recipe": "Part Recipe",

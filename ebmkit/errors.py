@@ -67,7 +67,8 @@ FIELD_WORDS = {
     "name": ("use",), "grad_clip": ("clip",), "clip_grad": ("clip",), "max_grad_norm": ("clip",),
     "beta1": ("betas",), "beta2": ("betas",), "scheduler": ("schedule",), "ema": ("ema_half_life",),
     "ema_decay": ("ema_half_life",), "dataset": ("data",), "model": ("energy",), "network": ("energy",),
-    "loss": ("objective",), "mcmc": ("sampler",), "training": ("run",), "train": ("run",), "logging": ("log",),
+    "loss": ("objective",), "callback": ("observer",), "callbacks": ("observer",), "logger": ("observer",),
+    "mcmc": ("sampler",), "training": ("run",), "train": ("run",), "logging": ("log",),
 }  # fmt: skip
 """Words of the field for settings and tables, and what they may be called here."""
 

@@ -16,14 +16,14 @@ N_WORDS, WORDS_AT = 624, 24
 """Words of 32 bits in the state of mt19937, and where torch's state of a CPU generator holds them, each in 8 bytes."""
 
 
-def stream(seed: int, step: int, part: str, device: torch.device | str = "cpu") -> Generator:
-    """Returns the random stream of (seed, step, part): independent streams, and no state to save.
+def stream(seed: int, step: int, part: str, device: torch.device | str = "cpu", rank: int = 0) -> Generator:
+    """Returns the random stream of (seed, step, part, rank): independent streams, and no state to save.
 
     Torch's CPU generator reads 32 bits of a seed, which is too few: of a million streams about a hundred would share
     theirs with another. There the whole state is drawn from the name; other devices read 64 bits.
     """
     rng = Generator(device=device)
-    _start(rng, f"{seed}/{step}/{part}")
+    _start(rng, f"{seed}/{step}/{part}" + (f"/rank {rank}" if rank else ""))
     return rng
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any
 
 import torch
@@ -19,15 +18,16 @@ from ebmkit.assembly.checks import (
     check_trainable,
     check_values,
 )
-from ebmkit.assembly.context import context_of
+from ebmkit.assembly.context import context_of, shared
 from ebmkit.assembly.device import choose_device, choose_precision
 from ebmkit.assembly.given import given_energy
 from ebmkit.assembly.members import check_members
-from ebmkit.assembly.memory import check_memory
+from ebmkit.assembly.memory import fitting
 from ebmkit.data.spec import DataSpec
 from ebmkit.display.doing import doing
-from ebmkit.errors import DataError
+from ebmkit.ops.batch_norm import pool_batch_norms
 from ebmkit.plugins.context import BuildContext
+from ebmkit.processes import ALONE, World
 from ebmkit.protocols.buffer import Buffer
 from ebmkit.protocols.dataset import Dataset
 from ebmkit.protocols.energy import Energy
@@ -68,7 +68,12 @@ class Assembly:
 
 
 def assemble(
-    recipe: Recipe, *, data: DataSpec | None = None, with_data: bool = True, dataset: Dataset | None = None
+    recipe: Recipe,
+    *,
+    data: DataSpec | None = None,
+    with_data: bool = True,
+    dataset: Dataset | None = None,
+    world: World = ALONE,
 ) -> Assembly:
     """Builds every part of a resolved recipe.
 
@@ -77,6 +82,7 @@ def assemble(
         data: shape, range and classes of the data, where they are known.
         with_data: build the data set and the buffer; without them nothing can be trained.
         dataset: the recipe's, where it has been built already.
+        world: the processes that train together; each builds all parts, with the same weights, and chains of its own.
 
     Raises:
         CapabilityError, DataError, RecipeError: a part cannot be built here, or nothing of it can be trained.
@@ -87,33 +93,40 @@ def assemble(
         dataset = build_dataset(recipe.part("data"), device)
     data = DataSpec.of(dataset) if dataset is not None else data
     doing("building the parts")
-    if data is None:
-        raise DataError("Without its data set, a model needs to know the shape of the data.")
-    if with_data:
-        check_memory(4 * config.batch_size * prod(data.event_shape), f"A batch of {config.batch_size:,} data")
-        check_memory(8 * data.n_data, f"The order of {data.n_data:,} data")
+    data = fitting(data, config.batch_size if with_data else 0, dataset)
     precision = choose_precision(config.precision, data.event_shape)
     recipe = recipe.with_table("run", device=str(device), precision=precision)
-    context = build_coordinates(recipe, context_of(recipe, data, device))
+    context = build_coordinates(recipe, context_of(recipe, data, device, world))
     stages: list[Energy] = []
     energy = build_energy(recipe, context, stages)
     parts = Parts(
         coordinates=context.coordinates,
         energy=energy,
         sampler=build_sampler(recipe.parts.get("sampler", ()), context),
-        buffer=build_buffer(recipe, context) if with_data else None,
+        buffer=build_buffer(recipe, context, world) if with_data else None,
         objectives=build_objectives(recipe, context, energy),
         view=view(energy, precision, engine=_engine(config, with_data), chunk=config.chunk),
         device=device,
         seed=config.seed,
         autocast=config.train_precision == "bf16",
+        world=world,
         checker=Checker(config.checked_steps, data, labels_of(recipe), stages[:-1]) if with_data else None,
     )
+    unite(parts)
     check_values(parts.sampler, context.coordinates, data.x_values)
     owners = {name: settings_of(recipe.owner(name)) for name in parts.owners()}
     check_optimisers(recipe, owners)
     assembly = Assembly(parts=parts, data=data, recipe=replace(recipe, optim=owners), dataset=dataset)
     return _ready_to_train(assembly, precision) if with_data else assembly
+
+
+def unite(parts: Parts) -> None:
+    """Gives all processes the weights of rank 0, and objectives the batch statistics of all rows."""
+    owners = parts.owners()
+    for module in owners.values():
+        parts.world.take_first([*module.parameters(), *module.buffers()])
+    for name in owners.keys() & parts.objectives.keys():
+        pool_batch_norms(owners[name], parts.world)
 
 
 def _ready_to_train(assembly: Assembly, precision: Precision) -> Assembly:
@@ -157,17 +170,23 @@ def _with_engine(assembly: Assembly, precision: Precision) -> Assembly:
         lambda engine: view(parts.energy, precision, engine=engine, chunk=chunk),
         parts.sampler, point, stream(config.seed, 0, "engine chains", parts.device), steps=config.steps,
     )  # fmt: skip
-    recipe = assembly.recipe.with_table("run", engine=choice.engine, chunk=chunk)
+    taken: Any = parts.world.said_by_first(choice.engine)
+    if taken != choice.engine:  # each process measured for itself; one recipe has one engine
+        seen = view(parts.energy, precision, engine=taken, chunk=chunk)
+    recipe = assembly.recipe.with_table("run", engine=taken, chunk=chunk)
     return replace(assembly, parts=replace(parts, view=seen), recipe=recipe, choice=choice)
 
 
-def build_buffer(recipe: Recipe, context: BuildContext) -> Buffer | None:
-    """Builds the buffer that a recipe names, None where it names none."""
+def build_buffer(recipe: Recipe, context: BuildContext, world: World = ALONE) -> Buffer | None:
+    """Builds the buffer that a recipe names, None where it names none; of several processes each holds its share."""
     if "buffer" not in recipe.parts:
         return None
     part = recipe.part("buffer")
-    seeded = context.replace(seed=part_seed(context.seed, "buffer"))
-    buffer: Buffer = build_part("buffer", part, seeded)
+    name = "buffer" if world.is_first else f"buffer of rank {world.rank}"
+    seeded = context.replace(seed=part_seed(context.seed, name))
+    capacity = part.settings.get("capacity")  # the rows of all processes
+    own = {"capacity": shared("buffer.capacity", capacity, world)} if world.size > 1 and capacity else {}
+    buffer: Buffer = build_part("buffer", part, seeded, **own)
     check_members("buffer", part.use, buffer)
     return buffer
 

@@ -45,8 +45,8 @@ def build(
     """Builds one part outside a run.
 
     Args:
-        kind: "energy", "wrapper", "coordinate", "sampler", "buffer", "objective", "dataset" or "metric"; or the
-            settings of a part, `ebmkit.samplers.Mala(step_size=0.1)`, which say what it is.
+        kind: "energy", "wrapper", "coordinate", "sampler", "buffer", "objective", "dataset", "metric" or "observer"; or
+            the settings of a part, `ebmkit.samplers.Mala(step_size=0.1)`, which say what it is.
         name: as `ebmkit list` shows it.
         context: what a run would know; without one, 2-D unbounded events at temperature 1 on the CPU.
         **settings: of its config dataclass; none beside settings as an object.

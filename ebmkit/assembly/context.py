@@ -12,6 +12,7 @@ from ebmkit.data.spec import DataSpec
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
+from ebmkit.processes import ALONE, World
 from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.recipes.recipe import Recipe
 
@@ -24,8 +25,12 @@ def in_data_range(coordinates: Iterable[Coordinate], point: Point) -> Tensor:
     return x
 
 
-def context_of(recipe: Recipe, data: DataSpec, device: torch.device) -> BuildContext:
-    """Returns what every part of a resolved recipe must know, before the coordinates are built."""
+def context_of(recipe: Recipe, data: DataSpec, device: torch.device, world: World = ALONE) -> BuildContext:
+    """Returns what every part of a resolved recipe must know, before the coordinates are built.
+
+    Raises:
+        RecipeError: the processes cannot share a batch evenly.
+    """
     run = recipe.table("run")
     return BuildContext(
         event_shape=data.event_shape,
@@ -34,13 +39,24 @@ def context_of(recipe: Recipe, data: DataSpec, device: torch.device) -> BuildCon
         scale=data.scale,
         n_classes=data.n_classes,
         n_data=data.n_data,
-        batch_size=run.batch_size,
+        batch_size=shared("run.batch_size", run.batch_size, world),
         device=device,
         dtype=torch.float32,
         temperature=temperature_of(recipe),
         total_steps=run.steps,
         seed=run.seed,
     )
+
+
+def shared(name: str, number: int, world: World) -> int:
+    """Returns each process's part of a number; raises RecipeError where it is not a whole one."""
+    if number % world.size:
+        fitting = max(number // world.size, 1) * world.size
+        raise RecipeError(
+            f"{name} is {number}, which {world.size} processes cannot share evenly: set a multiple of {world.size}, "
+            f"{fitting} say."
+        )
+    return number // world.size
 
 
 def temperature_of(recipe: Recipe) -> float:

@@ -18,6 +18,11 @@ MEMBERS: Mapping[str, Mapping[str, str]] = {
         "requires": "what it asks for, ebmkit.Requires(…)",
         "losses": "the method (energy, phases) that returns its losses by name",
     },
+    "observer": {
+        "start": "the method (run), called before the first step",
+        "step": "the method (report, run), called after each logged step",
+        "end": "the method (run, ending), called once at the end",
+    },
     "dataset": {
         "event_shape": "the shape of one datum",
         "value_range": "the lowest and the highest value of x, None where it has no bounds",
@@ -34,6 +39,6 @@ def check_members(kind: str, name: str, part: object) -> None:
     for member, meaning in MEMBERS[kind].items():
         if not hasattr(part, member):
             raise PluginError(
-                f"{kind} '{name}': {type(part).__name__} has no `{member}` ({meaning}). Every {kind} says it: add the "
-                "attribute to the class."
+                f"{kind} '{name}': {type(part).__name__} has no `{member}` ({meaning}). Every {kind} says it: add it "
+                "to the class."
             )

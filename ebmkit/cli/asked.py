@@ -24,6 +24,7 @@ class Asked:
     buffer: str | None = None
     coordinate: str | None = None
     wrapper: str | None = None
+    observer: str | None = None
     data: str | None = None
     recipe: str | None = None
     settings: tuple[str, ...] = ()
@@ -37,7 +38,7 @@ class Asked:
         return all(getattr(self, name) is None for name in (*PART_FLAGS, "data", "recipe"))
 
 
-PART_FLAGS = ("energy", "sampler", "objective", "buffer", "coordinate", "wrapper")
+PART_FLAGS = ("energy", "sampler", "objective", "buffer", "coordinate", "wrapper", "observer")
 
 
 def asked_recipe(asked: Asked, host: Host) -> Recipe:
@@ -55,7 +56,8 @@ def asked_recipe(asked: Asked, host: Host) -> Recipe:
         recipe = _without_temperature(recipe, named, is_set="run.temperature" in dict(overrides))
         recipe = _without_optimisers(recipe, named)
     if named:
-        recipe = replace(recipe, parts={**recipe.parts, **named}, resolved=False)
+        only_watches = named.keys() <= {"observer"}  # the run itself stays as it was resolved
+        recipe = replace(recipe, parts={**recipe.parts, **named}, resolved=recipe.resolved and only_watches)
     short = {"run.steps": asked.steps, "run.device": asked.device, "run.seed": asked.seed}
     return recipe.with_overrides([*overrides, *((k, v) for k, v in short.items() if v is not None)])
 

@@ -30,6 +30,9 @@ def list_parts(
     if kind is not None and kind not in KINDS:
         raise RecipeError(f"There is no kind '{kind}'.{did_you_mean(kind, KINDS)} Kinds: {', '.join(KINDS)}.")
     rows = [(c.kind, c.name, c.summary, p.distribution) for c, p in host().all() if kind in (None, c.kind)]
+    if not rows:
+        say(f"No {kind} is installed: core brings none, and no plugin here does.")
+        return
     table(("kind", "name", "summary", "from"), rows, wide="summary")
 
 

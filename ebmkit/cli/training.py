@@ -53,6 +53,7 @@ def run(
     buffer: Annotated[Text, option("NAME", "The buffer of the chains.")] = None,
     coordinate: Annotated[Text, option("NAME", "Coordinates beside x, a+b.")] = None,
     wrapper: Annotated[Text, option("NAME", "Wrappers of the energy, a+b, innermost first.")] = None,
+    observer: Annotated[Text, option("NAME", "Who is told of the run, a+b.")] = None,
     data: Annotated[Text, option("NAME[:ARGUMENT]", "As in fashion-mini, toy:rings, npz:FILE, folder:DIR.")] = None,
     recipe: Annotated[Text, option("NAME|FILE", "What to start from; parts named beside it replace its own.")] = None,
     settings: Annotated[list[str] | None, option("K=V", "A setting, as in run.seed=3; repeatable.", "--set")] = None,
@@ -77,7 +78,8 @@ def run(
 
     asked = Asked(
         energy=energy, sampler=sampler, objective=objective, buffer=buffer, coordinate=coordinate, wrapper=wrapper,
-        data=data, recipe=recipe, settings=tuple(settings or ()), steps=steps, device=device, seed=seed,
+        observer=observer, data=data, recipe=recipe, settings=tuple(settings or ()), steps=steps, device=device,
+        seed=seed,
     )  # fmt: skip
     if resume_if_present and out is None:
         raise RecipeError("--resume-if-present needs --out DIR: which run is meant?")

@@ -35,7 +35,9 @@ class EnergyL2:
         positive, negative = phases.evaluate("positive"), phases.evaluate("negative")
         if self.levels and phases.negative is not None:
             above, below = (joint_level(point, self.levels) for point in (phases.positive, phases.negative))
-            positive, negative = centred(positive, negative, above, below, prod(self.levels.values()))
+            energies = phases.joined(positive.detach()), phases.joined(negative.detach())
+            centre = level_means(*energies, phases.joined(above), phases.joined(below), prod(self.levels.values()))
+            positive, negative = positive - centre[above], negative - centre[below]
         return {"penalty": self.alpha * (positive.square().mean() + negative.square().mean())}
 
 
@@ -47,14 +49,14 @@ def joint_level(point: Point, n_values: Mapping[str, int]) -> Tensor:
     return index
 
 
-def centred(
+def level_means(
     positive: Tensor, negative: Tensor, level_positive: Tensor, level_negative: Tensor, n_levels: int
-) -> tuple[Tensor, Tensor]:
-    """Returns E⁺ − c_t and E⁻ − c_t, with c_t the offset of level t under which their mean squares add up to least.
+) -> Tensor:
+    """Returns c [L], the offset of each level t under which mean squares of E⁺ − c_t and E⁻ − c_t add up to least.
 
     That is the mean over the level's rows of both phases, each row weighing one over the rows of its phase. Being the
     minimum, it has no gradient of its own: whether one is let through c makes no difference. A level that one row has
-    weighs nothing.
+    takes that row's energy, so that it weighs nothing.
 
     Args:
         positive: E⁺ [N], nats.
@@ -64,14 +66,13 @@ def centred(
         n_levels: t is below it.
 
     >>> up, down = torch.tensor([1.0, 9.0]), torch.tensor([3.0, 9.0])
-    >>> centred(up, down, torch.tensor([0, 1]), torch.tensor([0, 1]), 2)
-    (tensor([-1.,  0.]), tensor([1., 0.]))
+    >>> level_means(up, down, torch.tensor([0, 1]), torch.tensor([0, 1]), 2)
+    tensor([2., 9.])
     """
-    values, level = torch.cat([positive, negative]), torch.cat([level_positive, level_negative])
+    values, level = torch.cat([positive, negative]).detach(), torch.cat([level_positive, level_negative])
     weight = torch.cat([torch.full_like(e, 1 / len(e), requires_grad=False) for e in (positive, negative)])
     total = torch.zeros(n_levels, device=values.device, dtype=values.dtype)
-    mean = total.index_add(0, level, weight * values.detach()) / total.index_add(0, level, weight).clamp(min=1e-12)
-    return positive - mean[level_positive], negative - mean[level_negative]
+    return total.index_add(0, level, weight * values) / total.index_add(0, level, weight).clamp(min=1e-12)
 
 
 def build_energy_l2(config: EnergyL2Config, context: BuildContext) -> EnergyL2:

@@ -13,12 +13,13 @@ from ebmkit.plugins.wellformed import (
     wrong_answer,
     wrong_config,
     wrong_name,
+    wrong_of_observer,
     wrong_place,
     wrong_traits,
 )
 from ebmkit.protocols.traits import SamplerTraits
 
-KINDS = ("energy", "wrapper", "coordinate", "sampler", "buffer", "objective", "dataset", "metric")
+KINDS = ("energy", "wrapper", "coordinate", "sampler", "buffer", "objective", "dataset", "metric", "observer")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,6 +147,7 @@ class Component:
             wrong_place("build", self.build),
             wrong_place("benchmarks", self.benchmarks or "none:none"),
             wrong_traits(self.kind, self.traits),
+            wrong_of_observer(self.kind, needs=self.needs, gives=self.gives, includes=self.includes, hides=self.hides),
             *(self._wrong(question, getattr(self, question)) for question in ANSWERS),
         )
         for wrong in filter(None, wrongs):

@@ -11,6 +11,8 @@ _SCORE = (
 _FILES = "'folder:DIR' or 'npz:FILE', with files of your own"
 _IMAGES = "'resnet', the energy for images"
 _OPTIMISER = "That is an optimiser, of weights: --set optim.energy.use=NAME, as in adam, adamw or sgd."
+_TENSORBOARD = "Every run writes that where it is asked to: --set log.tensorboard=true."
+_LOG = "Every run with a directory writes metrics.jsonl there, one logged step a line."
 _MCMC = "'mala', which is exact, or 'sgld'"
 
 FIELD_WORDS: Mapping[str, Mapping[str, str]] = {
@@ -49,6 +51,10 @@ FIELD_WORDS: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("l2", "regularization", "regularisation", "energy-reg", "weight-decay"), "'energy-l2'"),
         **dict.fromkeys(("score-matching", "sm", "dsm", "denoising-score-matching", "sliced-score-matching"), _SCORE),
         **dict.fromkeys(("ssm", "nce", "noise-contrastive-estimation", "flow-matching"), _SCORE),
+    },
+    "observer": {
+        **dict.fromkeys(("tensorboard", "tb", "summary-writer"), _TENSORBOARD),
+        **dict.fromkeys(("jsonl", "csv", "log", "json"), _LOG),
     },
     "dataset": {
         **dict.fromkeys(("rings", "ring", "circles", "two-rings", "2d"), "'toy:rings'"),

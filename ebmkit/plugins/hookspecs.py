@@ -3,73 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING
 
 import pluggy
 
 if TYPE_CHECKING:
     import typer
-    from torch import Tensor
 
     from ebmkit.plugins.component import Component
-    from ebmkit.protocols.objective import Phases
+    from ebmkit.protocols.observer import Ending, LoggedStep, RunInfo
 
 hookspec = pluggy.HookspecMarker("ebmkit")
 hookimpl = pluggy.HookimplMarker("ebmkit")
-
-
-class Report(Protocol):
-    """What a hook sees of a training step; `training.step.StepReport` is one. Numbers are tensors on the device."""
-
-    @property
-    def step(self) -> int: ...  # noqa: D102
-    @property
-    def losses(self) -> Mapping[str, Tensor]: ...  # noqa: D102
-    @property
-    def metrics(self) -> Mapping[str, Tensor]: ...  # noqa: D102
-    @property
-    def phases(self) -> Phases: ...  # noqa: D102
-
-
-class RunInfo(Protocol):
-    """What a hook is told of the run; `runs.observers.Described` is one."""
-
-    @property
-    def name(self) -> str:
-        """Name of its directory, "run" where it has none."""
-
-    @property
-    def directory(self) -> Path | None:
-        """Of the run; None where it is kept in memory."""
-
-    @property
-    def recipe(self) -> Any:
-        """The resolved `Recipe`, with every "auto" decided."""
-
-    @property
-    def first_step(self) -> int:
-        """The first training step that is made now: 1, or later where a run goes on."""
-
-    @property
-    def steps(self) -> int:
-        """The training steps of the whole run."""
-
-
-class Ending(Protocol):
-    """How a run ended; `runs.observers.Ended` is one."""
-
-    @property
-    def how(self) -> Literal["finished", "interrupted", "failed"]:
-        """In one word."""
-
-    @property
-    def step(self) -> int:
-        """The last training step that was made."""
-
-    @property
-    def error(self) -> BaseException | None:
-        """Why it did not finish."""
 
 
 @hookspec
@@ -95,8 +40,8 @@ def ebmkit_run_start(run: RunInfo) -> None:
 
 
 @hookspec
-def ebmkit_on_step(report: Report, run: RunInfo) -> None:
-    """Sees the report of each logged training step: `step`, `losses`, `metrics` and, read-only, the phases."""
+def ebmkit_on_step(report: LoggedStep, run: RunInfo) -> None:
+    """Sees the report of each logged training step: `values`, `losses`, `metrics` and, read-only, the phases."""
 
 
 @hookspec

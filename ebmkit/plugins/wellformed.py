@@ -62,6 +62,14 @@ def wrong_traits(kind: object, traits: object) -> str:
     return f"a sampler needs traits = SamplerTraits(…), or a function that returns them; found {traits!r}"
 
 
+def wrong_of_observer(kind: object, **asked: object) -> str:
+    """Returns what is wrong with what an observer asks of others: a run is the same with it and without it."""
+    said = [question for question, answer in asked.items() if answer]
+    if kind != "observer" or not said:
+        return ""
+    return f"an observer changes nothing of a run, so it has no {' and no '.join(said)}; where it cannot work, refuse"
+
+
 def derived_words(answer: object) -> str:
     """Returns what is wrong with the words that a sampler gives: some follow from its traits alone."""
     said = [word for word in answer if word.startswith(DERIVED)] if isinstance(answer, (tuple, list)) else []

@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 from ebmkit.errors import CapabilityError
 from ebmkit.ops.gradients import energy_and_gradient, leaf
 from ebmkit.point import Batch, Point, concatenate
+from ebmkit.processes import ALONE, World
 from ebmkit.protocols.energy import Energy, values_of
 from ebmkit.rng import stream
 
@@ -42,6 +43,7 @@ class Phases:
         "_memo",
         "_objective",
         "_rng",
+        "_world",
         "batch",
         "negative",
         "positive",
@@ -60,6 +62,7 @@ class Phases:
     _memo: Named
     _objective: str
     _rng: Callable[[str], Generator]
+    _world: World
 
     def __init__(
         self,
@@ -73,10 +76,11 @@ class Phases:
         abilities: frozenset[str] = frozenset({"energy"}),
         rng: Callable[[str], Generator] = lambda part: stream(0, 0, part),
         constant: Energy | None = None,
+        world: World = ALONE,
     ) -> None:
         self._set(
             batch=batch, positive=positive, negative=negative, tail=tail, reference=reference,
-            _energy=energy, _abilities=abilities, _rng=rng, _memo={}, _objective="",
+            _energy=energy, _abilities=abilities, _rng=rng, _memo={}, _objective="", _world=world,
             _constant=energy if constant is None else constant,
         )  # fmt: skip
 
@@ -119,6 +123,14 @@ class Phases:
         Each objective has streams of its own: a name that another one uses, or the step itself, gives another stream.
         """
         return self._rng(f"objective {self._objective}: {part}")
+
+    def joined(self, rows: Tensor) -> Tensor:
+        """Returns the rows [B, ...] of all processes that train the model; where there is one, they stay as they are.
+
+        For a loss that compares rows with each other. A mean over rows needs nothing: gradients are averaged over the
+        processes. The gradient goes through, once.
+        """
+        return self._world.rows(rows)
 
     def seen_by(self, objective: str) -> Phases:
         """Returns the same phases, with the same memory, as an objective of a name sees them: see `rng`."""

@@ -20,7 +20,7 @@ from ebmkit.recipes.values import MOST_TEXT, check_values, toml_value
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-LISTS = ("coordinate", "wrapper", "sampler", "objective", "metric")
+LISTS = ("coordinate", "wrapper", "sampler", "objective", "metric", "observer")
 SINGLES = ("data", "energy", "buffer")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
@@ -65,11 +65,15 @@ class RunAlarms:
             self._tell_of_stop(self.lines.path)
             self.lines.cut(after, sealed.get(ALARMS), self.note)
 
-    def look(self, report: StepReport) -> None:
-        """Looks at a step, if it is time; raises DivergenceError where the run has gone wrong beyond doubt."""
+    def look(self, report: StepReport) -> Sequence[Finding]:
+        """Looks at a step, if it is time; returns what is to be warned of, the gravest first.
+
+        Raises:
+            DivergenceError: the run has gone wrong beyond doubt.
+        """
         self.last = report.step, report.losses, report.metrics
         if not self.on or (report.step % EVERY and report.step > 1):
-            return
+            return ()
         signals = step_signals(report, proposes=self.proposes, value_range=self.value_range)
         found = self.alarms.look(report.step, {**signals, **self._buffer_signals(report.step)})
         self.rollbacks.look(report.step, is_well=self.alarms.are_quiet)
@@ -80,6 +84,7 @@ class RunAlarms:
         if found:
             also = ", ".join(finding.alarm.name for finding in found[1:])
             self.note(f"Warning: {found[0].text}{f' Also: {also}.' if also else ''}")
+        return found
 
     def go_back(self, step: int, error: DivergenceError) -> int:
         """Writes down that the run goes back, says so, and returns the step; raises the error where it may not."""

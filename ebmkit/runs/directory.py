@@ -13,7 +13,7 @@ from ebmkit.data.spec import DataSpec
 from ebmkit.errors import CheckpointError, RecipeError, RunError
 from ebmkit.plain_files import check_plain, read_json, remove, write_new
 from ebmkit.plugins.host import host
-from ebmkit.recipes.recipe import Recipe, kind_of, read_recipe
+from ebmkit.recipes.recipe import Part, Recipe, kind_of, read_recipe
 from ebmkit.recipes.resolver.resolve import resolve
 from ebmkit.runs.given import with_given
 from ebmkit.runs.whole import written_whole
@@ -33,11 +33,12 @@ def recipe_of(
     given: Mapping[str, Any] | None = None,
     data: DataSpec | None = None,
     *,
-    with_metrics: bool = False,
+    for_training: bool = False,
 ) -> Recipe:
     """Returns the recipe of a run, checked, with the parts that a program hands over; see `with_given`.
 
-    Metrics that no plugin gives here are left out, as the model can do without them, or `with_metrics` refused.
+    A model can do without metrics and observers that no plugin gives here, and without observers that were handed
+    over: they are left out, and refused `for_training`.
 
     Raises:
         CheckpointError, RecipeError: it is absent or damaged, or a part that was handed over is not given.
@@ -48,8 +49,8 @@ def recipe_of(
     if not recipe.resolved or recipe.table("run").temperature is None:
         lacking = "run.temperature" if recipe.resolved else "the mark resolved = true"
         raise RecipeError(f"{directory / 'recipe.toml'} lacks {lacking}, which every run writes: put it back.")
-    if not with_metrics:
-        recipe = _without_foreign_metrics(recipe)
+    if not for_training:
+        recipe = _without_foreign(recipe)
     _check_installed(directory, recipe)
     return resolve(recipe, host()).recipe
 
@@ -66,11 +67,17 @@ def foreign_metrics(directory: Path) -> str:
     )
 
 
-def _without_foreign_metrics(recipe: Recipe) -> Recipe:
-    """Returns a recipe without the metrics that no plugin gives here."""
-    metrics = recipe.parts.get("metric", ())
-    known = tuple(part for part in metrics if "given" in part.settings or part.use in host().names("metric"))
-    return recipe if known == metrics else recipe.with_part("metric", *known)
+def _without_foreign(recipe: Recipe) -> Recipe:
+    """Returns a recipe without the metrics and observers that are not here."""
+    for kind in ("metric", "observer"):
+        named = recipe.parts.get(kind, ())
+        known = tuple(part for part in named if part.built is not None or _is_here(kind, part))
+        recipe = recipe if known == named else recipe.with_part(kind, *known)
+    return recipe
+
+
+def _is_here(kind: str, part: Part) -> bool:
+    return part.use in host().names(kind) or (kind == "metric" and "given" in part.settings)
 
 
 def _check_installed(directory: Path, recipe: Recipe) -> None:
@@ -232,7 +239,7 @@ def _differences(made: Recipe, wanted: Recipe) -> Iterator[str]:
             yield f"[{table}]"
     for name, settings in wanted.tables.items():
         for key, value in settings.items():
-            if (name, key) != ("run", "steps") and value not in ("auto", made.tables.get(name, {}).get(key)):
+            if (name, key) not in MAY_DIFFER and value not in ("auto", made.tables.get(name, {}).get(key)):
                 yield f"{name}.{key}"
     for owner in sorted(made.optim.keys() & wanted.optim.keys()):
         if made.optim[owner] != wanted.optim[owner]:

@@ -38,6 +38,7 @@ def fit(
     buffer: Asked | None = None,
     coordinate: Asked | None = None,
     wrapper: Asked | None = None,
+    observer: Asked | None = None,
     steps: int | None = None,
     batch_size: int | None = None,
     lr: float | None = None,
@@ -65,6 +66,7 @@ def fit(
         buffer: of the chains.
         coordinate: beside x.
         wrapper: of the energy.
+        observer: who is told of the run, by name, settings or built.
         steps: training steps.
         batch_size: data, and chains, in a step; unset, that of the `DataLoader`, else as the recipe has it.
         lr: learning rate of the energy.
@@ -94,7 +96,7 @@ def fit(
     tell = _tell(progress)
     made = _complete(
         net, x, value_range, {"sampler": sampler, "objective": objective, "buffer": buffer, "coordinate": coordinate,
-                              "wrapper": wrapper},
+                              "wrapper": wrapper, "observer": observer},
         {"steps": steps, "batch_size": batch_size, "temperature": temperature, "device": device, "seed": seed},
         {} if lr is None else {"energy": {"lr": lr}}, settings,
     )  # fmt: skip

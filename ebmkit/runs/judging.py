@@ -46,22 +46,23 @@ class Judging:
             self.parts = metrics_of(model)
             check_metrics(model, self.parts, assembly.dataset)
 
-    def look(self, state: TrainingState) -> None:
-        """Evaluates the run where that is due."""
+    def look(self, state: TrainingState) -> Evaluation | None:
+        """Evaluates the run where that is due; returns what was found."""
         every, last = self.config.every, self.assembly.recipe.table("run").steps
         if not every or (state.step % every and state.step != last):
-            return
+            return None
         doing("evaluating")
         model = model_in_memory(self.assembly, state, self.config.weights)
         try:
             found = judge(model, self.parts, self.config, dataset=self.assembly.dataset)
         except EbmkitError as error:  # a number that cannot be had does not end a run
             self.note(f"step {state.step}: not evaluated. {error}")
-            return
+            return None
         self.found.append(found)
         if self.directory is not None:
             save_evaluation(self.directory, found, self.directory / FOLDER / f"step-{state.step:08d}.json")
         self.note(f"step {state.step}: {summary(found)}")
+        return found
 
 
 def model_in_memory(assembly: Assembly, state: TrainingState, weights: Weights = "averaged") -> Model:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -47,8 +47,8 @@ class Kept(Protocol):
         """Writes down the values of a logged step."""
         ...
 
-    def draw(self, state: TrainingState, report: StepReport) -> None:
-        """Draws what is due after a step, before what is kept of it."""
+    def draw(self, state: TrainingState, report: StepReport) -> Sequence[Path]:
+        """Draws what is due after a step, before what is kept of it; returns the pictures."""
         ...
 
     def keep(self, state: TrainingState) -> None:
@@ -77,8 +77,9 @@ class InMemory:
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Does nothing."""
 
-    def draw(self, state: TrainingState, report: StepReport) -> None:
+    def draw(self, state: TrainingState, report: StepReport) -> Sequence[Path]:
         """Does nothing."""
+        return ()
 
     def keep(self, state: TrainingState) -> None:
         """Does nothing."""
@@ -126,13 +127,14 @@ class OnDisk:
         self._check_ours()
         self.book.write(step, values)
 
-    def draw(self, state: TrainingState, report: StepReport) -> None:
-        """Draws pictures where they are due."""
-        every, steps = self.recipe.table("pictures").every, self.recipe.table("run").steps
-        if state.step % every == 0 or state.step == steps:
-            self._check_ours()
-            doing("drawing pictures")
-            self.pictures.draw(report.step, report.phases, report.tuning, state.averages.values.get("energy", {}))
+    def draw(self, state: TrainingState, report: StepReport) -> Sequence[Path]:
+        """Draws pictures where they are due, and returns them."""
+        if state.step % self.recipe.table("pictures").every and state.step != self.recipe.table("run").steps:
+            return ()
+        self._check_ours()
+        doing("drawing pictures")
+        averaged = state.averages.values.get("energy", {})
+        return self.pictures.draw(report.step, report.phases, report.tuning, averaged)
 
     def keep(self, state: TrainingState) -> None:
         """Writes a checkpoint where it is due."""

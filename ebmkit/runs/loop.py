@@ -25,10 +25,11 @@ from ebmkit.runs.interrupt import Interrupted, Stop, stoppable
 from ebmkit.runs.judging import Judging
 from ebmkit.runs.kept import InMemory, Kept, OnDisk
 from ebmkit.runs.lock import Lock
-from ebmkit.runs.observers import Described, Observers, Watched
+from ebmkit.runs.observers import Observers, Watched, observers_of
 from ebmkit.runs.seal import Seal
 from ebmkit.runs.session import going_on
 from ebmkit.runs.state import TrainingState
+from ebmkit.runs.told import Described
 from ebmkit.samplers.adaptation import for_evaluation
 from ebmkit.training.batches import Batches
 from ebmkit.training.step import StepReport, train_step
@@ -44,7 +45,7 @@ class Trainer:
         directory: of the run; None keeps everything in memory.
         assembly: with its data set.
         watch: is told of every step.
-        observers: see its start, its logged steps and its end; unset, those of all plugins.
+        observers: see its start, its logged steps and its end; unset, those of all plugins and of the recipe.
         note: is told the warnings of the alarms; unset, they are logged.
         lock: of the directory; see `session.session`.
     """
@@ -60,7 +61,8 @@ class Trainer:
     ) -> None:
         self.directory, self.assembly, self.parts = directory, assembly, assembly.parts
         self.recipe, self.config = assembly.recipe, assembly.recipe.table("run")
-        self.watch, self.observers = watch or (lambda progress: None), observers or Observers(host())
+        self.watch = watch or (lambda progress: None)
+        self.observers = observers or Observers(host(), observers_of(assembly))
         self.note = note or _log.warning
         doing("getting the optimisers ready")  # with the first one, torch imports its compiler
         self.state = TrainingState(assembly.parts, self.recipe)
@@ -73,10 +75,10 @@ class Trainer:
 
     def take(self, saved: Saved) -> None:
         """Goes on from a checkpoint; raises CheckpointError where it belongs to another recipe."""
-        self.state.take(saved)
         self.alarms.take(saved.alarms)
-        self.kept.saved_at, self.sealed = saved.step, saved.beside
         self._set_out()
+        self.state.take(saved)
+        self.kept.saved_at, self.sealed = saved.step, saved.beside
 
     def train(self) -> None:
         """Makes the steps that are left.
@@ -107,9 +109,12 @@ class Trainer:
                 except DivergenceError as error:
                     self._go_back(error)
                     continue
-                self.kept.draw(state, report)
-                self.judging.look(state)
+                for picture in self.kept.draw(state, report):
+                    watched.picture(picture, state.step)
+                if (found := self.judging.look(state)) is not None:
+                    watched.evaluation(found)
                 self.kept.keep(state)  # the last of all: what came before it is not made again
+                watched.check(lambda: self.kept.interrupted(state))
 
     def finished(self) -> TrainingState:
         """Returns the state of a trained run, its modules with their averaged weights and its steps adapted for good.
@@ -128,13 +133,14 @@ class Trainer:
         report = self._step(self.state.step + 1)
         values = self._log(report, self.recipe.table("log").every)
         if values:
-            watched.step(report)
             self.kept.write(report.step, values)
+            watched.step(report, values)
         try:
             self._tell(values, time.monotonic() - self._begun, self.state.step - self._first)
         except OSError:  # its terminal, or whoever read its output, is gone
             stop.why = stop.why or "the end of its output"
-        self.alarms.look(report)
+        for alarm in self.alarms.look(report):
+            watched.alarm(alarm)
         return report
 
     def _step(self, step: int) -> StepReport:
@@ -169,10 +175,10 @@ class Trainer:
     def _go_back(self, error: DivergenceError) -> None:
         """Goes back to the last healthy checkpoint; raises the error where the run may not."""
         saved = self.kept.back_to(self.alarms.go_back(self.state.step, error))
-        self.state.take(saved)
         self.alarms.take(saved.alarms, going_back=True)
-        self.history = [entry for entry in self.history if entry["step"] <= saved.step]
         self._set_out()
+        self.state.take(saved)
+        self.history = [entry for entry in self.history if entry["step"] <= saved.step]
 
     def _set_out(self) -> None:
         """Takes seed and learning rates as they are from this step on."""

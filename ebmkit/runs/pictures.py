@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -57,8 +57,8 @@ class Pictures:
         if self.samples:
             plan_of(replace(model, sampler=sampler), frozenset())
 
-    def draw(self, step: int, phases: Phases, tuning: Tuning, averaged: Mapping[str, Tensor]) -> None:
-        """Draws what there is to see after a step.
+    def draw(self, step: int, phases: Phases, tuning: Tuning, averaged: Mapping[str, Tensor]) -> Sequence[Path]:
+        """Draws what there is to see after a step; returns the files.
 
         Args:
             step: that was made.
@@ -70,10 +70,9 @@ class Pictures:
             RunError: the disk refuses.
         """
         x = self._seen(step, phases)
-        if x is not None:
-            self._write("step", step, lambda path: self._save(x, step, averaged, path))
-        for name, figure in sampler_figures(self.assembly.parts.sampler, tuning).items():
-            self._write(name, step, figure.savefig)
+        drawn = [] if x is None else [self._write("step", step, lambda path: self._save(x, step, averaged, path))]
+        figures = sampler_figures(self.assembly.parts.sampler, tuning)
+        return [*drawn, *(self._write(name, step, figure.savefig) for name, figure in figures.items())]
 
     def _save(self, x: Tensor, step: int, averaged: Mapping[str, Tensor], path: Path) -> None:
         """Draws x; in the plane beside data and the density of the averaged model."""
@@ -123,7 +122,7 @@ class Pictures:
             is_data = is_data & coordinate.is_data(chains)
         return chains.map(lambda values: values[is_data]) if bool(is_data.any()) else chains
 
-    def _write(self, name: str, step: int, draw: Callable[[Path], object]) -> None:
+    def _write(self, name: str, step: int, draw: Callable[[Path], object]) -> Path:
         path = self.directory / "samples" / f"{name}-{step:08d}.png"
         try:
             path.parent.mkdir(exist_ok=True)
@@ -133,3 +132,4 @@ class Pictures:
             raise RunError(
                 f"{path} could not be written: {error}. Free some space and go on with: ebmkit resume {self.directory}"
             ) from error
+        return path

@@ -93,8 +93,9 @@ def train_or_resume(
         if saved is None:
             clear(directory, recipe_too=True)
             return _trained(made, directory, lock, watch, note)
-        steps = made.recipe.table("run").steps
-        return None if saved.step >= steps else _resumed(directory, saved, lock, steps, watch, note, None)
+        asked = made.recipe.table("run")
+        own = {"steps": asked.steps, "max_minutes": asked.max_minutes}
+        return None if saved.step >= asked.steps else _resumed(directory, saved, lock, own, watch, note, None)
 
 
 def _trained(made: Complete, directory: Path, lock: Lock | None, watch: Watcher | None, note: Note | None) -> Run:
@@ -153,22 +154,22 @@ def resume(
     check_is_run(directory)
     with session(directory, note) as lock:
         saved = checkpoint.newest(directory, note or _log.warning)
-        return _resumed(directory, saved, lock, steps, watch, note, given)
+        own = {} if steps is None else {"steps": steps}
+        return _resumed(directory, saved, lock, own, watch, note, given)
 
 
 def _resumed(
     directory: Path,
     saved: Saved | None,
     lock: Lock | None,
-    steps: int | None,
+    own: Mapping[str, Any],
     watch: Watcher | None,
     note: Note | None,
     given: Mapping[str, Any] | None,
 ) -> Run:
-    """Goes on in a directory that is locked."""
-    recipe = recipe_of(directory, given, None if saved is None else DataSpec.from_json(saved.data), with_metrics=True)
-    if steps is not None:
-        recipe = recipe.with_table("run", steps=steps)
+    """Goes on in a directory that is locked, with settings of `[run]` of its own."""
+    recipe = recipe_of(directory, given, None if saved is None else DataSpec.from_json(saved.data), for_training=True)
+    recipe = recipe.with_table("run", **own)
     total = recipe.table("run").steps
     if saved is not None and saved.step >= total:
         raise RecipeError(

@@ -17,6 +17,7 @@ from ebmkit.samplers.warmup import warming
 from ebmkit.training.alarms.table import advice
 from ebmkit.training.monitor import is_filled
 from ebmkit.training.parts import Parts
+from ebmkit.training.pooled import pooled_info, pooled_tuning
 
 
 class Chains(NamedTuple):
@@ -57,7 +58,8 @@ def move_chains(parts: Parts, positive: Point, step: int, tuning: Tuning, rng: C
         data, chains = list(positive.x.shape[1:]), list(start.x.shape[1:])
         raise DataError(f"Step {step}: the data of this step have shape {data} a row, the chains {chains}.")
     kept = Tail(moves=needs.tail_moves, rows=min(needs.tail_rows, len(start)) or None) if needs.tail_moves else None
-    state, info = parts.sampler.step(parts.view, parts.sampler.init(start, rng("chains"), tuning), tail=kept)
+    first = parts.sampler.init(start, rng("chains"), tuning)
+    state, info = parts.sampler.step(parts.view, first, tail=kept)
     negative = state.point.map(torch.detach)
     if not bool(finite_rows(negative).all()):  # one host synchronisation, before anything is stored
         why = explain(parts.sampler, parts.view, parts.sampler.init(start, rng("chains"), tuning), info)
@@ -68,8 +70,9 @@ def move_chains(parts: Parts, positive: Point, step: int, tuning: Tuning, rng: C
     if needs.reference and is_filled(buffer, needs.reference_fill):
         reference = buffer.reference(needs.reference, rng("reference"), exclude=token)
     buffer.put(token, negative)
+    learnt = pooled_tuning(first.tuning, state.tuning, parts.world)
     return Chains(
-        tuning=adapted(parts.sampler, state.tuning, info),
+        tuning=adapted(parts.sampler, learnt, pooled_info(parts.sampler, info, parts.world)),
         negative=negative,
         tail=state.point.map(lambda tensor: tensor[: kept.rows]) if kept else None,
         reference=reference,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmkit.errors import CheckpointError, DivergenceError
+from ebmkit.processes import ALONE, World
 from ebmkit.recipes.tables import OptimConfig
 from ebmkit.training.alarms.table import advice
 
@@ -40,13 +41,16 @@ def make_optimiser(module: nn.Module, config: OptimConfig) -> torch.optim.Optimi
 
 
 class Optimisers:
-    """One optimiser for each owner; one backward pass serves all of them.
+    """One optimiser for each owner; one backward pass serves all of them, and one exchange between processes.
 
     Attributes:
         rate: factor on every learning rate.
     """
 
-    def __init__(self, owners: Mapping[str, nn.Module], configs: Mapping[str, OptimConfig], total: int) -> None:
+    def __init__(
+        self, owners: Mapping[str, nn.Module], configs: Mapping[str, OptimConfig], total: int, world: World = ALONE
+    ) -> None:
+        self.world = world
         self.owners, self.configs, self.total = dict(owners), dict(configs), total
         self.rate = 1.0
         self.optimisers = {name: make_optimiser(module, configs[name]) for name, module in owners.items()}
@@ -62,6 +66,7 @@ class Optimisers:
         """
         total = torch.stack(list(losses.values())).sum()
         total.backward()  # type: ignore[no-untyped-call]
+        self.world.average_gradients(p for module in self.owners.values() for p in module.parameters())
         norms = {
             name: nn.utils.clip_grad_norm_(module.parameters(), self.configs[name].clip or float("inf"))
             for name, module in self.owners.items()

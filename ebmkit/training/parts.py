@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ebmkit.point import Batch
+from ebmkit.processes import ALONE, World
 from ebmkit.protocols.buffer import Buffer
 from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.energy import Energy
@@ -32,6 +33,7 @@ class Parts:
         device: where everything is.
         seed: of every random stream.
         autocast: the losses are computed in bf16.
+        world: the processes that train the model together.
         checker: looks at all parts before a step, and raises where one breaks a promise; see `checker/checker.py`.
     """
 
@@ -44,6 +46,7 @@ class Parts:
     device: torch.device
     seed: int = 0
     autocast: bool = False
+    world: World = ALONE
     checker: Callable[[Parts, Batch, int, Tuning], None] | None = None
 
     @property

@@ -103,7 +103,7 @@ def run_phases(parts: Parts, batch: Batch, step: int, tuning: Tuning) -> tuple[P
     Raises:
         DivergenceError: a chain is not finite; the buffer is as before.
     """
-    needs, rng = parts.requires, partial(stream, parts.seed, step, device=parts.device)
+    needs, rng = parts.requires, partial(stream, parts.seed, step, device=parts.device, rank=parts.world.rank)
     positive = lift(parts.coordinates, batch, rng("lift"))
     chains = move_chains(parts, positive, step, tuning, rng) if needs.negatives else Chains(tuning)
     phases = Phases(
@@ -116,6 +116,7 @@ def run_phases(parts: Parts, batch: Batch, step: int, tuning: Tuning) -> tuple[P
         abilities=needs.abilities,
         rng=rng,
         constant=None if chains.tail is None else parts.view.constant,
+        world=parts.world,
     )
     return phases, chains.info, chains.tuning
 

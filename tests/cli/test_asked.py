@@ -122,3 +122,10 @@ def test_run_names() -> None:
     Path("runs/mlp-cd-007").mkdir(parents=True)
     Path("runs/mlp-cd-007/recipe.toml").touch()
     assert run_name(Asked(recipe="runs/mlp-cd-007/recipe.toml"), made) == "mlp-cd"
+
+
+def test_an_observer_leaves_a_resolved_recipe_as_it_was_resolved(tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text("resolved = true\n[run]\ntemperature = 0.5\n[energy]\nuse = 'mlp'\n")
+    named = asked_recipe(Asked(recipe=str(tmp_path / "r.toml"), observer="diary"), host())
+    assert named.resolved and named.parts["observer"] == (Part("diary"),)
+    assert not asked_recipe(Asked(recipe=str(tmp_path / "r.toml"), observer="diary", energy="mlp"), host()).resolved

@@ -39,6 +39,10 @@ def test_list_of_a_kind(cli) -> None:
     cli("list", "samplers").refuses("Did you mean 'sampler'?")
 
 
+def test_list_of_a_kind_of_which_there_is_none_says_so(cli) -> None:
+    assert cli("list", "observer").out.startswith("No observer is installed")
+
+
 def test_show_names_every_setting(cli) -> None:
     out = cli("show", "sgld").out
     for name in SgldConfig.__dataclass_fields__:

@@ -158,7 +158,7 @@ def test_other_threads_and_another_torch_are_said_on_resuming(half: Path, monkey
 def test_a_class_whose_name_cannot_be_kept_is_refused_at_the_start(tmp_path: Path) -> None:
     for name in (b"cats", b"dogs\xff"):
         folder = os.fsencode(tmp_path / "data") + b"/" + name
-        os.makedirs(folder)
+        Path(os.fsdecode(folder)).mkdir(parents=True)
         for i in range(8):
             Image.fromarray(np.full((8, 8), 20 * i, dtype=np.uint8)).save(os.fsdecode(folder + b"/%d.png" % i))
     asked = {
@@ -180,9 +180,7 @@ def test_a_full_disk_is_one_error_also_for_tensorboard(
 
     board = Board(half / "tensorboard", after=0)
     monkeypatch.setattr(board._records, "_writer", Full())
-    with pytest.raises(
-        RunError, match=r"events\.out.* could not be written.*No space left.*Free some space and resume"
-    ):
+    with pytest.raises(RunError, match=r"events\.out.* could not be written.*No space left.*and resume"):
         board.write(1, {"loss": 1.0})
     board.close()
     assert "Traceback" not in capfd.readouterr().err

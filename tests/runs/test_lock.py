@@ -49,9 +49,9 @@ def test_a_lock_is_one_process_s_and_is_gone_after_it(tmp_path: Path) -> None:
         assert first.is_held()
         owner = json.loads((tmp_path / "run" / FILE).read_text())
         assert owner["pid"] == os.getpid() and owner["host"] and owner["since"].endswith("UTC")
-        with pytest.raises(RunError, match=rf"being written by process {os.getpid()} on .*, since .*Wait for it"):
-            with locked(tmp_path / "run", silent):
-                pass
+        found = rf"being written by process {os.getpid()} on .*, since .*Wait for it"
+        with pytest.raises(RunError, match=found), locked(tmp_path / "run", silent):
+            pass
         assert first.is_held(), "whoever asked in vain took nothing away"
     assert not (tmp_path / "run").exists(), "a directory into which nothing was written is not left"
 
@@ -83,7 +83,7 @@ def left(directory: Path, silent_for: float, **owner: object) -> None:
 def test_an_owner_on_another_machine_is_dead_only_after_a_silence(tmp_path: Path) -> None:
     left(tmp_path, lock.DEAD - 30)
     with (
-        pytest.raises(RunError, match="on elsewhere, since 2026.*last sign of life 90 s ago"),
+        pytest.raises(RunError, match=r"on elsewhere, since 2026.*last sign of life 90 s ago"),
         locked(tmp_path, silent),
     ):
         pass

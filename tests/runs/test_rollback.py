@@ -1,4 +1,4 @@
-"""A run may go back where an alarm would stop it: to a healthy checkpoint, a bounded number of times, and bit for bit."""
+"""A run may go back where an alarm would stop it: to a healthy checkpoint, a bounded number of times, bit for bit."""
 
 from __future__ import annotations
 
@@ -46,6 +46,8 @@ def test_a_run_goes_back_with_another_seed_and_a_smaller_rate_and_ends_well(tmp_
     metrics = lines(tmp_path / "run" / "metrics.jsonl")
     assert [line["step"] for line in metrics] == [1, 10, 20, 30, 40] and all(line["rollbacks"] == 1 for line in metrics)
     assert checkpoint.load(checkpoint.latest(tmp_path / "run")).alarms["rollbacks"]["made"] == [entry]
+    page = ebmkit.report(tmp_path / "run", sampling=False).read_text()
+    assert "The run went back to step 0" in page and "1 rollback" in page and "Finished: 40 steps" in page
 
 
 def test_rollbacks_come_to_an_end(tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ def alarms(runs: Sequence[RunContent]) -> Markup | None:
 
 
 def _row(finding: Mapping[str, Any]) -> list[Content]:
+    if finding.get("kind") == "rollback":
+        return _rollback(finding)
     stop = finding.get("kind") == "stop"
     known = next((alarm for alarm in ALARMS if alarm.name == finding.get("alarm")), None)
     sign = tag("span", "■ stop" if stop else "▲ warning", class_=f"sign {'stop' if stop else 'warning'}")
@@ -47,3 +49,12 @@ def _row(finding: Mapping[str, Any]) -> list[Content]:
     advice = POINTER.sub("", advice)
     name = tag("code", str(finding.get("alarm")), class_="sign")
     return [said(finding["step"]), sign, name, said(finding.get("value")), meaning, advice]
+
+
+def _rollback(finding: Mapping[str, Any]) -> list[Content]:
+    """Returns the row of a run that went back instead of being stopped."""
+    sign = tag("span", "▲ rollback", class_="sign warning")
+    name = tag("code", str(finding.get("alarm")), class_="sign")
+    meaning = f"The run went back to step {finding.get('to')}"
+    change = f"Seed {finding.get('seed')} and {finding.get('rate')} of the learning rates from there on."
+    return [said(finding["step"]), sign, name, "", meaning, change]

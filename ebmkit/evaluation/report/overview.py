@@ -34,7 +34,8 @@ def overview(runs: Sequence[RunContent]) -> Markup:
 
 def state(run: RunContent) -> tuple[str, str]:
     """Returns how a run stands, as "good", "warn" or "stop", and in words."""
-    stops = [finding for finding in run.alarms if finding.get("kind") == "stop"]
+    ends = [finding for finding in run.alarms if finding.get("kind") in ("stop", "rollback")]
+    stops = [finding for finding in ends[-1:] if finding["kind"] == "stop"]
     if stops and stops[-1]["step"] >= run.steps:
         return "stop", f"Stopped by the alarm {stops[-1].get('alarm')} at step {run.steps:,}"
     if not run.steps:
@@ -132,9 +133,10 @@ def _tail(run: RunContent) -> Iterator[Fact]:
 def _alarms(run: RunContent) -> tuple[Content, Content]:
     warnings = sum(finding.get("kind") == "warning" for finding in run.alarms)
     stops = sum(finding.get("kind") == "stop" for finding in run.alarms)
+    backs = sum(finding.get("kind") == "rollback" for finding in run.alarms)
     if run.recipe is not None and run.recipe.tables.get("run", {}).get("alarms") is False:
         return "off", "run.alarms = false"
-    told = [count(n, word) for n, word in ((stops, "stop"), (warnings, "warning")) if n]
+    told = [count(n, word) for n, word in ((stops, "stop"), (warnings, "warning"), (backs, "rollback")) if n]
     return (", ".join(told), "see below") if told else ("none", None)
 
 

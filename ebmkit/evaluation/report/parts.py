@@ -16,7 +16,7 @@ from ebmkit.plugins.component import Component
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import Part, kind_of
 
-ORDER = ("data", "energy", "wrapper", "coordinate", "sampler", "buffer", "objective", "metric")
+ORDER = ("data", "energy", "wrapper", "coordinate", "sampler", "buffer", "objective", "metric", "observer")
 
 
 def what_ran(runs: Sequence[RunContent]) -> Markup:

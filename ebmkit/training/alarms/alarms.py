@@ -32,6 +32,11 @@ class Finding:
     signals: Mapping[str, float]
 
     @property
+    def name(self) -> str:
+        """Of the alarm."""
+        return self.alarm.name
+
+    @property
     def text(self) -> str:
         """What was found, what it means and what to change."""
         alarm, limit = self.alarm, self.alarm.warn if self.kind == "warning" else self.alarm.stop

@@ -13,6 +13,7 @@ from torch.nn.utils import parametrize
 from ebmkit.data.spec import DataSpec
 from ebmkit.errors import EbmkitError
 from ebmkit.point import Batch, Point
+from ebmkit.processes import ALONE
 from ebmkit.protocols.energy import Energy
 from ebmkit.protocols.objective import Phases
 from ebmkit.protocols.sampler import Tail, Tuning
@@ -119,7 +120,7 @@ class _Rehearsal:
                 return
             phases = Phases(
                 energy=parts.energy, batch=batch, positive=positive, abilities=needs.abilities, rng=self.rng,
-                constant=parts.view.constant if needs.tail_moves else None, **chains,
+                constant=parts.view.constant if needs.tail_moves else None, world=ALONE, **chains,
             )  # fmt: skip
             check_objectives(parts, self.live, phases)
 

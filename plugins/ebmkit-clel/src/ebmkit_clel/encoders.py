@@ -9,7 +9,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ebmkit import CapabilityError
+from ebmkit import CapabilityError, at_least_fp32
 from ebmkit_clel.declarations import ClelConfig
 
 LARGEST_UNSTRIDED = 32
@@ -57,10 +57,10 @@ class Encoder(nn.Module):
                 layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Returns latents [B, D] of unit norm, fp32, of images [B, C, H, W] in data units."""
+        """Returns latents [B, D] of unit norm, at least fp32, of images [B, C, H, W] in data units."""
         x = ((x - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         pooled = self.body(x).mean(dim=(2, 3))
-        return functional.normalize(self.head(pooled).float(), dim=-1)
+        return functional.normalize(at_least_fp32(self.head(pooled)), dim=-1)
 
 
 def make_encoder(config: ClelConfig, width: int, event_shape: tuple[int, ...], n_latent: int) -> Encoder:

@@ -63,6 +63,9 @@ class Clel(nn.Module):
         weight = signal(self.coordinates, phases.positive) if self.config.weighting == "signal" else None
         target, views_a, views_b = self._encoded_views(phases)
         keys, mask = self._extra_keys(phases)
+        if keys is not None:
+            keys, mask = phases.joined(keys), None if mask is None else phases.joined(mask)
+        views_a, views_b = phases.joined(views_a), phases.joined(views_b)
         return {
             "guidance": -self.config.beta * guidance(latent, target, weight),
             "contrastive": nt_xent(views_a, views_b, keys, mask, temperature=self.config.tau),

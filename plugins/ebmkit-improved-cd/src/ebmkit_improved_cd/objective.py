@@ -55,6 +55,7 @@ class ImprovedCd:
         if self.config.augment_reference != "none":
             law = PRESETS[self.config.augment_reference].jittered(self.config.augment_strength)
             reference = augment(reference, phases.rng("improved-cd"), law, self.value_range)
+        reference = phases.joined(reference)
         return log_nearest_distance(phases.tail.x[: self.config.rows], reference, self.config.epsilon).mean()
 
 
