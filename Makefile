@@ -37,6 +37,7 @@ test-fast: setup
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 soak: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak.faults --kills 60 --damages 200
+	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/fuzz.py 5000
 
 lint: setup
 	$(BIN)/ruff check .

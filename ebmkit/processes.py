@@ -32,6 +32,10 @@ class World:
         """Whether this is the process that writes and talks."""
         return self.rank == 0
 
+    def share(self, rows: Tensor) -> Tensor:
+        """Returns this process's rows of what all have, every size-th of them."""
+        return rows if self.size == 1 else rows[self.rank :: self.size]
+
     def rows(self, tensor: Tensor) -> Tensor:
         """Returns the rows of all processes, [size · B, ...], in the order of their ranks.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any
 
 import torch
@@ -19,11 +18,10 @@ from ebmkit.assembly.checks import (
 )
 from ebmkit.assembly.context import context_of, sampling_of
 from ebmkit.assembly.device import choose_device, choose_precision
-from ebmkit.assembly.memory import check_memory
+from ebmkit.assembly.memory import fitting
 from ebmkit.assembly.parts import build_buffer, build_coordinates, build_energy, build_objectives, build_sampler
 from ebmkit.data.spec import DataSpec
 from ebmkit.display.doing import doing
-from ebmkit.errors import DataError
 from ebmkit.ops.batch_norm import pool_batch_norms
 from ebmkit.plugins.context import BuildContext
 from ebmkit.processes import ALONE, World
@@ -87,10 +85,7 @@ def assemble(
         dataset = build_dataset(recipe.part("data"), device)
     data = DataSpec.of(dataset) if dataset is not None else data
     doing("building the parts")
-    if data is None:
-        raise DataError("Without its data set, a model needs to know the shape of the data.")
-    if with_data:
-        _check_size(config, data)
+    data = fitting(data, config.batch_size if with_data else 0, dataset)
     precision = choose_precision(config.precision, data.event_shape)
     recipe = recipe.with_table("run", device=str(device), precision=precision)
     context = _with_sample(build_coordinates(recipe, context_of(recipe, data, device, world)), dataset)
@@ -120,12 +115,6 @@ def assemble(
 def _with_sample(context: BuildContext, dataset: Dataset | None) -> BuildContext:
     """Returns the context with draws of the data, where there are any."""
     return context if dataset is None else context.replace(sample=sampling_of(dataset, context))
-
-
-def _check_size(config: RunConfig, data: DataSpec) -> None:
-    """Raises DataError where a batch, or the order of the data, does not fit into memory."""
-    check_memory(4 * config.batch_size * prod(data.event_shape), f"A batch of {config.batch_size:,} data")
-    check_memory(8 * data.n_data, f"The order of {data.n_data:,} data")
 
 
 def unite(parts: Parts) -> None:

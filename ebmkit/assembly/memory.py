@@ -13,7 +13,9 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from ebmkit.errors import RecipeError
+from ebmkit.data.spec import DataSpec
+from ebmkit.errors import DataError, RecipeError
+from ebmkit.protocols.dataset import Dataset, InShards
 
 MAKES = frozenset({
     torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn, torch.randint, torch.randperm,
@@ -49,10 +51,22 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (RuntimeError, OverflowError)) and any(word in str(error) for word in NO_MEMORY)
 
 
-def check_memory(n_bytes: int, what: str) -> None:
-    """Raises RecipeError where something takes more memory than the machine has free."""
-    if n_bytes > free_bytes():
-        raise RecipeError(f"{what} takes {n_bytes:,} bytes of memory, and this machine has {free_bytes():,} free.")
+def fitting(data: DataSpec | None, batch_size: int, dataset: Dataset | None) -> DataSpec:
+    """Returns what is known of the data; a batch of them, and the order of an epoch, fit into memory.
+
+    Raises:
+        DataError: nothing is known.
+        RecipeError: they do not fit.
+    """
+    if data is None:
+        raise DataError("Without its data set, a model needs to know the shape of the data.")
+    ordered = 0 if dataset is None or isinstance(dataset, InShards) else data.n_data
+    taken = {f"A batch of {batch_size:,} data": 4 * batch_size * math.prod(data.event_shape),
+             f"The order of {ordered:,} data": 8 * ordered}  # fmt: skip
+    for what, n_bytes in taken.items():
+        if n_bytes > free_bytes():
+            raise RecipeError(f"{what} takes {n_bytes:,} bytes of memory, and this machine has {free_bytes():,} free.")
+    return data
 
 
 _allowed: ContextVar[int] = ContextVar("allowed", default=2**63)

@@ -196,7 +196,7 @@ class Trainer:
         rollbacks, dataset = self.alarms.rollbacks, self.assembly.dataset
         assert dataset is not None, "an assembly without data cannot be trained"
         self.parts = replace(self.assembly.parts, seed=rollbacks.seed)
-        size, world = self.config.batch_size // self.world.size, self.world
+        size, world = self.config.batch_size, self.world
         self.batches = Batches(dataset, batch_size=size, seed=rollbacks.seed, device=self.parts.device, world=world)
         self.state.batches = self.batches
         self.state.optimisers.rate = rollbacks.rate

@@ -19,14 +19,14 @@ from ebmkit.training.shard_order import next_shards, shard_rows
 
 
 class Batches:
-    """The batches of a data set: of rows, a pure function of (seed, step, rank); else wherever the set has come to.
+    """The batches of a data set: of rows, a pure function of (seed, step); else wherever the set has come to.
 
     Args:
         dataset: in memory, in shards, or a loader that was handed over.
-        batch_size: data of a step, of this process.
+        batch_size: data of a step, of all processes.
         seed: of the run.
         device: of the batches.
-        world: the processes that share an epoch.
+        world: the processes, each of which takes its share of the rows.
     """
 
     def __init__(
@@ -37,23 +37,15 @@ class Batches:
 
     def batch(self, step: int) -> Batch:
         """Returns the data of a training step, from 1; raises DataError where the data set gives more or fewer rows."""
-        rows = self.rows(step)
-        batch = self.dataset.batch(rows, stream(self.seed, step, "data", self.device, self.world.rank))
+        rows = self.world.share(self._rows(step))
+        rng = stream(self.seed, step, "data", self.device, self.world.rank)
+        batch = self.dataset.batch(rows, rng)
         if len(batch) != len(rows):
             raise DataError(
                 f"{len(rows)} rows were asked of the data set and it gave {len(batch)}. `batch` returns one datum for "
                 "each row number that it is handed."
             )
         return batch
-
-    def rows(self, step: int) -> Tensor:
-        """Returns the rows of a step; of a set in shards, those that come next are read meanwhile."""
-        place = self.batch_size, step, self.seed, self.world.rank, self.world.size
-        if not isinstance(self.dataset, InShards):
-            return batch_rows(len(self.dataset), *place)
-        rows = shard_rows(self.dataset.shard_sizes, self.dataset.mixed, *place)
-        self.dataset.expect(next_shards(self.dataset.shard_sizes, self.dataset.mixed, *place))
-        return rows
 
     def state_dict(self) -> dict[str, Tensor]:
         """Returns what of the position the step does not say: nothing, but for a loader that was handed over."""
@@ -64,21 +56,26 @@ class Batches:
         if isinstance(self.dataset, WithPosition):
             self.dataset.load_state_dict(state)
 
+    def _rows(self, step: int) -> Tensor:
+        """Returns the rows of a step, of all processes; of a set in shards, those that come next are read meanwhile."""
+        if not isinstance(self.dataset, InShards):
+            return batch_rows(len(self.dataset), self.batch_size, step, self.seed)
+        sizes, mixed = self.dataset.shard_sizes, self.dataset.mixed
+        self.dataset.expect(next_shards(sizes, mixed, self.batch_size, step, self.seed))
+        return shard_rows(sizes, mixed, self.batch_size, step, self.seed)
 
-def batch_rows(n: int, batch_size: int, step: int, seed: int, rank: int = 0, world: int = 1) -> Tensor:
+
+def batch_rows(n: int, batch_size: int, step: int, seed: int) -> Tensor:
     """Returns the rows [batch_size] of a step (from 1): epochs of shuffled data, a function of its arguments alone.
 
-    A step takes whole batches of an epoch, each rank its part of one; a set smaller than a batch is gone through
-    several times.
+    A step takes whole batches of an epoch; a set smaller than a batch is gone through several times.
     """
-    joined = batch_size * world
-    per_epoch = max(1, n // joined)
+    per_epoch = max(1, n // batch_size)
     epoch, place = divmod(step - 1, per_epoch)
     order = _shuffled(n, seed, epoch)
-    while len(order) < joined:
+    while len(order) < batch_size:
         order = torch.cat([order, torch.randperm(n, generator=stream(seed, len(order), f"epoch {epoch}"))])
-    first = place * joined + rank * batch_size
-    return order[first : first + batch_size].clone()  # the epoch's order is kept
+    return order[place * batch_size : (place + 1) * batch_size].clone()  # the epoch's order is kept
 
 
 @lru_cache(maxsize=2)

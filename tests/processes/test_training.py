@@ -40,7 +40,7 @@ def trained(world: World, sampler: str) -> dict[str, Any]:
     parts, run = assembly.parts, assembly.recipe.table("run")
     owners = parts.owners()
     optimisers = Optimisers(owners, {name: assembly.recipe.owner(name) for name in owners}, STEPS, world)
-    size = run.batch_size // world.size
+    size = run.batch_size
     batches = Batches(made.dataset, batch_size=size, seed=run.seed, device=parts.device, world=world)
     tuning: Any = None
     for step in range(1, STEPS + 1):

@@ -6,7 +6,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebmkit.training.batches import batch_rows
 from ebmkit.training.shard_order import next_shards, shard_rows
 
 sizes_of = st.lists(st.integers(0, 9), min_size=1, max_size=8).filter(sum)
@@ -27,8 +26,6 @@ def test_an_epoch_visits_each_datum_once_on_any_number_of_ranks(sizes, mixed, ba
 def test_ranks_part_what_one_process_takes(sizes, mixed, batch_size, world, seed) -> None:
     parts = [shard_rows(sizes, mixed, batch_size, 3, seed, rank, world) for rank in range(world)]
     assert torch.cat(parts).equal(shard_rows(sizes, mixed, batch_size * world, 3, seed))
-    parts = [batch_rows(sum(sizes), batch_size, 3, seed, rank, world) for rank in range(world)]
-    assert torch.cat(parts).equal(batch_rows(sum(sizes), batch_size * world, 3, seed))
 
 
 def test_few_shards_are_read_at_a_time_and_the_next_are_known() -> None:

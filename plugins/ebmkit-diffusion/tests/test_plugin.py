@@ -47,7 +47,9 @@ def test_every_part_can_be_built_and_cited():
     plugin = next(p for p in host().plugins if p.name == "diffusion")
     assert not plugin.error and sorted(c.name for c in plugin.components) == PARTS
     for component in plugin.components:
-        assert callable(load_build(component)) and ("2304.10707" in component.cite or component.name == "level-classification")
+        assert callable(load_build(component)) and (
+            "2304.10707" in component.cite or component.name == "level-classification"
+        )
 
 
 def test_the_sampler_alone_brings_everything_it_needs():
