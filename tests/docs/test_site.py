@@ -50,7 +50,7 @@ def test_lists_are_lists(site: Path):
 
 def test_what_is_said_to_the_tests_is_not_shown(site: Path):
     pages = site.glob("**/*.html")
-    assert [page.name for page in pages if "<span class=\"filename\">not tested" in page.read_text("utf-8")] == []
+    assert [page.name for page in pages if '<span class="filename">not tested' in page.read_text("utf-8")] == []
 
 
 def test_every_page_of_the_navigation_is_in_the_sidebar(site: Path):
