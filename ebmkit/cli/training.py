@@ -196,8 +196,10 @@ def _end(directory: Path, steps: int, files: tuple[Path, ...]) -> None:
 
 
 def _a_sampler_for(recipe: Recipe) -> str:
-    """Returns the option that draws from a model which was trained without chains: a coordinate must be moved, too."""
-    return " --sampler mala+gibbs" if recipe.parts.get("coordinate") else " --sampler mala"
+    """Returns the option that draws from a model which was trained without chains: a noise level must be moved, too."""
+    coordinates = (host().get("coordinate", part.use).gives for part in recipe.parts.get("coordinate", ()))
+    is_noised = any("point.noised" in gives for gives in coordinates if isinstance(gives, tuple))
+    return f" --sampler {'mala+gibbs' if is_noised else 'mala'}"
 
 
 def _dry_run(wanted: Recipe) -> None:

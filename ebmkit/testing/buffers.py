@@ -77,9 +77,10 @@ def starts_chains(buffer: Buffer) -> None:
     """
     x = FIRST + torch.arange(MOST * 2.0).view(MOST, 2)
     positive = Point(x=x, aux={"label": torch.arange(MOST) % N_LABELS, "mark": mark_of(x)})
-    before = of_point(positive)
-    drawn = [buffer.draw(positive, seeded(0), frozenset({"label"})) for _ in range(2)]
-    (token, first), (_, again) = drawn
+    before = of_point(positive.map(torch.clone))
+    token, first = buffer.draw(positive, seeded(0), frozenset({"label"}))
+    first = first.map(torch.clone)
+    _, again = buffer.draw(positive, seeded(0), frozenset({"label"}))
     if changed(before, of_point(positive)):
         raise CheckFailed("`draw` changed the data that it was handed: return copies.")
     if first.x.shape != positive.x.shape or first.aux.keys() != positive.aux.keys():

@@ -77,6 +77,14 @@ def test_what_is_right_passes(component: Any) -> None:
     assert sum(o.state == "holds" for o in found) >= LEAST.get(component.kind, len(found))
 
 
+@pytest.mark.usefixtures("fresh_host")
+def test_a_buffer_without_rows_passes_what_can_be_asked_of_it() -> None:
+    double = doubles_of_buffers.part("at_data")
+    register(double)
+    states = {name: outcome(check(double, name)).state for name in ("stream", "dictionary", "saved", "filled")}
+    assert states.pop("stream") == "holds" and set(states.values()) == {"not applicable"}
+
+
 REJECTED = {
     "wrong temperature": ("sampler", "cold", "temperature"),
     "global random stream": ("sampler", "global", "pure"),
