@@ -23,7 +23,7 @@ NO_PICKLES_SINCE = (2, 9)
 
 def check_can_be_read_again(suffix: str) -> None:
     """Raises CapabilityError where this torch would write a program that `read_program` refuses."""
-    if torch.__version__ < NO_PICKLES_SINCE:  # type: ignore[operator]  # it compares with tuples, and does not say so
+    if tuple(map(int, torch.__version__.split(".")[:2])) < NO_PICKLES_SINCE:
         raise CapabilityError(
             f"{suffix} needs torch {'.'.join(map(str, NO_PICKLES_SINCE))} or newer, found {torch.__version__}: older "
             "ones write the weights as a pickle, which ebmkit does not load. Take .safetensors, or a newer torch."
