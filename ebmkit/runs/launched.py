@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from ebmkit.display.doing import doing
@@ -58,7 +59,11 @@ def launched() -> Iterator[World]:
 
 def restarted() -> bool:
     """Whether `torchrun` starts this process again, after one of them had failed."""
-    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+    return _attempt() != "0"
+
+
+def _attempt() -> str:
+    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
 
 
 def this_world() -> World:
@@ -96,7 +101,7 @@ def _may_speak(error: Exception) -> bool:
         let_first_speak()
         return True
     try:
-        return int(_store.add(f"ebmkit/said/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", 1)) == 1
+        return int(_store.add("said", 1)) == 1
     except RuntimeError:  # the first process kept the store, and is gone: the next one speaks of that
         return os.environ.get("RANK") == "1" and _is_of_another(error)
 
@@ -122,9 +127,10 @@ def _met() -> tuple[World, Any]:
         torch.cuda.set_device(local)
     try:
         doing(f"waiting for all {n_launched()} processes")
-        store, rank, size = next(rendezvous("env://", timeout=MEETING))
-        store.set(f"ebmkit/here/{rank}", "")
-        store.wait([f"ebmkit/here/{each}" for each in range(size)], MEETING)
+        kept, rank, size = next(rendezvous("env://", timeout=MEETING))
+        store = PrefixStore(f"ebmkit/{_attempt()}", kept)  # that of torchrun still holds what the dead had said
+        store.set(f"here/{rank}", "")
+        store.wait([f"here/{each}" for each in range(size)], MEETING)
         store.set_timeout(PATIENCE)
         backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)

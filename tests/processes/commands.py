@@ -54,9 +54,7 @@ class Job:
         present: Sequence[int] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         torch.optim.SGD([torch.zeros(1)])  # with the first one, torch imports its compiler: here, once for all
         words = [str(word) for word in command]
         self.files = [folder / f"{port}-{rank}.txt" for rank in present or range(size)]
@@ -104,3 +102,11 @@ def _forked(words: list[str], launched: dict[str, int], before: Callable[[int], 
         os._exit(status)
     finally:
         os._exit(70)
+
+
+def free_port() -> int:
+    """Returns a port that nobody listens to."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
