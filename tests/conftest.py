@@ -13,8 +13,8 @@ settings.register_profile("dev", deadline=None, suppress_health_check=[HealthChe
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
-SLOW = tuple((Path(__file__).parent / "slow.txt").read_text(encoding="utf-8").split())
-"""Beginnings of the names of the tests that `make test-fast` leaves out."""
+SLOW = tuple((Path(__file__).parent / "slow.txt").read_text(encoding="utf-8").splitlines())
+"""Beginnings of the names of the tests that `make test-fast` leaves out; `tests/slow.py` measures and writes them."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -19,6 +19,7 @@ from ebmkit.plugins.core_range import refuse_other_core
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml"))
 PLUGINS = sorted(ROOT.glob("plugins/*/pyproject.toml"))
+EXAMPLES = sorted(ROOT.glob("examples/plugins/*/pyproject.toml"))
 
 
 def program(name: str) -> ModuleType:
@@ -59,6 +60,13 @@ def test_the_workflow_tries_every_python_that_is_promised() -> None:
         assert project(path)["requires-python"] == f">={tried[0]}"
 
 
+def test_what_is_left_out_of_the_fast_tests_is_there() -> None:
+    for line in (ROOT / "tests" / "slow.txt").read_text(encoding="utf-8").splitlines():
+        path, _, name = line.partition("[")[0].partition("::")
+        assert (ROOT / path).exists(), line
+        assert not name or f"def {name}" in (ROOT / path).read_text(encoding="utf-8"), line
+
+
 # --- versions
 
 
@@ -70,6 +78,15 @@ def test_the_versions_of_a_release_go_together() -> None:
         refuse_other_core(core.removeprefix("ebmkit-core"), found["name"])
     assert f"version: {ebmkit.__version__}" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"[{ebmkit.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_every_plugin_asks_for_the_same_range_of_core() -> None:
+    asked = yaml.safe_load((ROOT / "ebmkit/template/files/copier.yml").read_text(encoding="utf-8"))
+    ranges = {"new-plugin": asked["core_range"]["default"]}
+    for path in (*PLUGINS, *EXAMPLES):
+        (core,) = [line for line in project(path)["dependencies"] if line.startswith("ebmkit-core")]
+        ranges[path.parent.name] = core.removeprefix("ebmkit-core")
+    assert len(ranges) >= 8 and set(ranges.values()) == {ranges["new-plugin"]}, ranges
 
 
 def test_every_promise_of_a_version_has_a_lower_bound() -> None:

@@ -12,10 +12,22 @@ from pathlib import Path
 import torch
 from torch.export import ExportedProgram
 
-from ebmkit.errors import DataError
+from ebmkit.errors import CapabilityError, DataError
 
 OBJECTS = ("custom_obj", "opaque_obj")
 """Beginnings of the records in which `torch.export.save` pickles objects of a program's own classes."""
+
+NO_PICKLES_SINCE = (2, 9)
+"""The first torch whose `torch.export.save` writes weights as bytes; torch 2.8 pickles them."""
+
+
+def check_can_be_read_again(suffix: str) -> None:
+    """Raises CapabilityError where this torch would write a program that `read_program` refuses."""
+    if torch.__version__ < NO_PICKLES_SINCE:
+        raise CapabilityError(
+            f"{suffix} needs torch {'.'.join(map(str, NO_PICKLES_SINCE))} or newer, found {torch.__version__}: older "
+            "ones write the weights as a pickle, which ebmkit does not load. Take .safetensors, or a newer torch."
+        )
 
 
 def read_program(path: Path, *extras: str) -> tuple[ExportedProgram, dict[str, str]]:
@@ -48,7 +60,9 @@ def _check_records(path: Path) -> None:
     except (zipfile.BadZipFile, ValueError, KeyError) as error:
         raise DataError(f"{path} is no exported program ({error}). Make it with torch.export.save.") from error
     if wrong:
-        raise DataError(f"{path}: {wrong}. Such a file is not loaded: export again, tensors alone.")
+        raise DataError(
+            f"{path}: {wrong}. Such a file is not loaded: export again, tensors alone, with torch 2.9 or newer."
+        )
 
 
 def _not_tensors(archive: zipfile.ZipFile, names: list[str]) -> str:

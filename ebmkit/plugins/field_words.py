@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_SCORE = (
-    "No part matches scores or tells data from noise: 'cd' fits by chains. An objective of your own can, "
+_SCORE = "'sliced-score-matching', or 'denoising-score-matching' for data with noise"
+_FLOW = (
+    "No part fits flows: 'cd' fits an energy by chains, 'sliced-score-matching' without. An objective of your own can, "
     "see docs/plugins.md and examples/own_idea.py."
 )
 _FILES = "'folder:DIR' or 'npz:FILE', with files of your own"
@@ -49,8 +50,8 @@ FIELD_WORDS: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("pcd", "persistent-cd", "persistent-contrastive-divergence"), "'cd' with the buffer 'replay'"),
         **dict.fromkeys(("cd-k", "cd-1", "cd-5", "cd-10"), "'cd', whose k is sampler.moves"),
         **dict.fromkeys(("l2", "regularization", "regularisation", "energy-reg", "weight-decay"), "'energy-l2'"),
-        **dict.fromkeys(("score-matching", "sm", "dsm", "denoising-score-matching", "sliced-score-matching"), _SCORE),
-        **dict.fromkeys(("ssm", "nce", "noise-contrastive-estimation", "flow-matching"), _SCORE),
+        **dict.fromkeys(("sm", "exact-score-matching", "implicit-score-matching"), _SCORE),
+        **dict.fromkeys(("flow-matching", "fm"), _FLOW),
     },
     "observer": {
         **dict.fromkeys(("tensorboard", "tb", "summary-writer"), _TENSORBOARD),

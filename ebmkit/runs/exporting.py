@@ -18,7 +18,7 @@ from ebmkit.assembly.context import context_of
 from ebmkit.assembly.parts import build_coordinates, build_energy
 from ebmkit.data.spec import DataSpec
 from ebmkit.errors import CapabilityError, CheckpointError, RecipeError, RunError
-from ebmkit.ops.programs import read_program
+from ebmkit.ops.programs import check_can_be_read_again, read_program
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import from_toml, kind_of
 from ebmkit.runs.portable import METADATA, About, EnergyOfData, ExportedEnergy, about, energy_of_data, read_about
@@ -54,13 +54,15 @@ def export_energy(model: Model, path: str | Path, given: Mapping[str, str] | Non
 
     Raises:
         RecipeError: another kind of file, or what is given makes no sense.
-        CapabilityError: the energy does something that torch.export cannot follow.
+        CapabilityError: the energy does something that torch.export cannot follow, or `.pt2` before torch 2.9.
         RunError: the file cannot be written, or gives other energies than the model.
     """
     path, given = Path(path), given or {}
     if path.suffix not in SUFFIXES:
         raise RecipeError(f"{path}: the file must end in {' or '.join(SUFFIXES)}, found '{path.suffix}'.")
     energy = energy_of_data(model, given)
+    if path.suffix == ".pt2":
+        check_can_be_read_again(path.suffix)
     metadata = json.dumps(about(model, given))
     try:
         with written_whole(path) as fresh:

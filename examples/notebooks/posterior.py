@@ -106,7 +106,7 @@ curves = torch.stack([torch.ones_like(grid), grid, grid**2], dim=1) @ w.T
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 low, high = curves.quantile(torch.tensor([0.025, 0.975]), dim=1)
 left.fill_between(grid, low, high, color="C0", alpha=0.25, lw=0)
-left.plot(grid, curves[:, :: len(w) // 12], color="C0", lw=0.8, alpha=0.6)
+left.plot(grid, curves[:, :: len(w) // 12].numpy(), color="C0", lw=0.8, alpha=0.6)
 left.plot(t, y, "k.", ms=5)
 left.set(title="data and curves of the posterior", xlabel="t", ylabel="y")
 

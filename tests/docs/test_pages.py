@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.docs.blocks import NOT_RUN, PAGES, ROOT, Block, blocks
 from tests.docs.reader import Reader
@@ -12,6 +13,7 @@ from tests.docs.shelf import Shelf
 
 RUN = ("python", "sh")
 WITH_CODE = [page for page in PAGES if any(b.runs and b.language in RUN for b in blocks(page))]
+PROGRAMS = torch.__version__ >= (2, 9)  # torch 2.8 writes no .pt2, and a page says so
 WALK_THROUGH = ROOT / "docs" / "plugins.md"  # its titled files are a package: test_plugin_package.py
 
 
@@ -30,7 +32,7 @@ def test_every_block_of_a_page_runs(page: Path, shelf: Shelf, tmp_path, monkeypa
     reader = Reader(tmp_path, lambda: "".join(capfd.readouterr()))
     try:
         for block in blocks(page):
-            if page != WALK_THROUGH or not block.title:
+            if (page != WALK_THROUGH or not block.title) and (PROGRAMS or ".pt2" not in block.code):
                 reader.do(block)
     finally:
         reader.close()

@@ -18,6 +18,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.torch_version import TorchVersion
 
 import ebmkit
 from ebmkit.assembly.assemble import assemble
@@ -30,6 +31,8 @@ from ebmkit.runs.portable import EnergyOfData, ExportedEnergy
 from ebmkit.sampling.model import Model, model_of, opened
 
 ROOT = Path(__file__).parents[2]
+PROGRAMS = pytest.mark.skipif(torch.__version__ < (2, 9), reason="a .pt2 needs torch 2.9")
+FILES = [pytest.param(".pt2", marks=PROGRAMS), ".safetensors"]
 LABELS: dict[str, Any] = {
     "run": {"steps": 1, "batch_size": 8, "temperature": 0.5},
     "data": {"use": "fashion-mini", "limit": 20},
@@ -75,7 +78,7 @@ def asked_of(command: str) -> Recipe:
     return asked_recipe(Asked(settings=(*settings, "run.engine=eager"), steps=1, **named), host())
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", FILES)
 def test_a_file_holds_the_energy_of_the_model_at_data(suffix: str, tmp_path: Path) -> None:
     model = model_made(from_mapping(LABELS))
     path = export_energy(model, tmp_path / f"energy{suffix}", {"label": "Bag"})
@@ -92,7 +95,7 @@ def test_a_file_holds_the_energy_of_the_model_at_data(suffix: str, tmp_path: Pat
         assert not torch.allclose(energy(x), other, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", FILES)
 def test_any_sampler_moves_chains_by_it(suffix: str, tmp_path: Path) -> None:
     model = model_made(from_mapping(PLANE))
     energy = load_energy(export_energy(model, tmp_path / f"energy{suffix}"))
@@ -101,6 +104,7 @@ def test_any_sampler_moves_chains_by_it(suffix: str, tmp_path: Path) -> None:
     torch.testing.assert_close(draws.x, wanted.x, rtol=1e-4, atol=1e-4)
 
 
+@PROGRAMS
 def test_a_program_needs_torch_alone(tmp_path: Path) -> None:
     model = model_made(from_mapping(PLANE))
     export_energy(model, tmp_path / "energy.pt2")
@@ -126,6 +130,7 @@ def test_a_program_needs_torch_alone(tmp_path: Path) -> None:
     assert x.grad is not None and float(slope) == pytest.approx(float(x.grad[0, 0]), rel=1e-4)
 
 
+@PROGRAMS
 @pytest.mark.parametrize("name", ["clel-da-fashion-cpu", "da-fashion", "improved-cd-mnist"])
 def test_shipped_recipes_can_be_programs(name: str, tmp_path: Path) -> None:
     """One of each network; the others were tried by hand, `docs/export_recipes.py`."""
@@ -142,12 +147,25 @@ class Fixed(nn.Module):
         return torch.stack([point.x[i].square().sum() for i in range(len(point))])
 
 
+@PROGRAMS
 def test_what_cannot_be_followed_is_told_and_nothing_is_left(tmp_path: Path) -> None:
     model = model_made(from_mapping(PLANE))
     object.__setattr__(model, "energy", Fixed())
     with pytest.raises(CapabilityError, match=r"cannot follow the energy .*Export it as \.safetensors"):
         export_energy(model, tmp_path / "energy.pt2")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("version", ["2.8.0+cu128", "2.8.1"])
+def test_a_torch_that_pickles_weights_writes_no_program(
+    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = model_made(from_mapping(PLANE))
+    monkeypatch.setattr(torch, "__version__", TorchVersion(version))
+    with pytest.raises(CapabilityError, match=r"\.pt2 needs torch 2\.9 or newer, found 2\.8.*Take \.safetensors"):
+        export_energy(model, tmp_path / "energy.pt2")
+    assert list(tmp_path.iterdir()) == []
+    assert export_energy(model, tmp_path / "energy.safetensors").is_file()
 
 
 def test_a_file_with_another_energy_is_noticed() -> None:
@@ -196,6 +214,7 @@ class Pickled:
         return Path.touch, (self.path,)
 
 
+@PROGRAMS
 def test_nothing_is_unpickled_from_a_program(tmp_path: Path) -> None:
     path, evil = export_energy(model_made(from_mapping(PLANE)), tmp_path / "energy.pt2"), io.BytesIO()
     torch.save(Pickled(tmp_path / "ran"), evil)
@@ -221,6 +240,7 @@ def test_weights_whose_plugin_is_missing_name_the_package(tmp_path: Path) -> Non
         load_energy(path)
 
 
+@PROGRAMS
 def test_what_is_loaded_is_of_its_kind(tmp_path: Path) -> None:
     model = model_made(from_mapping(PLANE))
     program = load_energy(export_energy(model, tmp_path / "energy.pt2"))
