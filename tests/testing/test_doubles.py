@@ -19,6 +19,7 @@ from tests.testing import (
     doubles_of_data,
     doubles_of_declarations,
     doubles_of_energies,
+    doubles_of_labelled_data,
     doubles_of_metrics,
     doubles_of_objectives,
     doubles_of_observers,
@@ -27,9 +28,9 @@ from tests.testing import (
 
 DOUBLES: tuple[Any, ...] = (
     doubles_of_samplers, doubles_of_energies, doubles_of_buffers, doubles_of_data, doubles_of_objectives,
-    doubles_of_declarations, doubles_of_metrics, doubles_of_observers,
+    doubles_of_declarations, doubles_of_metrics, doubles_of_observers, doubles_of_labelled_data,
 )  # fmt: skip
-LEAST = {"sampler": 10, "energy": 9, "wrapper": 10, "coordinate": 4, "objective": 4}
+LEAST = {"sampler": 10, "energy": 9, "wrapper": 10, "coordinate": 4, "objective": 4, "dataset": 7}
 WRONG = [case for module in DOUBLES for case in module.WRONG]
 RIGHT = [component for module in DOUBLES for component in module.RIGHT]
 
