@@ -16,6 +16,7 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).parent.parent
 LINK = re.compile(r"(?P<open>\]\()(?!\w+:|#|/)(?P<path>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
 FENCE = re.compile(r"^(?P<fence>`{3,}).*?^(?P=fence)$", re.DOTALL | re.MULTILINE)
+FOR_THE_TESTS = re.compile(r"(?<=^```sh) title=\"not tested: [^\"]*\"")
 SHOWN = "repository/"
 HOME = {".": "index.md", "README.md": "index.md"}
 ALWAYS = ("CONTRIBUTING.md", "CHANGELOG.md")
@@ -71,7 +72,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Returns the page with its links as the site needs them; code blocks stay as they are."""
+    """Returns the page with its links as the site needs them; of code blocks only words to the tests go."""
     uri = page.file.src_uri
     folder, here = posixpath.dirname(place(uri)), posixpath.dirname(uri)
 
@@ -82,6 +83,6 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
     done, end = [], 0
     for fence in FENCE.finditer(markdown):
-        done += [LINK.sub(led, markdown[end : fence.start()]), fence[0]]
+        done += [LINK.sub(led, markdown[end : fence.start()]), FOR_THE_TESTS.sub("", fence[0])]
         end = fence.end()
     return "".join([*done, LINK.sub(led, markdown[end:])])

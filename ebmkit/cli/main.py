@@ -29,14 +29,19 @@ from ebmkit.cli import (
     training,
 )
 from ebmkit.cli.plugin_commands import add_plugin_commands
-from ebmkit.display.output import columns, remark, say
-from ebmkit.display.processes import n_launched
+from ebmkit.display.output import columns, remark, say, speak
+from ebmkit.display.processes import is_follower, let_first_speak, n_launched
 from ebmkit.errors import EbmkitError
 from ebmkit.plugins.host import host
 from ebmkit.version import __version__
 
 INTERRUPTED = 130  # what newer versions of typer exit with after Ctrl-C, in silence
 
+
+MODULES = (
+    training, sampling, evaluation, scoring, reporting, exporting, catalogue, citations, check, new_plugin, bench,
+)  # fmt: skip
+COMMANDS: dict[str, Callable[..., None]] = {k: v for module in MODULES for k, v in module.COMMANDS.items()}
 
 LIBRARIES = frozenset({"ebmkit", "torch", "numpy", "typer", "click", "pluggy", "pydantic"}) | sys.stdlib_module_names
 """Where an error of a plugin may come up; the plugin itself is named."""
@@ -76,6 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+TOGETHER = frozenset(training.COMMANDS)
+"""What several processes do together. Of all else that ebmkit is asked under `torchrun`, the first one does it."""
+
+
 def _say_versions(asked: bool) -> None:
     """Prints the versions of ebmkit and of torch, which is not imported for it."""
     if not asked:
@@ -98,11 +107,7 @@ def make_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "terminal_width": _help_width()},
     )
     app.callback()(_options)
-    modules = (
-        training, sampling, evaluation, scoring, reporting, exporting, catalogue, citations, check, new_plugin, bench,
-    )  # fmt: skip
-    commands: dict[str, Callable[..., None]] = {k: v for module in modules for k, v in module.COMMANDS.items()}
-    for name, command in commands.items():
+    for name, command in COMMANDS.items():
         first = (command.__doc__ or "").split("\n")[0].split(". ")[0].rstrip(".") + "."  # help would cut it to fit
         app.command(name, short_help=first)(command)
     return app
@@ -118,6 +123,8 @@ def _options(
 
 def _invoke(arguments: list[str]) -> None:
     app, found = make_app(), host()
+    if is_follower() and arguments[:1] and arguments[0] in COMMANDS.keys() - TOGETHER:
+        return
     add_plugin_commands(app, found)
     if arguments[:1] != ["plugins"] and (missing := found.not_loaded()):  # which lists them anyway
         remark(missing.lstrip())
@@ -149,6 +156,7 @@ def _status(code: object) -> int:
 def _explain_usage(error: Any) -> int:
     """Says what was wrong with a command line, as typer does, and wrapped."""
     context = getattr(error, "ctx", None)
+    let_first_speak()
     if type(error).__name__ == "NoArgsIsHelpError":
         say(error.format_message(), verbatim=True)
     else:
@@ -159,10 +167,8 @@ def _explain_usage(error: Any) -> int:
 
 
 def _explain(error: Exception) -> int:
-    if n_launched() > 1 and "torch" in sys.modules:
-        from ebmkit.runs.launched import explained
-
-        told = explained(error)
+    if n_launched() > 1:
+        told = _of_several(error)
         if told is None:
             return int(getattr(error, "exit_status", 1))
         error = told
@@ -183,6 +189,17 @@ def _explain(error: Exception) -> int:
         remark(f"Error: {type(error).__name__}: {error}{_place(error)}")
         remark("This was not foreseen: set EBMKIT_STRICT=1 for the traceback.")
     return 1
+
+
+def _of_several(error: Exception) -> Exception | None:
+    """Returns what this one of several processes is to say of an error, None where another one says it."""
+    if "torch" not in sys.modules:
+        let_first_speak()
+        speak()
+        return error
+    from ebmkit.runs.launched import explained
+
+    return explained(error)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -187,12 +187,19 @@ def _end(directory: Path, steps: int, files: tuple[Path, ...]) -> None:
     loaded = "".join(f" --plugin {shlex.quote(str(path))}" for path in files)
     command("Train on:  ", f"ebmkit resume {where} --steps {2 * steps}{loaded}")
     recipe = read_recipe(directory / "recipe.toml")
-    named = "" if recipe.parts.get("sampler") or recipe.table("sample").sampler else " --sampler mala"
+    named = "" if recipe.parts.get("sampler") or recipe.table("sample").sampler else _a_sampler_for(recipe)
     out = f"samples.{'npz' if picture is None else 'png'}"
     command("Sample:    ", f"ebmkit sample {where} -n 64 --out {out}{named}{loaded}")
     if picture is not None:
         say(f"Picture:   {picture}")
     say(f"Run:       {directory}")
+
+
+def _a_sampler_for(recipe: Recipe) -> str:
+    """Returns the option that draws from a model which was trained without chains: a noise level must be moved, too."""
+    coordinates = (host().get("coordinate", part.use).gives for part in recipe.parts.get("coordinate", ()))
+    is_noised = any("point.noised" in gives for gives in coordinates if isinstance(gives, tuple))
+    return f" --sampler {'mala+gibbs' if is_noised else 'mala'}"
 
 
 def _dry_run(wanted: Recipe) -> None:

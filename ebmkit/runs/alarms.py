@@ -54,7 +54,7 @@ class RunAlarms:
         self.note = note or logging.getLogger("ebmkit.alarms").warning
         self.lines = Lines(Path() if directory is None else directory / ALARMS)
         self.writes = directory is not None
-        self.rollbacks = Rollbacks(config, on_disk=self.writes)
+        self.rollbacks = Rollbacks(config, on_disk=self.writes, n_processes=self.world.size)
         self.last: tuple[int, Mapping[str, Tensor], Mapping[str, Tensor]] | None = None
         self.rows: tuple[float, ...] = ()
         self.unchanged = 0

@@ -47,9 +47,9 @@ class Judging:
             check_metrics(model, self.parts, assembly.dataset)
 
     def look(self, state: TrainingState) -> Evaluation | None:
-        """Evaluates the run where that is due; returns what was found."""
+        """Evaluates the run where that is due, in the first process; returns what was found."""
         every, last = self.config.every, self.assembly.recipe.table("run").steps
-        if not every or (state.step % every and state.step != last):
+        if not every or not self.assembly.parts.world.is_first or (state.step % every and state.step != last):
             return None
         doing("evaluating")
         model = model_in_memory(self.assembly, state, self.config.weights)

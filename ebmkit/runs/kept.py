@@ -91,7 +91,7 @@ class InMemory:
         return "the network holds the weights of that step."
 
     def back_to(self, step: int) -> Saved:
-        """There is nothing to go back to: `check_rollbacks` refuses such runs."""
+        """There is nothing to go back to: `Rollbacks` refuses such runs."""
         raise AssertionError("a run in memory keeps no checkpoints")
 
 
@@ -131,7 +131,7 @@ class Share:
         return ""
 
     def back_to(self, step: int) -> Saved:
-        """There is nothing to go back to: `check_rollbacks` refuses such runs."""
+        """There is nothing to go back to: `Rollbacks` refuses such runs."""
         raise AssertionError("several processes do not go back")
 
     def _save(self, state: TrainingState) -> None:

@@ -10,17 +10,29 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
+from ebmkit.display.doing import doing
 from ebmkit.display.output import speak
-from ebmkit.display.processes import is_follower, n_launched
+from ebmkit.display.processes import is_follower, let_first_speak, n_launched
 from ebmkit.errors import EbmkitError, RunError
 from ebmkit.processes import ALONE, World
 
 PATIENCE = timedelta(hours=2)
-"""How long processes wait for each other: rank 0 may evaluate meanwhile."""
+"""How long processes that train together wait for each other: rank 0 may evaluate meanwhile."""
+MEETING = timedelta(minutes=5)
+"""How long they look for each other at the start: one that does not come by then was not started."""
 
 _store: Any = None  # where the processes of this run leave each other word; None outside `launched`
+
+
+class Followed(RunError):
+    """Ends a process because the first one ends, too, and says why."""
+
+    def __init__(self, exit_status: int) -> None:
+        super().__init__("The run ended in the first process, which says why.")
+        self.exit_status = exit_status
 
 
 @contextmanager
@@ -47,7 +59,11 @@ def launched() -> Iterator[World]:
 
 def restarted() -> bool:
     """Whether `torchrun` starts this process again, after one of them had failed."""
-    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+    return _attempt() != "0"
+
+
+def _attempt() -> str:
+    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
 
 
 def this_world() -> World:
@@ -58,11 +74,11 @@ def this_world() -> World:
 
 
 def explained(error: Exception) -> Exception | None:
-    """Returns what this one of several processes is to say of an error that ends it; None where another has said it.
+    """Returns what this one of several processes is to say of an error that ends it; None where another says it.
 
     The first to fail speaks, whichever it is: what the others see is that it is gone.
     """
-    if not _may_speak():
+    if isinstance(error, Followed) or not _may_speak(error):
         return None
     speak()
     if not _is_of_another(error):
@@ -79,14 +95,15 @@ def _named(error: Exception) -> Exception:
     return error
 
 
-def _may_speak() -> bool:
+def _may_speak(error: Exception) -> bool:
     """Whether this process is the first of all to say why they end."""
-    if _store is None:
-        return not is_follower()
+    if _store is None:  # they have not met
+        let_first_speak()
+        return True
     try:
-        return int(_store.add(f"ebmkit/said/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", 1)) == 1
-    except RuntimeError:  # whoever kept the store is gone
-        return not is_follower()
+        return int(_store.add("said", 1)) == 1
+    except RuntimeError:  # the first process kept the store, and is gone: the next one speaks of that
+        return os.environ.get("RANK") == "1" and _is_of_another(error)
 
 
 def _is_of_another(error: BaseException) -> bool:
@@ -109,13 +126,18 @@ def _met() -> tuple[World, Any]:
             )
         torch.cuda.set_device(local)
     try:
-        store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
+        doing(f"waiting for all {n_launched()} processes")
+        kept, rank, size = next(rendezvous("env://", timeout=MEETING))
+        store = PrefixStore(f"ebmkit/{_attempt()}", kept)  # that of torchrun still holds what the dead had said
+        store.set(f"here/{rank}", "")
+        store.wait([f"here/{each}" for each in range(size)], MEETING)
         store.set_timeout(PATIENCE)
         backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise RunError(
-            f"{n_launched()} processes were started (WORLD_SIZE), but they do not find each other: "
-            f"{str(error).splitlines()[0]} Start them with: torchrun --nproc-per-node N -m ebmkit run …"
+            f"{n_launched()} processes were to start (WORLD_SIZE), but they do not find each other: "
+            f"{str(error).splitlines()[0].rstrip('.')}. Start them with: torchrun --nproc-per-node N -m ebmkit run …; "
+            "for a run in one process, unset WORLD_SIZE."
         ) from error
     return World(rank=rank, size=size), store

@@ -24,6 +24,7 @@ from ebmkit.runs.given import to_resume
 from ebmkit.runs.interrupt import Interrupted, Stop, stoppable
 from ebmkit.runs.judging import Judging
 from ebmkit.runs.kept import InMemory, Kept, OnDisk, Share
+from ebmkit.runs.launched import Followed
 from ebmkit.runs.lock import Lock
 from ebmkit.runs.observers import Observers, Watched, observers_of
 from ebmkit.runs.seal import Seal
@@ -207,11 +208,14 @@ class Trainer:
         if fails:
             self.kept.interrupted(self.state)
             watched.check()
-            raise RunError("The run ended in the first process.")
+            raise Followed(RunError.exit_status)
         return stops
 
-    def _interrupted(self, stop: Stop) -> Interrupted:
+    def _interrupted(self, stop: Stop) -> RunError:
         how = self.kept.interrupted(self.state)
+        stop.why = next(filter(None, self.world.said_by_all(stop.why)))  # any of them may have heard it
+        if not self.world.is_first:
+            return Followed(stop.exit_status)
         made = f"after step {self.state.step} of {self.config.steps}"
         return Interrupted(f"Interrupted {made} ({stop.why}); {how}", stop.exit_status)
 

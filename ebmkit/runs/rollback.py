@@ -23,12 +23,18 @@ class Rollbacks:
     Args:
         config: `[run]`.
         on_disk: whether there are checkpoints.
+        n_processes: that train the run.
 
     Raises:
-        RecipeError: rollbacks are asked for, and there are no alarms or no checkpoints.
+        RecipeError: rollbacks are asked for, and there are no alarms, no checkpoints, or several processes.
     """
 
-    def __init__(self, config: RunConfig, *, on_disk: bool) -> None:
+    def __init__(self, config: RunConfig, *, on_disk: bool, n_processes: int = 1) -> None:
+        if config.rollbacks and n_processes > 1:
+            raise RecipeError(
+                f"run.rollbacks = {config.rollbacks}, and {n_processes} processes train this run: several processes do "
+                "not go back together yet. Leave run.rollbacks out, or train in one process."
+            )
         if config.rollbacks and not (config.alarms and on_disk):
             lacking = "run.alarms = true" if not config.alarms else "a run directory (out=)"
             raise RecipeError(f"run.rollbacks = {config.rollbacks} needs {lacking}: a run goes back to a checkpoint.")

@@ -101,7 +101,8 @@ def train_or_resume(
 
 def _trained(made: Complete, directory: Path, lock: Lock | None, watch: Watcher | None, note: Note | None) -> Run:
     """Trains in a directory that is locked."""
-    check_free(directory)
+    if this_world().is_first:  # which may have begun to write
+        check_free(directory)
     trainer = begun(made, directory, watch=watch, note=note, lock=lock)
     trainer.train()
     return load(directory, device=str(trainer.assembly.parts.device), given=given_of(made.recipe))

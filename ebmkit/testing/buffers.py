@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import torch
+
 from ebmkit.assembly.members import check_members
+from ebmkit.point import Point
 from ebmkit.protocols.buffer import Buffer
 from ebmkit.testing.check import CheckFailed, NotApplicable
 from ebmkit.testing.examined import Examined, Promise
-from ebmkit.testing.histories import CAPACITY, MOST, N_LABELS, Ledger, Round, context, play, random_history
+from ebmkit.testing.histories import (
+    CAPACITY,
+    FIRST,
+    MOST,
+    N_LABELS,
+    Ledger,
+    Round,
+    context,
+    mark_of,
+    play,
+    random_history,
+)
+from ebmkit.testing.law import seeded
 from ebmkit.training.checker.buffer import ADVICE
 from ebmkit.training.checker.snapshots import changed, of_point
 from ebmkit.training.checker.streams import own_stream_only
@@ -15,10 +30,15 @@ LENGTHS = (1, 2, 2, 3, 4, 6, 8, 12, 16, 24, 40)
 """Rounds of each history: short ones first, so that what breaks is told of a short one."""
 
 
-def _made(part: Examined) -> Buffer:
-    """Returns a buffer of few rows with labels; raises NotApplicable where it keeps none."""
+def _built(part: Examined) -> Buffer:
     buffer: Buffer = part.built(context(), capacity=CAPACITY)
     check_members("buffer", part.component.name, buffer)
+    return buffer
+
+
+def _made(part: Examined) -> Buffer:
+    """Returns a buffer of few rows with labels; raises NotApplicable where it keeps none."""
+    buffer = _built(part)
     if not len(buffer):
         raise NotApplicable("it keeps no rows")
     return buffer
@@ -43,7 +63,35 @@ def is_a_dictionary(part: Examined) -> None:
 def draws_from_its_stream(part: Examined) -> None:
     """Raises PluginError where a global random stream is drawn from."""
     with own_stream_only(part.label, ADVICE):
+        buffer = _built(part)
+        if not len(buffer):
+            starts_chains(buffer)
+            return
         play(lambda: _made(part), [full(seed) for seed in range(4)])
+
+
+def starts_chains(buffer: Buffer) -> None:
+    """Raises CheckFailed where a buffer without rows does not start one chain for each datum, the same from one stream.
+
+    It may look at the data, and leaves them as they are.
+    """
+    x = FIRST + torch.arange(MOST * 2.0).view(MOST, 2)
+    positive = Point(x=x, aux={"label": torch.arange(MOST) % N_LABELS, "mark": mark_of(x)})
+    before = of_point(positive.map(torch.clone))
+    token, first = buffer.draw(positive, seeded(0), frozenset({"label"}))
+    first = first.map(torch.clone)
+    _, again = buffer.draw(positive, seeded(0), frozenset({"label"}))
+    if changed(before, of_point(positive)):
+        raise CheckFailed("`draw` changed the data that it was handed: return copies.")
+    if first.x.shape != positive.x.shape or first.aux.keys() != positive.aux.keys():
+        found = f"x {[*first.x.shape]} and {sorted(first.aux)}"
+        wanted = f"x {[*positive.x.shape]} and {sorted(positive.aux)}"
+        raise CheckFailed(f"`draw` gave {found} where the data are {wanted}: a chain for each datum, coordinates too.")
+    if not torch.equal(first.aux["label"], positive.aux["label"]):
+        raise CheckFailed("`draw` was asked to match label, and gave chains with other labels than the data.")
+    if changed(of_point(first), of_point(again)):
+        raise CheckFailed("the same stream gave other chains: take all that is random from `rng`.")
+    buffer.put(token, first)
 
 
 def is_saved_whole(part: Examined) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager
+from copy import deepcopy
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,8 +37,11 @@ CD = "cd"
 
 @contextmanager
 def place(kept: bool) -> Iterator[tuple[Path, Path | None]]:
-    """Gives an empty working directory, and the directory of a run within it; None where the run is kept in memory."""
-    with TemporaryDirectory() as folder, chdir(folder):
+    """Gives an empty working directory, and the directory of a run within it; None where the run is kept in memory.
+
+    Global settings and the global stream of torch are put back at the end: the next check finds them as they were.
+    """
+    with TemporaryDirectory() as folder, chdir(folder), flags_kept(), torch.random.fork_rng(devices=[]):
         here = Path(folder).resolve()
         run = here / "runs" / "kit" if kept else None
         if run is not None:
@@ -54,13 +58,12 @@ def built(part: Examined) -> Any:
 
 def run_in(directory: Path | None, first_step: int = 1) -> Described:
     """Returns what is told of a run."""
-    recipe: Recipe = model_of("plane").recipe
+    recipe: Recipe = deepcopy(model_of("plane").recipe)
     return Described(directory=directory, recipe=recipe, first_step=first_step, steps=first_step + STEPS - 1)
 
 
-@cache
 def reports() -> Sequence[Reported]:
-    """Returns logged steps, with tensors as a run tells them."""
+    """Returns logged steps, with tensors as a run tells them; new ones each time, for an observer may write there."""
     parts, batch = made(Examined(component=host().get("objective", CD)))
     found = []
     for step in range(1, STEPS + 1):
@@ -136,14 +139,21 @@ def flags_kept() -> Iterator[Callable[[], str]]:
     try:
         yield changed
     finally:
-        torch.set_grad_enabled(bool(before["grad mode"]))
-        torch.set_default_dtype(before["default dtype"])
-        torch.set_num_threads(before["number of threads"])
+        for name, (_, put_back) in FLAGS.items():
+            if before[name] != _flags()[name]:
+                put_back(before[name])
 
 
 def _flags() -> dict[str, Any]:
-    return {
-        "grad mode": torch.is_grad_enabled(),
-        "default dtype": torch.get_default_dtype(),
-        "number of threads": torch.get_num_threads(),
-    }
+    return {name: read() for name, (read, _) in FLAGS.items()}
+
+
+FLAGS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+    "grad mode": (torch.is_grad_enabled, torch.set_grad_enabled),
+    "default dtype": (torch.get_default_dtype, torch.set_default_dtype),
+    "number of threads": (torch.get_num_threads, torch.set_num_threads),
+    "deterministic algorithms": (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms),
+    "anomaly mode": (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
+    "matmul precision": (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+}
+"""Name of a global setting of torch's → what reads it, and what sets it."""

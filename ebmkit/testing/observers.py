@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -10,12 +12,13 @@ from torch import Tensor
 
 from ebmkit.recipes.recipe import Part
 from ebmkit.runs.fit import fit
+from ebmkit.runs.told import Reported
 from ebmkit.testing.check import CheckFailed
 from ebmkit.testing.examined import Examined, Promise
 from ebmkit.testing.law import seeded
 from ebmkit.testing.models import SHARED
 from ebmkit.testing.observed import built, flags_kept, place, reports, run_in, tell
-from ebmkit.training.checker.snapshots import changed, kept, listed, of_batch, of_module, of_point
+from ebmkit.training.checker.snapshots import changed, kept, listed, modes, of_batch, of_module, of_point
 from ebmkit.training.checker.streams import own_stream_only
 
 PATIENCE = 0.5
@@ -41,24 +44,31 @@ def takes_every_end(part: Examined) -> None:
 
 def changes_nothing(part: Examined) -> None:
     """Raises CheckFailed where it changes what it is told, draws from a global stream or turns a switch of torch's."""
-    before, held = kept(_shown()), [dict(report.values) for report in reports()]
+    steps = reports()
+    before, held = kept(_shown(steps)), [dict(report.values) for report in steps]
+    mode = modes(steps[0].phases._energy)
     advice = "A name or a sample of its own it draws from a generator of its own."
     with place(True) as (_, directory), flags_kept() as switched:
         with own_stream_only(part.label, advice, of_torch_alone=True):
-            tell(built(part), run_in(directory), steps=reports())
+            run = run_in(directory)
+            recipe = deepcopy(run.recipe)
+            tell(built(part), run, steps=steps)
         if switched():
             raise CheckFailed(f"it changed torch's {switched()}, for everybody in this process. Leave it as it was.")
-    written = changed(before, _shown())
+    written = changed(before, _shown(steps))
     if written:
-        _restore(before)
         raise CheckFailed(f"it wrote into {listed(written)} of what it was told. Look, and work on copies.")
-    if held != [dict(report.values) for report in reports()]:
+    if held != [dict(report.values) for report in steps]:
         raise CheckFailed("it changed the values of a report. Work on a copy: dict(report.values).")
+    if mode != modes(steps[0].phases._energy):
+        raise CheckFailed("it changed the mode of the energy, or which of its weights are trained. Work on a copy.")
+    if recipe != run.recipe:
+        raise CheckFailed("it changed the recipe of the run. Work on a copy.")
 
 
-def _shown() -> dict[str, Tensor]:
+def _shown(steps: Sequence[Reported]) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
-    for report in reports():
+    for report in steps:
         at, phases = f"step {report.step}: ", report.phases
         found |= {f"{at}{name}": value for name, value in {**report.losses, **report.metrics}.items()}
         found |= {f"{at}data.{name}": value for name, value in of_batch(phases.batch).items()}
@@ -66,12 +76,6 @@ def _shown() -> dict[str, Tensor]:
         found |= {} if phases.negative is None else of_point(phases.negative, f"{at}negative.")
         found |= {f"{at}weights.{name}": value for name, value in of_module(phases._energy).items()}
     return found
-
-
-def _restore(before: dict[str, Tensor]) -> None:
-    """Puts back what was written: all checks of a process share these reports."""
-    for name, value in _shown().items():
-        value.data.copy_(before[name])
 
 
 def leaves_the_run_as_it_is(part: Examined) -> None:

@@ -91,7 +91,12 @@ def _pulls_both_ways(part: Examined, parts: Parts, batch: Batch, contrasts: Set[
             if energies is None or not losses[key].requires_grad:
                 continue
             (pull,) = torch.autograd.grad(losses[key], energies, retain_graph=True, allow_unused=True)
-            if pull is not None and bool((sign * pull < 0).any()):
+            if pull is None:
+                raise CheckFailed(
+                    f"loss '{key}' does not {word} the energy of the {phase} phase: it has no gradient in that energy. "
+                    "Leave out detach(), item() and no_grad(), or take it out of ObjectiveTraits.contrasts."
+                )
+            if bool((sign * pull < 0).any()):
                 raise CheckFailed(
                     f"loss '{key}' does not {word} the energy of the {phase} phase: its derivative by that energy has "
                     "the wrong sign. Data are to become likely: mean E⁺ − mean E⁻, to be minimised."

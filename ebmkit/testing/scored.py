@@ -20,13 +20,13 @@ from ebmkit.views.view import view
 
 
 def made(part: Examined) -> tuple[Parts, Batch]:
-    """Returns copies of the parts of a step, of which the objective is one, and data for them.
+    """Returns copies of the parts of a step, of which the objective is one, and of data for them.
 
     Objectives that come along are there: one of them may ask for chains, which this one then sees.
     """
     among = assembled(part)
     parts = deepcopy(among.parts)
-    return replace(parts, view=view(parts.energy)), among.batch
+    return replace(parts, view=view(parts.energy)), deepcopy(among.batch)
 
 
 def phases_of(parts: Parts, batch: Batch) -> Phases:

@@ -29,6 +29,7 @@ def is_pure(part: Examined, double: bool = False) -> None:
         point = start.state.point.with_aux(label=torch.arange(64))  # of which no sampler knows: it stays with its row
         _look_at(part, start, point)
         _look_at(part, start, point.map(lambda tensor: tensor[:1]))
+        _remembers_nothing(start, point)
 
 
 def _look_at(part: Examined, start: Started, point: Point) -> None:
@@ -36,6 +37,23 @@ def _look_at(part: Examined, start: Started, point: Point) -> None:
         start.sampler.step(start.view, start.sampler.init(point, seeded(4)))
     of = Transition(start.view, point, start.sampler.init(point, seeded(4)).tuning, _stream)
     check_sampler(part.label, start.sampler, of, None, twice=True)
+
+
+def _remembers_nothing(start: Started, point: Point) -> None:
+    """Raises CheckFailed where other chains that a sampler moved meanwhile change what it makes of these."""
+
+    def end(begin: Point) -> dict[str, Tensor]:
+        return of_point(start.sampler.step(start.view, start.sampler.init(begin, seeded(4)))[0].point)
+
+    first = end(point)
+    end(point.map(lambda tensor: tensor.roll(1, dims=0)))
+    for name, value in end(point).items():
+        if not torch.allclose(value.double(), first[name].double(), atol=1e-4, equal_nan=True):
+            raise CheckFailed(
+                f"'{name}' of the same chains, with the same stream, ended elsewhere after the sampler had moved other "
+                "chains: it keeps something of its own, as the energies or gradients of the last chains. Ask the view "
+                "anew, or keep it in the state."
+            )
 
 
 def _stream() -> torch.Generator:

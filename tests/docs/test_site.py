@@ -48,6 +48,18 @@ def test_lists_are_lists(site: Path):
     assert [str(page.relative_to(site)) for page in pages if literal.search(page.read_text(encoding="utf-8"))] == []
 
 
+def test_what_is_said_to_the_tests_is_not_shown(site: Path):
+    pages = site.glob("**/*.html")
+    assert [page.name for page in pages if '<span class="filename">not tested' in page.read_text("utf-8")] == []
+
+
+def test_every_page_of_the_navigation_is_in_the_sidebar(site: Path):
+    """A README that is the only child of its entry becomes the page of its section, and nobody finds it."""
+    shown = (site / "architecture.html").read_text(encoding="utf-8")
+    sidebar = set(re.findall(r'href="([^"]+)" class="md-nav__link', shown))
+    assert {"decisions/index.html", "releasing.html", "scaling.html", "reliability.html"} <= sidebar
+
+
 def test_scripts_beside_the_pages_are_no_part_of_the_site(site: Path):
     assert [*site.glob("*.py")] == []
 

@@ -13,6 +13,7 @@ from ebmkit.builtin import ebmkit_components
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.component import Component, NoConfig
 from ebmkit.plugins.host import Host, host
+from ebmkit.plugins.short_repr import short_repr
 from ebmkit.recipes.recipe import Part, from_mapping, part_of
 from ebmkit.samplers import Augment, Mala, Sgld
 
@@ -92,6 +93,12 @@ def test_a_part_is_built_from_its_object_as_from_its_name() -> None:
     assert by_object.config == by_name.config
 
 
+@short_repr
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Unheard:
+    """Settings that no part has: other tests offer parts of theirs."""
+
+
 def test_the_packages_are_there_with_ebmkit_alone() -> None:
     assert repr(ebmkit.energies.ResNet(widths=(8, 8))) == "ResNet(widths=(8, 8))"
     assert {"energies", "samplers", "buffers", "objectives", "coordinates", "data"} <= set(dir(ebmkit))
@@ -104,7 +111,7 @@ def test_the_packages_are_there_with_ebmkit_alone() -> None:
         (Mala(step_size="big"), "sampler mala: step_size: Input should be a valid number, found 'big'"),  # type: ignore[arg-type]
         (Mala(step_size=None), "sampler mala: step_size cannot be None. Leave it out for its default."),  # type: ignore[arg-type]
         (Mala, "found the class Mala. Write Mala()"),
-        (NoConfig(), "found NoConfig\\(\\), whose class NoConfig no part has declared as its settings"),
+        (Unheard(), "found Unheard\\(\\), whose class Unheard no part has declared as its settings"),
         (3, "found 3, whose class int no part"),
         (ebmkit.energies.Mlp(), "sampler should be given, found Mlp\\(\\), the settings of energy 'mlp'"),
     ],

@@ -178,18 +178,14 @@ def test_numbered_directories_are_everybody_s_own(tmp_path: Path, monkeypatch: p
     assert len(set(made)) == 12 and all(path.is_dir() for path in made)
 
 
-def test_processes_that_do_not_find_each_other_train_no_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_copies_are_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ebmkit.run(RECIPE, tmp_path / "made")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.delenv("RANK", raising=False)
-    for train in (
-        lambda: ebmkit.run(RECIPE, tmp_path / "run"),
-        lambda: ebmkit.resume(tmp_path / "made", steps=8),
-    ):
-        with pytest.raises(RunError, match=r"2 processes were started .* do not find each other.*torchrun"):
-            train()
-    with pytest.raises(RecipeError, match=r"ebmkit\.fit trains in one process"):
+    with pytest.raises(RecipeError, match=r"ebmkit.fit trains in one process"):
         ebmkit.fit("mlp", "toy", steps=1, progress=False)
+    for train in (lambda: ebmkit.run(RECIPE, tmp_path / "run"), lambda: ebmkit.resume(tmp_path / "made", steps=8)):
+        with pytest.raises(RunError, match="do not find each other"):
+            train()
     assert not (tmp_path / "run").exists()
     monkeypatch.setenv("WORLD_SIZE", "1")
     assert ebmkit.resume(tmp_path / "made", steps=8).step == 8

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import ebmkit
+from ebmkit.assembly.assemble import assemble
+from ebmkit.assembly.complete import complete
 from ebmkit.errors import DivergenceError, RecipeError
+from ebmkit.processes import World
 from ebmkit.recipes.tables import RunConfig
 from ebmkit.runs import checkpoint
+from ebmkit.runs.loop import Trainer
 from ebmkit.runs.rollback import WINDOW, Rollbacks
 
 
@@ -87,6 +92,15 @@ def test_what_rollbacks_need_is_said_before_a_run(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="needs a run directory"):
         ebmkit.fit("mlp", "toy", steps=1, settings={"run.rollbacks": 1}, progress=False)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_every_one_of_several_processes_refuses_rollbacks(rank: int, tmp_path: Path) -> None:
+    made = complete(asked(lr=1e-3, rollbacks=1, rate=0.5))
+    alone = assemble(made.recipe, dataset=made.dataset)
+    assembly = replace(alone, parts=replace(alone.parts, world=World(rank=rank, size=2)))
+    with pytest.raises(RecipeError, match=r"2 processes train this run.*train in one process"):
+        Trainer(tmp_path / "run", assembly)
 
 
 def test_a_checkpoint_is_healthy_once_a_window_without_a_sign_has_followed() -> None:

@@ -147,6 +147,19 @@ def test_a_sampler_can_be_named_when_samples_are_drawn(
     assert main([*words, "--sampler", "malla"]) != 0
 
 
+@pytest.mark.parametrize("more", [(), ("--coordinate", "label")])
+def test_the_sampler_that_a_run_proposes_can_draw(
+    more: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = str(tmp_path / "run")
+    data = "toy:eight-gaussians"
+    words = ["--data", data, "--objective", "denoising-score-matching", "--steps", "2", "--out", run, *more]
+    assert main(["run", *words]) == 0
+    assert "--sampler mala\n" in capsys.readouterr().out
+    draw = ["sample", run, "-n", "4", "--transitions", "2", "--out", str(tmp_path / "x.npz"), "--sampler", "mala"]
+    assert main(draw) == 0
+
+
 def test_a_sampler_that_is_named_beside_it_draws_samples_at_temperature_one(matching: None, tmp_path: Path) -> None:
     made = ebmkit.run(asked(sampler=[{"use": "sgld", "moves": 3, "step_size": 0.01}]), tmp_path / "run")
     assert made.model.temperature == 1.0 and "buffer" not in made.recipe.parts

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from ebmkit import BuildContext, Component, Point
+from ebmkit import BuildContext, CapabilityError, Component, Point
 from ebmkit.buffers.declarations import ReplayConfig
 from ebmkit.buffers.replay import Replay
 
@@ -145,6 +145,58 @@ class Full(Right):
         return len(self)
 
 
+class AtData:
+    """No rows: chains start at data."""
+
+    filled = 0
+
+    def __init__(self, config: ReplayConfig, context: BuildContext) -> None:
+        """Takes nothing."""
+
+    def draw(self, positive: Point, rng: Generator, match: frozenset[str] = frozenset()) -> tuple[Any, Point]:
+        return None, positive.map(lambda t: t.clone())
+
+    def put(self, token: Any, point: Point) -> None:
+        """Keeps nothing."""
+
+    def reference(self, k: int, rng: Generator, exclude: Any = None) -> Point:
+        raise CapabilityError("There are no rows.")
+
+    def __len__(self) -> int:
+        return 0
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Takes nothing."""
+
+
+class Few(AtData):
+    def draw(self, positive: Point, rng: Generator, match: frozenset[str] = frozenset()) -> tuple[Any, Point]:
+        return None, positive.map(lambda t: t[1:].clone())
+
+
+class Swapped(AtData):
+    def draw(self, positive: Point, rng: Generator, match: frozenset[str] = frozenset()) -> tuple[Any, Point]:
+        return None, positive.with_aux(label=positive.aux["label"].roll(1))
+
+
+class Greedy(AtData):
+    def draw(self, positive: Point, rng: Generator, match: frozenset[str] = frozenset()) -> tuple[Any, Point]:
+        positive.x.add_(1)
+        return None, positive.map(lambda t: t.clone())
+
+
+class Restless(AtData):
+    n_draws = 0
+
+    def draw(self, positive: Point, rng: Generator, match: frozenset[str] = frozenset()) -> tuple[Any, Point]:
+        self.n_draws += 1
+        return None, positive.replace(x=positive.x + self.n_draws)
+
+
+build_at_data, build_few, build_swapped, build_greedy, build_restless = AtData, Few, Swapped, Greedy, Restless
 build_right, build_twice, build_torn, build_mixed = Right, Twice, Torn, Mixed
 build_forgetful, build_busy, build_global, build_turning, build_full = Forgetful, Busy, Global, Turning, Full
 build_amnesiac, build_deaf, build_unmarked, build_shaken = Amnesiac, Deaf, Unmarked, Shaken
@@ -174,6 +226,10 @@ WRONG: tuple[tuple[Component, str, str], ...] = (
     (part("forgetful"), "dictionary", "none was drawn again. Keep them"),
     (part("busy"), "dictionary", "rows that the token holds. Leave out those in `exclude`"),
     (part("global"), "stream", "global random stream.*generator"),
+    (part("few"), "stream", "a chain for each datum, coordinates too"),
+    (part("swapped"), "stream", "to match label, and gave chains with other labels"),
+    (part("greedy"), "stream", "changed the data that it was handed: return copies"),
+    (part("restless"), "stream", "the same stream gave other chains"),
     (part("turning"), "saved", "a resumed run would differ.*in state_dict"),
     (part("amnesiac"), "saved", "a resumed run would differ.*in state_dict"),
     (part("full"), "filled", "before anything was put. It counts rows with moved chains"),

@@ -104,6 +104,11 @@ def upside_down(energy: Any, phases: Phases, gap: Tensor) -> Tensor:
     return -gap
 
 
+def half_detached(energy: Any, phases: Phases, gap: Tensor) -> Tensor:
+    """The data are looked at, and not learnt from."""
+    return phases.evaluate("positive").detach().mean() - phases.evaluate("negative").mean()
+
+
 def lopsided(energy: Any, phases: Phases, gap: Tensor) -> Tensor:
     """Data weigh twice as much as chains."""
     return gap + phases.evaluate("positive").mean()
@@ -117,6 +122,7 @@ build_right, build_by_row, build_detached = _builder(right), _builder(by_row), _
 build_sampling, build_writing, build_tuning = _builder(sampling), _builder(writing), _builder(tuning)
 build_stepping, build_places = _builder(stepping), _builder(places)
 build_upside_down, build_lopsided = _builder(upside_down), _builder(lopsided)
+build_half_detached = _builder(half_detached)
 
 
 def build_walking(config: NoConfig, context: BuildContext) -> Walking:
@@ -149,6 +155,7 @@ WRONG: tuple[tuple[Component, str, str], ...] = (
     (part("walking"), "repeatable", "keeps something from step to step.*moved by samplers"),
     (part("leaks-into-encoder"), "owners", "'guidance' has a gradient in .* and in its own 'encoder.*detach"),
     (part("leaks-into-energy"), "owners", "'distance' has a gradient in .* of the energy.*leaks into the other"),
+    (part("half-detached"), "contrast", "does not lower the energy of the positive phase: it has no gradient"),
     (part("upside-down"), "contrast", "does not lower the energy of the positive phase.*mean E⁺ − mean E⁻"),
     (part("lopsided"), "contrast", "where the chains are the data themselves.*the same weights"),
     (part("misnamed"), "contrast", "names a loss 'gap', and its losses are: distance, guidance"),

@@ -102,6 +102,28 @@ class Nudging(Right):
             parameter.data.mul_(0.9)
 
 
+class Hurried(Right):
+    """Whoever is told of two runs writes the same twice: nothing is left to be seen of it the second time."""
+
+    def start(self, run: Any) -> None:
+        torch.set_num_threads(torch.get_num_threads() % 2 + 2)
+
+
+class Blanking(Right):
+    def step(self, report: Any, run: Any) -> None:
+        report.phases.positive.x.zero_()
+
+
+class Sleeping(Right):
+    def step(self, report: Any, run: Any) -> None:
+        report.phases._energy.eval()
+
+
+class Shortening(Right):
+    def start(self, run: Any) -> None:
+        run.recipe.tables["run"]["steps"] = 1
+
+
 class Littering(Right):
     def end(self, run: Any, ending: Any) -> None:
         Path("table.txt").write_text("\n".join(self.rows))
@@ -116,6 +138,7 @@ class Lingering(Right):
 
 build_right, build_full, build_homeless, build_alarmist, build_hasty = Right, Full, Homeless, Alarmist, Hasty
 build_once, build_writing, build_tidy, build_sampling, build_switching = Once, Writing, Tidy, Sampling, Switching
+build_hurried, build_blanking, build_sleeping, build_shortening = Hurried, Blanking, Sleeping, Shortening
 build_nudging, build_littering, build_lingering = Nudging, Littering, Lingering
 
 
@@ -139,6 +162,10 @@ WRONG: tuple[tuple[Component, str, str], ...] = (
     (part("tidy"), "touches", "changed the values of a report. Work on a copy"),
     (part("sampling"), "touches", "torch's global random stream.*a generator of its own"),
     (part("switching"), "touches", "changed torch's grad mode from True to False.*Leave it as it was"),
+    (part("hurried"), "touches", "changed torch's number of threads"),
+    (part("blanking"), "touches", "wrote into .*'step 1: positive.x'"),
+    (part("sleeping"), "touches", "changed the mode of the energy"),
+    (part("shortening"), "touches", "changed the recipe of the run"),
     (part("nudging"), "run", "ends otherwise than the same run without it.*changes nothing of it"),
     (part("littering"), "files", "wrote table.txt beside the directory of the run.*Write below run.directory"),
     (part("lingering"), "threads", "its thread 'sender' goes on.*Finish and join it in `end`"),

@@ -9,7 +9,7 @@ import torch
 
 from ebmkit import BuildContext, Component, SamplerTraits
 from ebmkit.testing.targets import LAWS
-from tests.testing.strange_movers import Brighten, Replicated, Tuned
+from tests.testing.strange_movers import Brighten, Cached, Replicated, Tuned
 from tests.testing.strange_samplers import (
     EXACT,
     Coins,
@@ -19,9 +19,11 @@ from tests.testing.strange_samplers import (
     Step,
     all_by_one_number,
     all_by_the_mean,
+    by_opposites,
     global_stream,
     no_ratio,
     published_ratio,
+    two_by_two,
     two_h_ratio,
 )
 
@@ -52,6 +54,7 @@ def any_accepted(accepted: torch.Tensor) -> bool:
 KEEPS, MOMENTUM = SamplerTraits(adjusted=True, tail="keeps"), OwnGhmc.traits
 build_right, build_ghmc, build_langevin = OwnMala, OwnGhmc, Langevin
 build_brighten, build_replicated, build_tuned, build_coins = Brighten, Replicated, Tuned, Coins
+build_cached = Cached
 build_no_flip_needed = partial(OwnGhmc, left="forgotten", memory=0.0)
 build_published, build_two_h = partial(OwnMala, ratio=published_ratio), partial(OwnMala, ratio=two_h_ratio)
 build_no_ratio = partial(OwnMala, ratio=no_ratio)
@@ -61,6 +64,8 @@ build_half_noise, build_lukewarm = partial(Langevin, heat=0.5), partial(Langevin
 build_one_number = partial(OwnMala, decide=all_by_one_number)
 build_by_the_mean = partial(OwnMala, decide=all_by_the_mean)
 build_one_factor, build_torn = partial(Brighten, one=True), partial(Brighten, torn=True)
+build_two_by_two = partial(OwnMala, decide=two_by_two)
+build_by_opposites = partial(OwnMala, decide=by_opposites)
 build_global, build_memory = partial(OwnMala, decide=global_stream), partial(OwnMala, memory=[])
 build_single, build_still = partial(OwnMala, dtype=torch.float32), partial(build_traits, traits=MOMENTUM)
 build_no_walls, build_not_finite = partial(OwnMala, walls=False), partial(OwnMala, finite=False)
@@ -100,6 +105,9 @@ WRONG: tuple[tuple[Component, str, str], ...] = (
     (part("one-number"), "rows", "share random numbers.*one accept decision each"),
     (part("one-factor", Brighten.traits), "rows", "share random numbers.*one number for each row"),
     (part("by-the-mean"), "rows", "no sum or mean over the batch|one accept decision each"),
+    (part("two-by-two"), "rows", "share random numbers with others.*used by no other"),
+    (part("by-opposites"), "rows", "share random numbers with others.*used by no other"),
+    (part("cached", Cached.traits), "pure", "after the sampler had moved other chains: it keeps something of its own"),
     (part("global"), "pure", "global random stream.*generator=state.rng"),
     (part("memory"), "pure", "made one transition twice"),
     (part("single"), "float64", "float32.*Keep the dtype"),

@@ -89,3 +89,27 @@ class Tuned:
         after, info = self.inner.step(view, state, tail=tail)
         size = state.tuning["step_size"] * 1.1 if self.learns else state.tuning["step_size"]
         return SamplerState(point=after.point, rng=after.rng, tuning={"step_size": size}), info
+
+
+class Cached:
+    """A random walk that keeps the energies of the chains that it moved last, whoever comes next."""
+
+    traits = SamplerTraits(adjusted=True, asks_gradient=False)
+
+    def __init__(self, config: Step, context: BuildContext) -> None:
+        self.s, self.temperature, self.bounds = config.step_size, context.temperature, context.value_range
+        self.last: Tensor | None = None
+
+    def init(self, point: Point, rng: torch.Generator, tuning: Any = None) -> SamplerState:
+        return SamplerState(point=point, rng=rng)
+
+    def step(self, view: Any, state: SamplerState, *, tail: Any = None) -> tuple[SamplerState, SamplerInfo]:
+        point, last = state.point, self.last
+        energy = view.energy(point) / self.temperature if last is None or len(last) != len(point) else last
+        new = point.replace(x=point.x + self.s * noise(point.x, state.rng))
+        energy_new = view.energy(new) / self.temperature
+        accepted = each(energy - energy_new, state.rng) & torch.isfinite(energy_new) & within(new.x, self.bounds)
+        self.last = torch.where(accepted, energy_new, energy)
+        x = torch.where(accepted.view(-1, *[1] * (point.x.ndim - 1)), new.x, point.x)
+        info = SamplerInfo(start=point, accept_rate=accepted.float(), n_moves=1, n_gradients=0, n_proposals=1)
+        return SamplerState(point=point.replace(x=x), rng=state.rng), info

@@ -66,6 +66,18 @@ def all_by_one_number(log_r: Tensor, rng: torch.Generator) -> Tensor:
     return torch.log(torch.rand((), generator=rng, dtype=log_r.dtype)) <= log_r
 
 
+def two_by_two(log_r: Tensor, rng: torch.Generator) -> Tensor:
+    """Neighbours share the number that decides for them: each chain is exact, and no two are independent."""
+    half = torch.rand((len(log_r) + 1) // 2, generator=rng, dtype=log_r.dtype)
+    return torch.log(half.repeat_interleave(2)[: len(log_r)]) <= log_r
+
+
+def by_opposites(log_r: Tensor, rng: torch.Generator) -> Tensor:
+    """The second half of the rows takes one minus the numbers of the first half."""
+    half = torch.rand((len(log_r) + 1) // 2, generator=rng, dtype=log_r.dtype)
+    return torch.log(torch.cat([half, 1 - half])[: len(log_r)]) <= log_r
+
+
 def all_by_the_mean(log_r: Tensor, rng: torch.Generator) -> Tensor:
     """The mean of the ratios decides for the whole batch."""
     return (torch.log(torch.rand((), generator=rng)) <= log_r.mean()).expand(len(log_r))

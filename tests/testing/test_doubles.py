@@ -19,6 +19,7 @@ from tests.testing import (
     doubles_of_data,
     doubles_of_declarations,
     doubles_of_energies,
+    doubles_of_labelled_data,
     doubles_of_metrics,
     doubles_of_objectives,
     doubles_of_observers,
@@ -27,9 +28,9 @@ from tests.testing import (
 
 DOUBLES: tuple[Any, ...] = (
     doubles_of_samplers, doubles_of_energies, doubles_of_buffers, doubles_of_data, doubles_of_objectives,
-    doubles_of_declarations, doubles_of_metrics, doubles_of_observers,
+    doubles_of_declarations, doubles_of_metrics, doubles_of_observers, doubles_of_labelled_data,
 )  # fmt: skip
-LEAST = {"sampler": 10, "energy": 9, "wrapper": 10, "coordinate": 4, "objective": 4}
+LEAST = {"sampler": 10, "energy": 9, "wrapper": 10, "coordinate": 4, "objective": 4, "dataset": 7}
 WRONG = [case for module in DOUBLES for case in module.WRONG]
 RIGHT = [component for module in DOUBLES for component in module.RIGHT]
 
@@ -75,6 +76,14 @@ def test_what_is_right_passes(component: Any) -> None:
     found = [outcome(check(component, promise.name)) for promise in promises_of(component.kind)]
     assert [o.text for o in found if o.state == "failed"] == []
     assert sum(o.state == "holds" for o in found) >= LEAST.get(component.kind, len(found))
+
+
+@pytest.mark.usefixtures("fresh_host")
+def test_a_buffer_without_rows_passes_what_can_be_asked_of_it() -> None:
+    double = doubles_of_buffers.part("at_data")
+    register(double)
+    states = {name: outcome(check(double, name)).state for name in ("stream", "dictionary", "saved", "filled")}
+    assert states.pop("stream") == "holds" and set(states.values()) == {"not applicable"}
 
 
 REJECTED = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor
 
 import ebmkit
 from ebmkit import Batch, BuildContext, CapabilityError, Phases, Point
+from ebmkit.cli.main import main
 from ebmkit.rng import stream
 
 N = 30_000
@@ -120,3 +122,9 @@ def test_one_level_leaves_nothing_to_compare() -> None:
             },
             out="unused",
         )
+
+
+def test_the_sampler_that_a_run_proposes_moves_the_level(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--data", "toy:rings", "--objective", "level-classification", "--steps", "2"]
+    assert main(["run", *words, "--out", str(tmp_path / "run")]) == 0
+    assert "--sampler mala+gibbs\n" in capsys.readouterr().out
