@@ -274,5 +274,8 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     assert main(["list"]) == 0
     limited()
+    accepted = 0
     for name, found, most in tried(Path(sys.argv[1])):
+        accepted += found != "refused"
         sys.stderr.write(f"{found}: {name}; at most {most / 2**30:.2f} GiB so far\n")
+    sys.exit(bool(accepted))

@@ -235,6 +235,7 @@ if os.environ["RANK"] == "1" and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0"
 """
 
 
+@pytest.mark.slow
 def test_under_torchrun_a_run_comes_back_by_itself(tmp_path: Path) -> None:
     """The store of torchrun outlives the processes, and with it where the dead ones were to be found."""
     plugin, directory = tmp_path / "dies.py", tmp_path / "run"

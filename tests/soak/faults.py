@@ -28,6 +28,7 @@ import ebmkit
 from ebmkit.display.output import say
 from ebmkit.errors import EbmkitError
 from tests.soak.families import FAMILIES, family
+from tests.soak.several import several
 
 TIMEOUT = 300.0
 
@@ -308,6 +309,7 @@ def report(options: argparse.Namespace) -> int:
             f"kills:    {kills(options.kills, rng, folder, made)}",
             f"damages:  {damages(options.damages, rng, folder, made)}",
             f"writers:  {writers(options.writers, folder, made)}",
+            f"several:  {several(options.several, rng, folder / 'several', held)}",
         ]
         if options.disks and hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("mount"):
             lines.append(f"disks:    {disks(folder, dict(list(made.items())[:2]))}")
@@ -327,7 +329,7 @@ def is_well(line: str) -> bool:
 def parsed(arguments: list[str]) -> argparse.Namespace:
     """Returns the counts that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name, default in (("kills", 30), ("damages", 100), ("writers", 5), ("seed", 0)):
+    for name, default in (("kills", 30), ("damages", 100), ("writers", 5), ("several", 5), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--no-disks", dest="disks", action="store_false", help="leave out what mounts a small disk")
     parser.add_argument("--families", nargs="*", choices=list(FAMILIES), help="some of them; unset, all")
