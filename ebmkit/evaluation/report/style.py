@@ -50,7 +50,8 @@ main>.card{margin-top:1.4rem}
 dl.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:14px 18px;margin:14px 0 4px}
 dl.facts div{min-width:0}
 dl.facts dt{color:var(--soft);font-size:.82rem}
-dl.facts dd{margin:0;overflow-wrap:normal;font-size:1.22rem;font-weight:600;line-height:1.25;font-variant-numeric:tabular-nums}
+dl.facts dd{margin:0;overflow-wrap:normal}
+dl.facts dd{font-size:1.22rem;font-weight:600;line-height:1.25;font-variant-numeric:tabular-nums}
 dl.facts dd small{display:block;font-size:.78rem;font-weight:400;color:var(--soft)}
 .charts{display:grid;gap:26px 30px;grid-template-columns:repeat(auto-fill,minmax(min(100%,420px),1fr));margin:1rem 0}
 .duo{display:grid;gap:22px 40px;grid-template-columns:minmax(0,2fr) minmax(0,3fr);align-items:start;margin:.6rem 0}
