@@ -168,7 +168,7 @@ def test_processes_that_do_not_come_are_not_waited_for_long(tmp_path: Path) -> N
 def test_several_processes_do_not_go_back(tmp_path: Path) -> None:
     found = job(tmp_path, "--set", "run.rollbacks=2").ended()
     assert [each.status for each in found] == [2, 2]
-    assert len(errors(found)) == 1 and "run.rollbacks = 2 needs a run in one process" in errors(found)[0]
+    assert len(errors(found)) == 1 and "several processes do not go back together yet" in errors(found)[0]
 
 
 def test_a_process_that_is_late_does_not_take_the_run_for_another_one(tmp_path: Path) -> None:
