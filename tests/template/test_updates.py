@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -64,7 +65,7 @@ def test_both_changes_are_there_afterwards(plugin, newer):
 
 def test_copier_itself_finds_the_newer_template(plugin, newer, git):
     kept_template(newer, "0.2.0")
-    subprocess.run(["copier", "update", "--defaults", "--quiet"], cwd=plugin, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "copier", "update", "--defaults", "--quiet"], cwd=plugin, check=True, capture_output=True)
     assert "Returns the sampler." in (plugin / PART).read_text(encoding="utf-8")
 
 
