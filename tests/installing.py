@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
 import tomllib
 from collections.abc import Sequence
+from importlib.metadata import distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -28,7 +28,9 @@ def run(command: Sequence[str], cwd: Path, env: dict[str, str] | None = None) ->
 
 def install(site: Path, *packages: Path) -> None:
     """Installs packages into a folder: as wheels where their build backend is there, else as pip would leave them."""
-    if not (importlib.util.find_spec("hatchling") and importlib.util.find_spec("pip")):
+    # to look pip up as a module would take setuptools' own distutils away from whoever imports it later
+    installed = {(distribution.name or "").lower() for distribution in distributions()}
+    if not {"hatchling", "pip"} <= installed:
         for package in packages:
             _as_pip_leaves_it(package, site)
         return

@@ -65,7 +65,8 @@ def test_both_changes_are_there_afterwards(plugin, newer):
 
 def test_copier_itself_finds_the_newer_template(plugin, newer, git):
     kept_template(newer, "0.2.0")
-    subprocess.run([sys.executable, "-m", "copier", "update", "--defaults", "--quiet"], cwd=plugin, check=True, capture_output=True)
+    update = [sys.executable, "-m", "copier", "update", "--defaults", "--quiet"]
+    subprocess.run(update, cwd=plugin, check=True, capture_output=True)
     assert "Returns the sampler." in (plugin / PART).read_text(encoding="utf-8")
 
 
