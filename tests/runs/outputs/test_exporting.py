@@ -30,7 +30,7 @@ from ebmkit.runs.outputs.exporting import SUFFIXES, _check, export_energy, load_
 from ebmkit.runs.outputs.portable import EnergyOfData, ExportedEnergy
 from ebmkit.sampling.model import Model, model_of, opened
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PROGRAMS = pytest.mark.skipif(torch.__version__ < (2, 9), reason="a .pt2 needs torch 2.9")
 FILES = [pytest.param(".pt2", marks=PROGRAMS), ".safetensors"]
 LABELS: dict[str, Any] = {

@@ -17,7 +17,7 @@ from ebmkit.cli.main import main
 from ebmkit.errors import DivergenceError
 from ebmkit.runs.checkpoints import checkpoint
 
-DOCS = Path(__file__).parent.parent.parent / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 WRONG = {
     "learning rate": 1, "sgd": 6, "mala": 4, "levels": 17, "step size": 22, "range": 30, "data scale": 31, "nan": 32,
 }  # fmt: skip
