@@ -148,8 +148,8 @@ def newest(
     Raises:
         CheckpointError: there are some, and all are damaged.
     """
-    wrong = list[CheckpointError]()
-    for path in reversed(checkpoints(run_directory / "checkpoints")):
+    wrong, found = list[CheckpointError](), checkpoints(run_directory / "checkpoints")
+    for path in reversed(found):
         try:
             saved = load(path, wanted)
         except CheckpointError as error:
@@ -158,6 +158,8 @@ def newest(
         for damaged in wrong:
             note(f"Warning: {damaged} The checkpoint before it is taken, of step {saved.step}.")
         return saved
+    if wrong and checkpoints(run_directory / "checkpoints") != found:  # a run that goes on has dropped them meanwhile
+        return newest(run_directory, note, wanted=wanted)
     if wrong:
         raise CheckpointError(
             f"{wrong[0]} There is no other checkpoint that could be taken: remove {run_directory / 'checkpoints'}, "
