@@ -153,13 +153,13 @@ def newest(
         try:
             saved = load(path, wanted)
         except CheckpointError as error:
+            if checkpoints(run_directory / "checkpoints") != found:  # a run that goes on drops this one, for a newer
+                return newest(run_directory, note, wanted=wanted)
             wrong.append(error)
             continue
         for damaged in wrong:
             note(f"Warning: {damaged} The checkpoint before it is taken, of step {saved.step}.")
         return saved
-    if wrong and checkpoints(run_directory / "checkpoints") != found:  # a run that goes on has dropped them meanwhile
-        return newest(run_directory, note, wanted=wanted)
     if wrong:
         raise CheckpointError(
             f"{wrong[0]} There is no other checkpoint that could be taken: remove {run_directory / 'checkpoints'}, "
