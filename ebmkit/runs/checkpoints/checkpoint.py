@@ -176,7 +176,8 @@ def of_step(run_directory: Path, step: int, *, wanted: Callable[[str], bool] = l
     if step not in found:
         there = ", ".join(map(str, found)) or "none"
         raise CheckpointError(
-            f"{run_directory} keeps no checkpoint of step {step}. It keeps: {there}. `checkpoint.keep` says how many stay."
+            f"{run_directory} keeps no checkpoint of step {step}. It keeps: {there}. "
+            "The setting checkpoint.keep says how many stay."
         )
     return load(found[step], wanted)
 

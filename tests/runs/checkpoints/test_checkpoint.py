@@ -37,7 +37,7 @@ def test_an_earlier_step_can_be_taken_and_one_that_is_gone_is_told(tmp_path: Pat
     for step in (5, 40, 300):
         save(tmp_path / "checkpoints", saved(step), keep=2)
     assert of_step(tmp_path, 40).step == 40
-    with pytest.raises(CheckpointError, match="no checkpoint of step 5. It keeps: 40, 300"):
+    with pytest.raises(CheckpointError, match=r"no checkpoint of step 5\. It keeps: 40, 300"):
         of_step(tmp_path, 5)
 
 
