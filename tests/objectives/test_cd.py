@@ -121,7 +121,7 @@ def test_levels_weigh_as_asked_in_both_phases() -> None:
     ids=str,
 )
 def test_the_fixed_point_is_biased_as_it_is_said(settings: dict[str, Any], variance: float) -> None:
-    """In the plane E of a Gaussian model is exponential; the model's variance over that of the data is a closed form."""
+    """In the plane E of a Gaussian model is exponential, so the variance over that of the data is a closed form."""
     n, objective = 200_000, build("objective", "cd", **settings)
     draw = torch.Generator().manual_seed(1)
     x, y = (torch.randn(n, 2, generator=draw, dtype=torch.float64) for _ in range(2))
