@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from ebmkit_diffusion.declarations import LevelHeadConfig
 from ebmkit_diffusion.level import Level
-from ebmkit_diffusion.level_embedding import LevelBase, level_coordinate
+from ebmkit_diffusion.level_embedding import level_coordinate
+from ebmkit_diffusion.level_gaussians import gaussians_of
+from ebmkit_diffusion.wrapper_declarations import LevelHeadConfig
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -93,7 +94,7 @@ def test_fresh_chains_can_start_in_the_law_of_a_gaussian_base():
     fresh = coordinate.prior(40_000, Point(x=x), RNG().manual_seed(0))
     context = BuildContext(event_shape=(2,), coordinates=(coordinate,))
     settings = LevelHeadConfig(base="gaussian", base_mean=-0.4, base_sd=0.2)
-    base = LevelBase(settings, level_coordinate(context, "test"), temperature=1.0)
+    base = gaussians_of(settings, level_coordinate(context, "test"), context)
     for t in range(4):
         found = fresh.x[fresh.aux["level"] == t]
         assert float(found.mean()) == pytest.approx(float(base.means[t]), abs=0.02)
