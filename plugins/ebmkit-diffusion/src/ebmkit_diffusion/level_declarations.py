@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt
 
 from ebmkit import Component, Need, Selection, short_repr
 from ebmkit_diffusion.objective_declarations import CITE, LEVELS
-from ebmkit_diffusion.schedules import SCHEDULES, Betas, usual_ends, wrong_with
+from ebmkit_diffusion.schedules import SCHEDULES, WITHOUT_ENDS, Betas, ending_in_noise, usual_ends, wrong_with
 
 Positive = Annotated[float, Gt(0)]
 
@@ -22,9 +22,13 @@ class LevelConfig:
     Attributes:
         noise_levels: T, levels beside the clean one; unset: 50 for images, else 6, as published.
         schedule: of β: "sqrt-cumulative-linear" (published: β_t = (Σ_{i ≤ t} b_i)², b evenly spaced), "linear",
-            "cosine".
+            "cosine"; "log-snr-cosine", from 9.8 to −5.1; "even", levels that overlap equally, and the last is noise.
         low: b_1 (or β_1), the first of the evenly spaced; unset: published at T = 50 and 6, else a hundredth of high.
+            Of "even": s.d. of the finest structure in the data, after scaling; unset: smooth, else .1.
         high: b_T (or β_T), the last; unset: published at T = 50 and 6, else such that ᾱ falls to .055 as there.
+            Of "even": s.d. of the data, after scaling; unset: 1.
+        pure_noise: the last of the T levels holds nothing of the datum, ᾱ_T = 0, so its law is N(0, I); the schedule
+            is that of the T − 1 levels before it.
         smooth: s.d. of noise that is added to data before they are diffused, data units after scaling to [−1, 1]; 0 as
             published. The model is then one of slightly noisy data: level 0 has room to move where pixels are constant.
         start_mean: m, data units after scaling; fresh chains of level t are N(√ᾱ_t m, (ᾱ_t s² + 1 − ᾱ_t) I).
@@ -33,9 +37,10 @@ class LevelConfig:
     """
 
     noise_levels: Annotated[int, Ge(1)] | None = None
-    schedule: Literal["sqrt-cumulative-linear", "linear", "cosine"] = "sqrt-cumulative-linear"
+    schedule: Literal["sqrt-cumulative-linear", "linear", "cosine", "log-snr-cosine", "even"] = "sqrt-cumulative-linear"
     low: Annotated[float, Ge(0)] | None = None
     high: Positive | None = None
+    pure_noise: bool = False
     smooth: Annotated[float, Ge(0)] = 0.0
     start_mean: float = 0.0
     start_sd: Positive = 1.0
@@ -44,9 +49,11 @@ class LevelConfig:
         """Returns the config with every unset value decided; the ends of a cosine stay unset, it has none."""
         images = selection.event_shape is not None and len(selection.event_shape) == 3
         n = self.noise_levels or (50 if images else 6)
-        if self.schedule == "cosine":
+        if self.schedule in WITHOUT_ENDS:
             return replace(self, noise_levels=n)
-        low, high = (float(f"{end:.6g}") for end in usual_ends(self.schedule, n))
+        low, high = (float(f"{end:.6g}") for end in usual_ends(self.schedule, n - self.pure_noise or 1))
+        if self.schedule == "even" and self.smooth:
+            low = self.smooth
         return replace(
             self,
             noise_levels=n,
@@ -56,12 +63,18 @@ class LevelConfig:
 
     def betas(self) -> Betas:
         """Returns β_0 = 0, β_1 … β_T of a settled config."""
-        return SCHEDULES[self.schedule](self.noise_levels or 1, self.low or 0.0, self.high or 1.0)
+        n = (self.noise_levels or 1) - self.pure_noise
+        before = SCHEDULES[self.schedule](n, self.low or 0.0, self.high or 1.0) if n else (0.0,)
+        return ending_in_noise(before) if self.pure_noise else before
 
 
 def _level_refused(config: LevelConfig, selection: Selection) -> str:
-    if config.schedule == "cosine" and (config.low is not None or config.high is not None):
-        return "a cosine schedule has no low and high: leave them out."
+    if config.schedule in WITHOUT_ENDS and (config.low is not None or config.high is not None):
+        return f"a {config.schedule} schedule has no low and high: leave them out."
+    if config.schedule == "even" and config.pure_noise:
+        return 'schedule = "even" ends in pure noise by itself: leave pure_noise out.'
+    if config.schedule == "even" and config.low is not None and not 0 < config.low < 1:
+        return f"low of an even schedule is the s.d. of the finest structure, between 0 and 1; found {config.low:g}."
     wrong = wrong_with(config.betas())
     return f"{wrong}." if wrong else ""
 
