@@ -141,10 +141,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20, help="of the demo's recipe")
     steps = parser.parse_args().steps
     torch.set_num_threads(1)
+    say(of_hostile_files())  # first: a process counts the memory of the one that it was started by
     say(of_a_run(steps))
     for line in of_a_buffer():
         say(line)
-    say(of_hostile_files())
 
 
 if __name__ == "__main__":
