@@ -6,6 +6,7 @@ import json
 import shutil
 from contextlib import chdir
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -83,3 +84,8 @@ def test_of_a_set_too_large_to_be_read_again_the_sizes_are_remembered(
         images.write_bytes(images.read_bytes()[:-1])
         with pytest.raises(DataError, match=images.name):
             resumed()
+
+
+@pytest.mark.parametrize("files", [None, ["a"], ("a",), 3, print])
+def test_what_a_set_of_a_program_calls_files_may_be_anything(files: Any) -> None:
+    assert data_files.data_seals(SimpleNamespace(files=files)) == {}  # type: ignore[arg-type]
