@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 
 import torch
@@ -24,8 +23,6 @@ from ebmkit.views.view import FrozenView
 
 ROWS = 4
 """Data at which the split energy is tried."""
-
-_log = logging.getLogger(__name__)
 
 
 def is_asked(recipe: Recipe, world: World) -> bool:
@@ -72,7 +69,6 @@ def split(parts: Parts, dataset: Dataset) -> Parts:
         lambda: _asked(parts, point),
         derivatives=parts.requires.derivatives,
     )
-    _log.info("weights are joined %s", sharding.why_whole or "layer by layer")
     return replace(parts, sharding=sharding, checker=None)
 
 

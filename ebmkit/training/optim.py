@@ -128,9 +128,9 @@ def load_optimiser_tensors(optimiser: torch.optim.Optimizer, tensors: Mapping[st
         state.setdefault(int(index), {})[name] = tensor
     _check_state(optimiser, state)
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
-    for index, entry in state.items():
-        own = parameters[index]
-        state[index] = {k: split_like(v, own) if v.shape == own.shape else v for k, v in entry.items()}
+    for i, entry in state.items():
+        own = parameters[i]
+        state[i] = {k: split_like(v, own) if v.shape == own.shape else v for k, v in entry.items()}
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
 
 

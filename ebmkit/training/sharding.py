@@ -7,6 +7,7 @@ often. The losses ask the live energy, alike in all processes, and there layers 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -75,6 +76,8 @@ class Sharding:
         from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
+        # torch warns of views that an energy might write into; the trial tells whether gradients are right
+        warnings.filterwarnings("ignore", message="FSDP2-wrapped module")
         mesh = init_device_mesh(device.type, (self.world.size,))
         left = {p for p in self.energy.parameters() if not p.ndim}  # torch splits no scalar
         for _, unit in self._units:
@@ -109,6 +112,10 @@ class Sharding:
         (wrong,) = self.world.any(bool(self.why_whole))
         self.why_whole = self.why_whole or ("layer by layer, a trial failed in another process" if wrong else "")
         return not wrong
+
+    def __str__(self) -> str:
+        how = f"whole while the losses are computed: {self.why_whole}" if self.why_whole else "layer by layer"
+        return f"weights are split over {self.world.size} processes, and joined {how}"
 
     def refresh(self) -> None:
         """Joins the weights into the copy that chains move on, unit by unit; all processes call it together."""

@@ -16,13 +16,15 @@ def is_split(tensor: Tensor) -> bool:
 
 def whole(tensor: Tensor) -> Tensor:
     """Returns the whole of a tensor that is split, in all processes, which ask for it together; another as it is."""
-    joined: Tensor = tensor.full_tensor() if is_split(tensor) else tensor  # type: ignore[operator]
+    split: Any = tensor
+    joined: Tensor = split.full_tensor() if is_split(tensor) else tensor
     return joined
 
 
 def own_part(tensor: Tensor) -> Tensor:
     """Returns what this process holds of a tensor; it shares its memory."""
-    own: Tensor = tensor.to_local() if is_split(tensor) else tensor  # type: ignore[operator]
+    split: Any = tensor
+    own: Tensor = split.to_local() if is_split(tensor) else tensor
     return own
 
 

@@ -88,8 +88,9 @@ class FrozenCopy:
             if name in self._named:
                 self._named[name].copy_(tensor)
         for (target, computed), prefix in zip(self._folds, self._prefixes, strict=True):
-            own = {name: held.get(f"{prefix}{name}") for name, _ in computed.named_parameters()}
-            if own and None not in own.values():
+            names = [name for name, _ in computed.named_parameters()]
+            if names and all(f"{prefix}{name}" in held for name in names):
+                own = {name: held[f"{prefix}{name}"] for name in names}
                 found: Tensor = torch.func.functional_call(computed, own, ())
                 target.copy_(found)
 

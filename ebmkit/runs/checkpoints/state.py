@@ -15,11 +15,13 @@ from ebmkit.recipes.recipe import Recipe
 from ebmkit.runs.checkpoints import taking
 from ebmkit.runs.checkpoints.checkpoint import Saved
 from ebmkit.runs.checkpoints.finite import open_names
+from ebmkit.runs.checkpoints.shares import OWN
 from ebmkit.training.batches import Batches
 from ebmkit.training.chains import first_tuning
 from ebmkit.training.ema import Averages
 from ebmkit.training.optim import Optimisers, load_optimiser_tensors, optimiser_tensors
 from ebmkit.training.parts import Parts
+from ebmkit.training.split import all_whole
 
 
 class TrainingState:
@@ -59,8 +61,7 @@ class TrainingState:
             tensors["tuning"] = taking.flatten(self.tuning)
         if self.batches is not None and (position := self.batches.state_dict()):
             tensors["position"] = position
-        keep = self.parts.world.is_first
-        joined = {name: all_whole(own, keep=keep or name in OWN) for name, own in tensors.items()}
+        joined = {name: all_whole(own, keep=self.parts.world.is_first or name in OWN) for name, own in tensors.items()}
         return Saved(step=self.step, tensors=joined, data=data.as_json())
 
     def take(self, saved: Saved) -> None:
