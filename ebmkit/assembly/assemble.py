@@ -20,6 +20,7 @@ from ebmkit.assembly.context import context_of, sampling_of
 from ebmkit.assembly.device import choose_device, choose_precision
 from ebmkit.assembly.memory import fitting
 from ebmkit.assembly.parts import build_buffer, build_coordinates, build_energy, build_objectives, build_sampler
+from ebmkit.assembly.sharded import is_asked, split
 from ebmkit.data.spec import DataSpec
 from ebmkit.display.doing import doing
 from ebmkit.ops.batch_norm import pool_batch_norms
@@ -80,6 +81,7 @@ def assemble(
         CapabilityError, DataError, RecipeError: a part cannot be built here, or nothing of it can be trained.
     """
     config = recipe.table("run")
+    splits = with_data and is_asked(recipe, world)
     device = choose_device(config.device)
     if with_data and dataset is None:
         dataset = build_dataset(recipe.part("data"), device)
@@ -109,7 +111,11 @@ def assemble(
     owners = {name: settings_of(recipe.owner(name)) for name in parts.owners()}
     check_optimisers(recipe, owners)
     assembly = Assembly(parts=parts, data=data, recipe=replace(recipe, optim=owners), dataset=dataset)
-    return _ready_to_train(assembly, precision) if with_data else assembly
+    if not with_data:
+        return assembly
+    ready = _ready_to_train(assembly, precision)
+    assert ready.dataset is not None
+    return replace(ready, parts=split(ready.parts, ready.dataset)) if splits else ready
 
 
 def _with_sample(context: BuildContext, dataset: Dataset | None) -> BuildContext:

@@ -40,6 +40,9 @@ class RunConfig:
             sign followed, with another seed and smaller learning rates; 0 for never. Recorded in `alarms.jsonl` and as
             the metric "rollbacks".
         rollback_rate: factor on every learning rate at each rollback.
+        fully_shard: split the energy's weights, with their gradients, optimiser states and averages, over the processes
+            of the run (torch's `fully_shard`), for an energy that does not fit one GPU else; see docs/scaling.md. One
+            process has nothing to split.
         max_minutes: minutes after which a process saves a checkpoint and ends with exit status 75, so that
             `ebmkit resume` goes on; unset, none.
     """
@@ -59,6 +62,7 @@ class RunConfig:
     alarms: bool = True
     rollbacks: Annotated[int, Ge(0)] = 0
     rollback_rate: Annotated[float, Interval(gt=0, le=1)] = 0.5
+    fully_shard: bool = False
     max_minutes: Annotated[float, Gt(0)] | None = None
 
 

@@ -23,6 +23,7 @@ from ebmkit.runs.files.seal import Seal
 from ebmkit.runs.given import to_resume
 from ebmkit.runs.log.logbook import METRICS, Logbook
 from ebmkit.runs.log.pictures import Pictures
+from ebmkit.runs.log.pictures import is_due as pictures_due
 from ebmkit.runs.watch.alarms import ALARMS, RunAlarms
 from ebmkit.training.step import StepReport
 
@@ -182,8 +183,7 @@ class OnDisk:
 
     def draw(self, state: TrainingState, report: StepReport) -> Sequence[Path]:
         """Draws pictures where they are due, and returns them."""
-        every, steps = self.recipe.table("pictures").every, self.recipe.table("run").steps
-        if state.step % every and state.step != steps:
+        if not pictures_due(state.step, self.recipe):
             return ()
         self._check_ours()
         doing("drawing pictures")

@@ -26,6 +26,7 @@ from ebmkit.runs.given import to_resume
 from ebmkit.runs.interrupt import Interrupted, Stop, stoppable
 from ebmkit.runs.kept import InMemory, Kept, OnDisk, Share
 from ebmkit.runs.launched import Followed
+from ebmkit.runs.log.pictures import is_due
 from ebmkit.runs.session import going_on
 from ebmkit.runs.watch.alarms import Note, RunAlarms
 from ebmkit.runs.watch.judging import Judging
@@ -120,6 +121,8 @@ class Trainer:
                 except DivergenceError as error:
                     self._go_back(error)
                     continue
+                if self.parts.sharding is not None and is_due(state.step, self.recipe):
+                    self.parts.refresh_view()  # together: the first process draws alone
                 for picture in self.kept.draw(state, report):
                     watched.picture(picture, state.step)
                 if (found := self.judging.look(state)) is not None:

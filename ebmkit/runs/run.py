@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ebmkit.assembly.assemble import assemble
+from ebmkit.assembly.assemble import Assembly, assemble
 from ebmkit.assembly.complete import Asked, Complete, complete
 from ebmkit.assembly.device import choose_device
 from ebmkit.assembly.memory import no_larger_than
@@ -105,7 +105,7 @@ def _trained(made: Complete, directory: Path, lock: Lock | None, watch: Watcher 
         check_free(directory)
     trainer = begun(made, directory, watch=watch, note=note, lock=lock)
     trainer.train()
-    return load(directory, device=str(trainer.assembly.parts.device), given=given_of(made.recipe))
+    return load(directory, device=_device_after(trainer.assembly), given=given_of(made.recipe))
 
 
 def begun(
@@ -121,6 +121,8 @@ def begun(
     assembly = assemble(made.recipe, dataset=made.dataset, world=world)
     if note is not None and assembly.choice is not None and world.is_first:
         note(f"engine = {assembly.choice.engine}: {assembly.choice.reason}")
+    if note is not None and assembly.parts.sharding is not None and world.is_first:
+        note(f"fully_shard: {assembly.parts.sharding}")
     trainer = Trainer(directory, assembly, watch, note=note, lock=lock)
     check_reads_back(assembly)
     if directory is not None and world.is_first:
@@ -189,7 +191,7 @@ def _resumed(
         tell_changes(directory, assembly.parts.device, trainer.note)
         write_text(directory / "recipe.toml", to_toml(assembly.recipe))
     trainer.train()
-    return load(directory, device=str(assembly.parts.device), given=given)
+    return load(directory, device=_device_after(assembly), given=given)
 
 
 def load(
@@ -244,6 +246,11 @@ def _checkpoint_of(directory: Path, step: int | None) -> Saved:
 def _for_a_model(name: str) -> bool:
     """Whether a file of a checkpoint is needed by the model, and not by training alone."""
     return name.partition(".rank-")[0] not in OWN and not name.startswith("optim.")
+
+
+def _device_after(assembly: Assembly) -> str:
+    """Returns where a trained model is loaded: where it was trained, or where weights that were split fit whole."""
+    return str(assembly.parts.device) if assembly.parts.sharding is None else "cpu"
 
 
 def _device_here(recorded: str) -> str:

@@ -15,11 +15,13 @@ from ebmkit.recipes.recipe import Recipe
 from ebmkit.runs.checkpoints import taking
 from ebmkit.runs.checkpoints.checkpoint import Saved
 from ebmkit.runs.checkpoints.finite import open_names
+from ebmkit.runs.checkpoints.shares import OWN
 from ebmkit.training.batches import Batches
 from ebmkit.training.chains import first_tuning
 from ebmkit.training.ema import Averages
 from ebmkit.training.optim import Optimisers, load_optimiser_tensors, optimiser_tensors
 from ebmkit.training.parts import Parts
+from ebmkit.training.split import all_whole
 
 
 class TrainingState:
@@ -39,7 +41,7 @@ class TrainingState:
         self.parts = parts
         self.batches: Batches | None = None
         self.optimisers = Optimisers(
-            self.owners, {name: recipe.owner(name) for name in self.owners}, run.steps, parts.world
+            self.owners, {name: recipe.owner(name) for name in self.owners}, run.steps, parts.world, parts.sharding
         )
         self.averages = Averages(self.owners, run)
         self.tuning: Tuning = first_tuning(parts)
@@ -47,7 +49,7 @@ class TrainingState:
         self.open = open_names(self.owners)
 
     def saved(self, data: DataSpec) -> Saved:
-        """Returns it as a checkpoint holds it."""
+        """Returns it as a checkpoint holds it; what is split over processes is whole in the first one."""
         tensors: dict[str, Mapping[str, Tensor]] = {
             **{name: module.state_dict() for name, module in self.owners.items()},
             **{f"ema.{name}": self.averages.values[name] for name in self.owners},
@@ -59,7 +61,8 @@ class TrainingState:
             tensors["tuning"] = taking.flatten(self.tuning)
         if self.batches is not None and (position := self.batches.state_dict()):
             tensors["position"] = position
-        return Saved(step=self.step, tensors=tensors, data=data.as_json())
+        joined = {name: all_whole(own, keep=self.parts.world.is_first or name in OWN) for name, own in tensors.items()}
+        return Saved(step=self.step, tensors=joined, data=data.as_json())
 
     def take(self, saved: Saved) -> None:
         """Takes a checkpoint's; raises CheckpointError where it belongs to another recipe."""
