@@ -22,6 +22,7 @@ from ebmkit.runs.checkpoints.checkpoint import Saved
 from ebmkit.runs.checkpoints.finite import check_weights
 from ebmkit.runs.checkpoints.shares import OWN, own_of
 from ebmkit.runs.checkpoints.state import on_device
+from ebmkit.runs.files.data_files import other_data
 from ebmkit.runs.files.directory import check_free, check_is_run, clear, is_run, recipe_of, write_text
 from ebmkit.runs.files.environment import tell_changes
 from ebmkit.runs.files.located import check_own, run_directory
@@ -189,6 +190,8 @@ def _resumed(
     if world.is_first:
         clear_later(directory, saved, trainer.note)
         tell_changes(directory, assembly.parts.device, trainer.note)
+        if assembly.dataset is not None and (changed := other_data(directory, assembly.dataset)):
+            trainer.note(changed)
         write_text(directory / "recipe.toml", to_toml(assembly.recipe))
     trainer.train()
     return load(directory, device=_device_after(assembly), given=given)
