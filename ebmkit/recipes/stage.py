@@ -43,7 +43,9 @@ class Stage:
     optim: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "settings", as_toml(self.settings))
+        given = as_toml(self.settings)
+        ordered = {name: given.pop(name) for name in SETTINGS if name in given}  # equal recipes have equal files
+        object.__setattr__(self, "settings", {**ordered, **given})
         object.__setattr__(self, "parts", {table: tuple(parts) for table, parts in self.parts.items() if parts})
         object.__setattr__(self, "optim", {key: as_toml(table) for key, table in self.optim.items()})
 
@@ -66,12 +68,12 @@ def stages_in(raw: Mapping[str, object], origin: str) -> tuple[Stage, ...]:
     entries = raw.get("stage", ())
     if not isinstance(entries, (list, tuple)):
         raise RecipeError(f"{origin}: [stage] is one table, but stages are a list: write [[stage]] before each.")
-    stages = tuple(_stage(entry, place, origin) for place, entry in enumerate(entries, 1))
-    names = [stage.name for stage in stages]
+    found = tuple(_stage(entry, place, origin) for place, entry in enumerate(entries, 1))
+    names = [stage.name for stage in found]
     for name in names:
         if names.count(name) > 1:
             raise RecipeError(f"{origin}: {names.count(name)} stages are called '{name}': give each a name of its own.")
-    return stages
+    return found
 
 
 def _stage(entry: object, place: int, origin: str) -> Stage:
@@ -87,9 +89,9 @@ def _stage(entry: object, place: int, origin: str) -> Stage:
     if "steps" not in raw:
         raise RecipeError(f"{where} has no steps: say how many it makes, as in steps = 400.")
     settings = {key: raw[key] for key in SETTINGS if key in raw}
-    found = Stage(name=name, settings=settings, parts=parts_in(raw, OF_STAGE, where), optim=optim_in(raw, where))
+    stage = Stage(name=name, settings=settings, parts=parts_in(raw, OF_STAGE, where), optim=optim_in(raw, where))
     validated(StageConfig, {"name": name, **settings}, where)
-    return found
+    return stage
 
 
 def _check_key(key: str, where: str) -> None:
@@ -129,10 +131,15 @@ def _tables(stage: Stage) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yields the head and the entries of each table of a stage."""
     yield "[[stage]]", {"name": stage.name, **stage.settings}
     for owner, settings in stage.optim.items():
-        yield f"[stage.optim.{owner if BARE.fullmatch(owner) else tomli_w.dumps({owner: 0}).split(' = ')[0]}]", settings
+        yield f"[stage.optim.{_key(owner)}]", settings
     for table in OF_STAGE:
         for part in stage.parts.get(table, ()):
             yield f"[stage.{table}]" if table in SINGLES else f"[[stage.{table}]]", entry_of(part)
+
+
+def _key(name: str) -> str:
+    """Returns a name as TOML writes keys."""
+    return name if BARE.fullmatch(name) else tomli_w.dumps({name: 0}).rpartition(" = ")[0]
 
 
 def _raw(stage: Stage) -> dict[str, Any]:

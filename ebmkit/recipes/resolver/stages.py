@@ -191,6 +191,7 @@ def _check_missed(recipe: Recipe, found: Sequence[Resolution], resolved: Any) ->
         assert asked.stage is not None
         stage = asked.stages[asked.stage]
         own = own_paths(recipe, stage) | {f"optim.{owner}" for owner in stage.optim}
+        own |= {path.rpartition(".")[0] for path in own if path.startswith("optim.") and path.count(".") > 1}
         if wrong := one.missed & (own | everywhere):
             kept = [(path, value) for path, value in asked.overrides if path in wrong or path.startswith("optim.")]
             resolved(replace(one.recipe, resolved=False, optim=asked.optim, overrides=tuple(kept)), strictly=True)
