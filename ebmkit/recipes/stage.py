@@ -46,7 +46,7 @@ class Stage:
         given = as_toml(self.settings)
         ordered = {name: given.pop(name) for name in SETTINGS if name in given}  # equal recipes have equal files
         object.__setattr__(self, "settings", {**ordered, **given})
-        object.__setattr__(self, "parts", {table: tuple(parts) for table, parts in self.parts.items() if parts})
+        object.__setattr__(self, "parts", {table: tuple(p) for table in OF_STAGE if (p := self.parts.get(table))})
         object.__setattr__(self, "optim", {key: as_toml(table) for key, table in self.optim.items()})
 
     @property

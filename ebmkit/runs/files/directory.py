@@ -14,12 +14,8 @@ from ebmkit.errors import CapabilityError, CheckpointError, RecipeError, RunErro
 from ebmkit.plain_files import check_plain, read_json, remove, write_new
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import Part, Recipe, kind_of, read_recipe
-<<<<<<< HEAD:ebmkit/runs/directory.py
 from ebmkit.recipes.resolver.stages import resolve_run
-=======
-from ebmkit.recipes.resolver.resolve import resolve
 from ebmkit.runs.files.whole import written_whole
->>>>>>> main:ebmkit/runs/files/directory.py
 from ebmkit.runs.given import with_given
 
 
