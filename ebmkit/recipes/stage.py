@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import tomli_w
@@ -188,6 +189,36 @@ def folded(recipe: Recipe) -> Recipe:
     shared = {table: parts for table, parts in recipe.parts.items() if table not in OF_STAGE}
     tables = {**recipe.tables, "run": {**run, "steps": sum(s.steps for s in stages)}}
     return replace(recipe, parts=shared, tables=tables, optim={}, stages=stages, stage=None)
+
+
+def at_step(recipe: Recipe, step: int) -> Recipe:
+    """Returns the recipe of the stage that makes the step after `step`, or made the last one.
+
+    That of a run without stages is returned as it is.
+    """
+    if not recipe.stages:
+        return recipe
+    ends = accumulate(stage.steps for stage in recipe.stages)
+    return at_stage(recipe, next((i for i, end in enumerate(ends) if step < end), len(recipe.stages) - 1))
+
+
+def of_stage(recipe: Recipe, name: str) -> Recipe:
+    """Returns the recipe of a stage by name; of a run without stages, "" is the name of the only one.
+
+    Raises:
+        RecipeError: the run has no such stage.
+    """
+    names = [stage.name for stage in recipe.stages] or [""]
+    if name not in names:
+        raise RecipeError(f"The checkpoint is of stage '{name}', but recipe.toml has {', '.join(names) or 'none'}: it "
+                          "was changed. Put it back.")  # fmt: skip
+    return at_stage(recipe, names.index(name)) if recipe.stages else recipe
+
+
+def next_stage(recipe: Recipe) -> Recipe | None:
+    """Returns the recipe of the stage after that of a recipe, None after the last."""
+    place = len(recipe.stages) if recipe.stage is None else recipe.stage + 1
+    return at_stage(folded(recipe), place) if place < len(recipe.stages) else None
 
 
 def begins_after(recipe: Recipe) -> int:

@@ -16,6 +16,7 @@ from ebmkit.display.doing import doing
 from ebmkit.display.progress import Progress, Watcher
 from ebmkit.errors import RecipeError
 from ebmkit.recipes.recipe import to_toml
+from ebmkit.recipes.stage import at_step, of_stage, with_total
 from ebmkit.recipes.tables import Weights
 from ebmkit.runs.checkpoints import checkpoint, taking
 from ebmkit.runs.checkpoints.checkpoint import Saved
@@ -118,7 +119,7 @@ def begun(
 ) -> Trainer:
     """Returns a run that is ready for its first step: parts built, its recipe written where it has a directory."""
     world = this_world()
-    assembly = assemble(made.recipe, dataset=made.dataset, world=world)
+    assembly = assemble(at_step(made.recipe, 0), dataset=made.dataset, world=world)
     if note is not None and assembly.choice is not None and world.is_first:
         note(f"engine = {assembly.choice.engine}: {assembly.choice.reason}")
     trainer = Trainer(directory, assembly, watch, note=note, lock=lock)
@@ -172,15 +173,15 @@ def _resumed(
 ) -> Run:
     """Goes on in a directory that is locked, with settings of `[run]` of its own."""
     recipe = recipe_of(directory, given, None if saved is None else DataSpec.from_json(saved.data), for_training=True)
-    recipe = recipe.with_table("run", **own)
-    total = recipe.table("run").steps
+    total = own.get("steps", recipe.table("run").steps)
+    recipe = with_total(recipe.with_table("run", **own), total)
     if saved is not None and saved.step >= total:
         raise RecipeError(
             f"{directory} has made {saved.step} steps, and {total} are asked for in all: nothing is left. "
             f"Give --steps {2 * saved.step}, say."
         )
     world = this_world()
-    assembly = assemble(recipe, world=world)
+    assembly = assemble(at_step(recipe, 0 if saved is None else saved.step), world=world)
     trainer = Trainer(directory, assembly, watch, note=note, lock=lock)
     if saved is not None:
         trainer.take(own_of(saved, world, trainer.note))
@@ -213,6 +214,7 @@ def load(
     checkpoint.latest(directory)
     saved = checkpoint.newest(directory, _log.warning, wanted=_for_a_model)
     assert saved is not None, "one is there"
+    recipe = of_stage(recipe, saved.stage)
     recipe = recipe.with_table("run", device=device or _device_here(recipe.table("run").device))
     with no_larger_than(tensor for own in saved.tensors.values() for tensor in own.values()):
         assembly = assemble(recipe, data=DataSpec.from_json(saved.data), with_data=False)

@@ -45,11 +45,24 @@ class Optimisers:
 
     Attributes:
         rate: factor on every learning rate.
+
+    Args:
+        owners: of the parameters, by name.
+        configs: of their optimisers.
+        total: steps over which the schedules run.
+        world: the processes that train together.
+        after: step after which these begin.
     """
 
     def __init__(
-        self, owners: Mapping[str, nn.Module], configs: Mapping[str, OptimConfig], total: int, world: World = ALONE
+        self,
+        owners: Mapping[str, nn.Module],
+        configs: Mapping[str, OptimConfig],
+        total: int,
+        world: World = ALONE,
+        after: int = 0,
     ) -> None:
+        self.after = after
         self.world = world
         self.owners, self.configs, self.total = dict(owners), dict(configs), total
         self.rate = 1.0
@@ -80,7 +93,7 @@ class Optimisers:
         for name, optimiser in self.optimisers.items():
             config = self.configs[name]
             for group in optimiser.param_groups:
-                group["lr"] = config.lr * self.rate * schedule(config, step, self.total)
+                group["lr"] = config.lr * self.rate * schedule(config, step - self.after, self.total)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         return {f"gradient_norm.{name}": norm.detach() for name, norm in norms.items()}

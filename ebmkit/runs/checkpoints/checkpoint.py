@@ -36,6 +36,7 @@ class Saved:
         data: what is known of the data set (event shape, value range, classes), so that a run can be loaded without it.
         beside: what the other files of the run were then, by name.
         alarms: what the alarms of the run knew then, as JSON.
+        stage: that made the step; "" in a run without stages.
     """
 
     step: int
@@ -43,6 +44,7 @@ class Saved:
     data: Mapping[str, Any]
     beside: Mapping[str, Seal] = field(default_factory=dict)
     alarms: Mapping[str, Any] = field(default_factory=dict)
+    stage: str = ""
 
 
 def save(directory: Path, saved: Saved, keep: int, also: Collection[int] = (), world: World = ALONE) -> Path:
@@ -111,10 +113,11 @@ def _written(path: Path, tensors: Mapping[str, Tensor]) -> Seal:
 
 
 def _state(saved: Saved, files: Mapping[str, Seal]) -> dict[str, Any]:
+    stage = {"stage": saved.stage} if saved.stage else {}
     return self_sealed(
         {
             "format": FORMAT, "version": VERSION, "step": saved.step, "files": dict(sorted(files.items())),
-            "data": saved.data, "beside": dict(saved.beside), "alarms": saved.alarms,
+            "data": saved.data, "beside": dict(saved.beside), "alarms": saved.alarms, **stage,
         }
     )  # fmt: skip
 
@@ -196,6 +199,7 @@ def load(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> Saved
         data=state["data"],
         beside=as_seals(state["beside"]),
         alarms=state["alarms"],
+        stage=state.get("stage", ""),
     )
 
 
@@ -228,6 +232,8 @@ def _damage(state: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: {error}"
     if strange := [name for name in state["files"] if not re.fullmatch(r"[\w+-][\w.+-]*", name)]:
         yield f"files: {strange[0]!r} is no name of one"
+    if not isinstance(state.get("stage", ""), str):
+        yield f"stage must be the name of one, found {state['stage']!r}"
     if not isinstance(data, dict) or not isinstance(alarms, dict):
         yield f"data and alarms must be tables, found {data!r} and {alarms!r}"
     if not is_self_sealed(state):
