@@ -166,7 +166,7 @@ def _with_engine(assembly: Assembly, precision: Precision) -> Assembly:
         return replace(assembly, recipe=assembly.recipe.with_table("run", chunk=chunk))
     seen, choice = choose_engine(
         lambda engine: view(parts.energy, precision, engine=engine, chunk=chunk),
-        parts.sampler, point, stream(config.seed, 0, "engine chains", parts.device), steps=steps_of(recipe),
+        parts.sampler, point, stream(config.seed, 0, "engine chains", parts.device), steps=steps_of(assembly.recipe),
     )  # fmt: skip
     taken: Any = parts.world.said_by_first(choice.engine)
     if taken != choice.engine:  # each process measured for itself; one recipe has one engine
