@@ -30,6 +30,7 @@ from ebmkit.protocols.dataset import Dataset
 from ebmkit.protocols.energy import Energy
 from ebmkit.recipes.recipe import Recipe
 from ebmkit.recipes.settings import settings_of
+from ebmkit.recipes.stage import steps_of
 from ebmkit.recipes.tables import RunConfig
 from ebmkit.rng import stream
 from ebmkit.training.checker.checker import Checker
@@ -171,7 +172,7 @@ def _with_engine(assembly: Assembly, precision: Precision) -> Assembly:
         return replace(assembly, recipe=assembly.recipe.with_table("run", chunk=chunk))
     seen, choice = choose_engine(
         lambda engine: view(parts.energy, precision, engine=engine, chunk=chunk),
-        parts.sampler, point, stream(config.seed, 0, "engine chains", parts.device), steps=config.steps,
+        parts.sampler, point, stream(config.seed, 0, "engine chains", parts.device), steps=steps_of(assembly.recipe),
     )  # fmt: skip
     taken: Any = parts.world.said_by_first(choice.engine)
     if taken != choice.engine:  # each process measured for itself; one recipe has one engine

@@ -126,7 +126,7 @@ def _show_metric(judged: Judgement) -> None:
 
 def _loaded(directory: Path, device: str | None, averaged: bool, step: int | None) -> Run:
     from ebmkit.assembly.device import choose_device
-    from ebmkit.runs.run import load
+    from ebmkit.runs.loaded import load
 
     if device is not None:
         choose_device(device)

@@ -188,7 +188,7 @@ def _slow(made: Generated, is_composed: bool) -> Iterator[str]:
 
 def _loaded(directory: Path, device: str | None, step: int | None = None) -> Model:
     from ebmkit.assembly.device import choose_device
-    from ebmkit.runs.run import load
+    from ebmkit.runs.loaded import load
 
     if device is not None:
         choose_device(device)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Interval, Lt
+from annotated_types import Ge, Gt, Interval, Lt, MinLen
 
 Positive = Annotated[int, Gt(0)]
 Period = Annotated[int, Interval(gt=0, lt=2**63)]
@@ -64,6 +64,29 @@ class RunConfig:
     rollback_rate: Annotated[float, Interval(gt=0, le=1)] = 0.5
     fully_shard: bool = False
     max_minutes: Annotated[float, Gt(0)] | None = None
+
+
+Engines = Literal["auto", "eager", "compile", "graph"]
+Chunk = Annotated[int, Ge(0)] | Literal["auto"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageConfig:
+    """`[[stage]]`: what a stage sets beside its objectives, sampler, buffer and optimisers. Stages follow one another.
+
+    Attributes:
+        name: of the stage, as in `--set stage.NAME.steps=400`.
+        steps: training steps of the stage. That of the run, `run.steps`, is their sum.
+        batch_size: data, and chains, in a step; unset, `run.batch_size`.
+        engine: how the sampling view runs; unset, `run.engine`.
+        chunk: chains a pass of the sampling view; unset, `run.chunk`.
+    """
+
+    name: Annotated[str, MinLen(1)]
+    steps: Positive
+    batch_size: Positive | None = None
+    engine: Engines | None = None
+    chunk: Chunk | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
