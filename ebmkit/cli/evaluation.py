@@ -18,7 +18,7 @@ from ebmkit.display.tables import numbers
 from ebmkit.display.watching import preparing
 from ebmkit.errors import RecipeError
 from ebmkit.recipes.tables import Method
-from ebmkit.runs.located import run_directory, writable_directory
+from ebmkit.runs.files.located import run_directory, writable_directory
 
 if TYPE_CHECKING:
     from ebmkit.evaluation.record import Evaluation, Judgement
@@ -110,7 +110,7 @@ def show(found: Evaluation) -> None:
 
 
 def _tell_foreign(directory: Path) -> None:
-    from ebmkit.runs.directory import foreign_metrics
+    from ebmkit.runs.files.directory import foreign_metrics
 
     if told := foreign_metrics(run_directory(directory)):
         remark(told)
@@ -179,6 +179,6 @@ def _judged(run: Run, parts: tuple[Part, ...], config: Any) -> Evaluation:
 
 
 def _saved(directory: Path, found: Evaluation, out: Path | None) -> Path:
-    from ebmkit.runs.evaluated import save_evaluation
+    from ebmkit.runs.log.evaluated import save_evaluation
 
     return save_evaluation(writable_directory(directory), found, out)

@@ -17,23 +17,23 @@ from ebmkit.display.progress import Progress, Watcher
 from ebmkit.errors import RecipeError
 from ebmkit.recipes.recipe import to_toml
 from ebmkit.recipes.tables import Weights
-from ebmkit.runs import checkpoint, taking
-from ebmkit.runs.checkpoint import Saved
-from ebmkit.runs.directory import check_free, check_is_run, clear, is_run, recipe_of, write_text
-from ebmkit.runs.environment import tell_changes
+from ebmkit.runs.checkpoints import checkpoint, taking
+from ebmkit.runs.checkpoints.checkpoint import Saved
+from ebmkit.runs.checkpoints.finite import check_weights
+from ebmkit.runs.checkpoints.shares import OWN, own_of
+from ebmkit.runs.checkpoints.state import on_device
+from ebmkit.runs.files.directory import check_free, check_is_run, clear, is_run, recipe_of, write_text
+from ebmkit.runs.files.environment import tell_changes
+from ebmkit.runs.files.located import check_own, run_directory
+from ebmkit.runs.files.lock import Lock
 from ebmkit.runs.finished import Run
-from ebmkit.runs.finite import check_weights
 from ebmkit.runs.given import given_of
 from ebmkit.runs.launched import this_world
-from ebmkit.runs.located import check_own, run_directory
-from ebmkit.runs.lock import Lock
 from ebmkit.runs.loop import Trainer
 from ebmkit.runs.other_recipe import refuse_other
 from ebmkit.runs.readable import check_reads_back
 from ebmkit.runs.session import session
-from ebmkit.runs.shares import OWN, own_of
 from ebmkit.runs.start import clear_later, write_start
-from ebmkit.runs.state import on_device
 from ebmkit.samplers.adaptation import for_evaluation
 from ebmkit.sampling.model import model_of, opened
 from ebmkit.views.frozen import converge_parametrisations
