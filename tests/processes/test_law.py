@@ -28,7 +28,10 @@ from tests.processes.two_processes import together
 
 N_ROWS = 8
 OBJECTIVES = host().names("objective")
-SETTINGS = {"improved-cd": {"augment_reference": "none", "rows": N_ROWS, "reference": 12}}
+SETTINGS = {
+    "improved-cd": {"augment_reference": "none", "rows": N_ROWS, "reference": 12},
+    "level-classification": {"window": 3},
+}
 Found = dict[str, dict[str, Tensor]]
 
 
