@@ -142,13 +142,24 @@ class PicturesConfig:
     n: Positive = 64
 
 
+Method = Literal["visits", "anneal"]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SampleConfig:
     """`[sample]`: how fresh chains are made after training.
 
-    Where a coordinate takes chains away from data and back, as a noise level does, a chain is taken at a visit to data.
+    Where a coordinate takes chains away from data and back, as a noise level does, a chain is taken at a visit to data,
+    or it is annealed.
 
     Attributes:
+        method: "visits": chains of a sampler, as said above; "anneal": chains walk once from the last noise level to
+            the clean one, at each by an ancestral step and some exact moves, which needs no sampler. It costs levels ·
+            (moves + 1) gradients a sample, and 16 pilot chains find the steps before. It draws the pictures of training
+            where no objective needs chains.
+        moves: annealed, adjusted Langevin moves at each level; 0 for ancestral steps alone, which are biased.
+        denoise: end with a step to the mean of the clean x (Tweedie's formula), at one more gradient; where a noise
+            level knows the noise.
         sampler: draws the samples, a+b in this order, with its defaults at the temperature of the run; unset, that of
             the run. Its steps are adapted on fresh chains before. It draws the pictures of training, too, where no
             objective needs chains.
@@ -160,6 +171,9 @@ class SampleConfig:
         batch_size: chains at a time.
     """
 
+    method: Method = "visits"
+    moves: Annotated[int, Ge(0)] = 8
+    denoise: bool = False
     sampler: str | None = None
     transitions: Positive | None = None
     plain_transitions: Annotated[int, Ge(0)] = 0
@@ -180,7 +194,10 @@ class EvalConfig:
         n_data: data of each set, where there are as many.
         seed: of chains and choice of data; unset, that of the run.
         weights: "averaged" or "last".
-        sampler: as in `[sample]`, which holds for this and the settings below where they are unset.
+        method: as in `[sample]`, which holds for this and the settings below where they are unset.
+        moves: annealed, at each level.
+        denoise: end with a step to the mean of the clean x.
+        sampler: of the chains.
         transitions: of each chain.
         plain_transitions: without parts that only augment.
         visits: to data.
@@ -191,6 +208,9 @@ class EvalConfig:
     n_data: Positive = 5000
     seed: Seed | None = None
     weights: Weights = "averaged"
+    method: Method | None = None
+    moves: Annotated[int, Ge(0)] | None = None
+    denoise: bool | None = None
     sampler: str | None = None
     transitions: Positive | None = None
     plain_transitions: Annotated[int, Ge(0)] | None = None
