@@ -15,11 +15,8 @@ from ebmkit.assembly.memory import free_bytes
 from ebmkit.errors import RecipeError, RunError
 from ebmkit.point import Point
 from ebmkit.protocols.energy import EnergyView
-<<<<<<< HEAD
 from ebmkit.recipes.counts import MOST
-=======
 from ebmkit.recipes.tables import Method
->>>>>>> helper-g
 from ebmkit.rng import stream
 from ebmkit.sampling.anneal import annealing
 from ebmkit.sampling.denoise import denoised

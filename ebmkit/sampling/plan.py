@@ -6,12 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ebmkit.errors import CapabilityError, RecipeError
-<<<<<<< HEAD
 from ebmkit.recipes.counts import MOST
-=======
 from ebmkit.recipes.tables import Method
 from ebmkit.sampling.anneal import walked_by
->>>>>>> helper-g
 from ebmkit.sampling.model import Model
 
 TRANSITIONS = 10
