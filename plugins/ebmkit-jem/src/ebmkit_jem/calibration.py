@@ -101,7 +101,9 @@ class Calibration:
         return {
             "accuracy: held-out data": _mean(right.double(), "higher"),
             "calibration error: held-out data": Estimate(value=found, error=spread, n=len(y), better="lower"),
-            "cross-entropy: held-out data": _mean(functional.cross_entropy(logits, y, reduction="none"), "lower", "nats"),
+            "cross-entropy: held-out data": _mean(
+                functional.cross_entropy(logits, y, reduction="none"), "lower", "nats"
+            ),
             "confidence: held-out data": _mean(confidence),
         }
 
@@ -115,9 +117,7 @@ def logits_of(model: Any, x: Tensor) -> Tensor:
 
 
 def _mean(values: Tensor, better: Any = "", unit: str = "") -> Estimate:
-    return Estimate(
-        value=float(values.mean()), error=standard_error(values), n=len(values), better=better, unit=unit
-    )
+    return Estimate(value=float(values.mean()), error=standard_error(values), n=len(values), better=better, unit=unit)
 
 
 def build_calibration(config: CalibrationConfig, context: BuildContext) -> Calibration:

@@ -58,13 +58,9 @@ def _jem_refused(config: JemConfig, selection: Selection) -> str:
         return ""
     return (
         "its chains hold a class (coordinate label), so that contrastive divergence is that of p(x, y) and has the "
-        "cross-entropy in it already. Leave the coordinate out, samples are given a class without it; or take --wrapper "
-        "logit-head --objective cd."
+        "cross-entropy in it already. Leave the coordinate out, samples are given a class without it; or take "
+        "--wrapper logit-head --objective cd."
     )
-
-
-def _head_gives(config: LogitHeadConfig, selection: Selection) -> tuple[str, ...]:
-    return ("energy.logits", "energy.labels", "energy.levels.label")
 
 
 COMPONENTS: tuple[Component, ...] = (
@@ -76,7 +72,7 @@ COMPONENTS: tuple[Component, ...] = (
         summary="logits of the classes beside an energy, which becomes −log of the sum of their exponentials",
         cite=CITE,
         needs=(Need("energy.features"),),
-        gives=_head_gives,
+        gives=("energy.logits", "energy.labels", "energy.levels.label"),
         hides=("energy.half-squared-norm", "energy.latent", "energy.levels.level"),
     ),
     Component(

@@ -61,9 +61,7 @@ class LogitHead(nn.Module):
     So a chain that is given a class y samples p(x | y) ∝ p(x) p(y | x). The backbone is not shown the class.
     """
 
-    def __init__(
-        self, inner: Energy, *, n_features: int, n_classes: int, temperature: float = 1.0
-    ) -> None:
+    def __init__(self, inner: Energy, *, n_features: int, n_classes: int, temperature: float = 1.0) -> None:
         super().__init__()
         self.inner, self.temperature = inner, temperature
         self.linear = nn.Linear(n_features, n_classes)

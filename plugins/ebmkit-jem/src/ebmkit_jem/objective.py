@@ -47,13 +47,17 @@ NO_LABELS = "jem learns p(y | x) from labels, but the data have none: choose a d
 
 
 def build_jem(config: JemConfig, context: BuildContext) -> Jem:
-    """Builds the objective; raises DataError where data have no labels, CapabilityError where energies have no logits.
+    """Builds the objective.
+
+    Raises:
+        DataError: the data have no labels.
+        CapabilityError: the energy has no logits.
     """
     if context.n_classes < 2:
         raise DataError(NO_LABELS)
     if context.inner is not None and LOGITS not in abilities_of(context.inner):
         raise CapabilityError(
-            "jem asks the energy for the logits of the classes, but it gives none: add --wrapper logit-head, or give it "
-            f"the ability '{LOGITS}', [B, {context.n_classes}]."
+            "jem asks the energy for the logits of the classes, but it gives none: add --wrapper logit-head, or give "
+            f"it the ability '{LOGITS}', [B, {context.n_classes}]."
         )
     return Jem(config)
