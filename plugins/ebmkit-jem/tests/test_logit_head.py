@@ -135,7 +135,7 @@ def test_chains_that_are_given_a_class_have_its_law() -> None:
     rng = stream(0, 0, "start")
 
     def ends(point: Point) -> Tensor:
-        return sample(view(energy), sampler, point, transitions=1, burn_in=6, seed=1).point.x[:, 0]
+        return sample(view(energy), sampler, point, transitions=1, burn_in=6, seed=1, progress=False).final.x[:, 0]
 
     start = torch.randn(4000, 1, generator=rng) * 2
     given = ends(Point(x=start, aux={"label": chosen}))
