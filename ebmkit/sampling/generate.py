@@ -20,6 +20,7 @@ from ebmkit.recipes.tables import Method
 from ebmkit.rng import stream
 from ebmkit.sampling.anneal import annealing
 from ebmkit.sampling.denoise import denoised
+from ebmkit.sampling.descent import down_to_data
 from ebmkit.sampling.held import names_of_labels
 from ebmkit.sampling.model import Model
 from ebmkit.sampling.pixels import PIXELS
@@ -117,7 +118,8 @@ def generate(
 
     Where a coordinate that the sampler moves takes chains away from data and back, as a noise level does, each chain is
     taken at one of its visits to data, and not after a number of transitions. Chains that are given such a coordinate
-    stay there, and are taken after their transitions.
+    stay there, and are taken after their transitions. Where no sampler moves it and it is a `Descending` one, chains
+    come down it to data, with their transitions at each value.
 
     Args:
         model: as `ebmkit.load` returns it, or composed of several by `ebmkit.sampling.compose`. It is not changed.
@@ -197,6 +199,8 @@ def _started(made: Prepared, first: int, n: int, rng: Generator) -> Point:
 def _taken(model: Model, view: EnergyView, plan: Plan, start: Point, rng: Generator, watch: Watch | None) -> Taken:
     """Moves the chains of one batch as planned."""
     state = model.sampler.init(start, rng, model.tuning)
+    if plan.values:
+        return down_to_data(model, view, plan, state, watch)
     if plan.visits:
         return at_visits(model, view, state, plan.visits, plan.transitions, watch)
     rest = without_augmentation(model) if plan.plain_transitions else model
