@@ -115,8 +115,13 @@ def assemble(
     if not with_data:
         return assembly
     ready = _ready_to_train(assembly, precision)
-    assert ready.dataset is not None
-    return replace(ready, parts=split(ready.parts, ready.dataset)) if splits else ready
+    return _split(ready) if splits else ready
+
+
+def _split(assembly: Assembly) -> Assembly:
+    """Returns the assembly with the weights of its energy split over the processes."""
+    assert assembly.dataset is not None
+    return replace(assembly, parts=split(assembly.parts, assembly.dataset))
 
 
 def _with_sample(context: BuildContext, dataset: Dataset | None) -> BuildContext:
