@@ -11,7 +11,7 @@ from pathlib import Path
 from ebmkit.assembly.assemble import Assembly
 from ebmkit.errors import RunError
 from ebmkit.recipes.recipe import to_toml
-from ebmkit.runs.checkpoints import checkpoint
+from ebmkit.runs.checkpoints import chosen
 from ebmkit.runs.checkpoints.beside import tell_damage, without_logs
 from ebmkit.runs.checkpoints.checkpoint import Saved
 from ebmkit.runs.checkpoints.examined import tell_damaged_checkpoints
@@ -49,4 +49,4 @@ def clear_later(directory: Path, saved: Saved | None, tell: Callable[[str], None
         return
     tell_damage(directory, without_logs(saved.beside), saved.step, tell)
     tell_damaged_checkpoints(directory, saved.step, tell)
-    checkpoint.set_aside(directory, saved.step)
+    chosen.set_aside(directory, saved.step)
