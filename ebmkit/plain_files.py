@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -122,7 +123,8 @@ def _entries(path: Path) -> Iterator[tuple[Path, int]]:
             continue
         yield found, mode
         if stat.S_ISDIR(mode):
-            left.extend(found.iterdir())
+            with suppress(FileNotFoundError):  # a run that goes on renames its checkpoints into place
+                left.extend(found.iterdir())
 
 
 def _kind(path: Path, mode: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -102,3 +102,20 @@ def test_a_directory_of_plain_files_may_itself_be_a_link(tmp_path: Path) -> None
     (tmp_path / "newest").symlink_to("run")
     (tmp_path / "run" / "notes").symlink_to("elsewhere")  # a name that no run reads or writes
     plain_files.check_plain(tmp_path / "newest", ("samples", "checkpoints"))
+
+
+def test_a_folder_that_goes_away_while_it_is_looked_at_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As checkpoints do, which a run renames into place while another process reads it."""
+    (tmp_path / "checkpoints" / ".writing-step-2").mkdir(parents=True)
+    original = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        if path.name.startswith(".writing"):
+            path.rmdir()
+        return original(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    plain_files.check_plain(tmp_path, ["checkpoints"])
+    assert not (tmp_path / "checkpoints" / ".writing-step-2").exists()
