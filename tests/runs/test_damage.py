@@ -119,6 +119,16 @@ def test_a_damaged_recipe_that_means_nothing_is_named(half: Path) -> None:
         ebmkit.resume(half)
 
 
+def test_a_damaged_recipe_is_named_in_a_directory_called_as_a_table(
+    half: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(half.parent)
+    path = half / "recipe.toml"
+    path.write_text(path.read_text().replace("batch_size", "batbh_size"))
+    with pytest.raises(RecipeError, match=r"^run/recipe.toml: .*no setting 'batbh_size'"):
+        ebmkit.resume("run")
+
+
 def test_what_went_before_a_checkpoint_is_not_lost_with_a_kill_before_it(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -205,5 +205,5 @@ def _tensors(path: Path, sealed: Seal) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} is damaged: {wrong}.")
     try:
         return unpacked(load_file(path))
-    except (OSError, SafetensorError) as error:
+    except (OSError, RuntimeError, SafetensorError) as error:  # safetensors says RuntimeError of a file that went away
         raise CheckpointError(f"{path} is damaged or missing: {error}.") from error

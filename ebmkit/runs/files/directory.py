@@ -67,7 +67,7 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except (RecipeError, CapabilityError) as error:
-        if str(path.parent) in str(error) or str(error).startswith("given"):
+        if str(error).startswith((str(path.parent), "given")):
             raise
         raise type(error)(f"{path}: {error}") from error
 
