@@ -126,6 +126,16 @@ def test_who_is_told_to_stop_tells_the_others_and_the_first_says_how_to_go_on(
     assert "(SIGTERM); a checkpoint is saved. Go on with: ebmkit resume" in said and said in found[0].said
 
 
+def test_under_torchrun_a_run_that_was_told_to_stop_is_no_failure(tmp_path: Path) -> None:
+    def by_torchrun(rank: int) -> None:
+        os.environ["TORCHELASTIC_RUN_ID"] = "none"
+
+    found = job(tmp_path, "--set", "run.max_minutes=0.00001", before=by_torchrun, steps=100_000).ended()
+    assert [each.status for each in found] == [0, 0], found
+    assert "(run.max_minutes)" in found[0].said and "It ends with status 0: torchrun" in found[0].said
+    assert not errors(found[1:])
+
+
 def test_what_is_wrong_in_one_process_alone_is_said_by_that_one(tmp_path: Path) -> None:
     def diverges(rank: int) -> None:
         def step(self: Any, step: int) -> Any:
