@@ -15,7 +15,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-
 handed: Counter[str] = Counter()
 """Bytes that this process has handed to others, by what was asked of its `World`; docs/scaling_measured.py reads it."""
 

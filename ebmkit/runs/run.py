@@ -20,6 +20,7 @@ from ebmkit.recipes.tables import Weights
 from ebmkit.runs.checkpoints import checkpoint, taking
 from ebmkit.runs.checkpoints.checkpoint import Saved
 from ebmkit.runs.checkpoints.finite import check_weights
+from ebmkit.runs.checkpoints.newest import newest, newest_together
 from ebmkit.runs.checkpoints.shares import OWN, own_of
 from ebmkit.runs.checkpoints.state import on_device
 from ebmkit.runs.files.directory import check_free, check_is_run, clear, is_run, recipe_of, write_text
@@ -33,7 +34,7 @@ from ebmkit.runs.loop import Trainer
 from ebmkit.runs.other_recipe import refuse_other
 from ebmkit.runs.readable import check_reads_back
 from ebmkit.runs.session import session
-from ebmkit.runs.start import clear_later, write_start
+from ebmkit.runs.start import clear_later, tell_choices, write_start
 from ebmkit.samplers.adaptation import for_evaluation
 from ebmkit.sampling.model import model_of, opened
 from ebmkit.views.frozen import converge_parametrisations
@@ -89,7 +90,7 @@ def train_or_resume(
         return train(made, directory, watch=watch, note=note)
     refuse_other(directory, made.recipe)
     with session(directory, note) as lock:
-        saved = checkpoint.newest(directory, note or _log.warning)
+        saved = newest_together(directory, note or _log.warning, this_world())
         if saved is None:
             if this_world().is_first:
                 clear(directory, recipe_too=True)
@@ -119,10 +120,8 @@ def begun(
     """Returns a run that is ready for its first step: parts built, its recipe written where it has a directory."""
     world = this_world()
     assembly = assemble(made.recipe, dataset=made.dataset, world=world)
-    if note is not None and assembly.choice is not None and world.is_first:
-        note(f"engine = {assembly.choice.engine}: {assembly.choice.reason}")
-    if note is not None and assembly.parts.sharding is not None and world.is_first:
-        note(f"fully_shard: {assembly.parts.sharding}")
+    if note is not None and world.is_first:
+        tell_choices(assembly, note)
     trainer = Trainer(directory, assembly, watch, note=note, lock=lock)
     check_reads_back(assembly)
     if directory is not None and world.is_first:
@@ -158,7 +157,7 @@ def resume(
     directory = Path(directory)
     check_is_run(directory)
     with session(directory, note) as lock:
-        saved = checkpoint.newest(directory, note or _log.warning)
+        saved = newest_together(directory, note or _log.warning, this_world())
         own = {} if steps is None else {"steps": steps}
         return _resumed(directory, saved, lock, own, watch, note, given)
 
@@ -238,7 +237,7 @@ def _checkpoint_of(directory: Path, step: int | None) -> Saved:
     if step is not None:
         return checkpoint.of_step(directory, step, wanted=_for_a_model)
     checkpoint.latest(directory)
-    saved = checkpoint.newest(directory, _log.warning, wanted=_for_a_model)
+    saved = newest(directory, _log.warning, wanted=lambda name, names: _for_a_model(name))
     assert saved is not None, "one is there"
     return saved
 

@@ -38,6 +38,14 @@ def write_start(directory: Path, assembly: Assembly) -> None:
         raise RunError(message) from error
 
 
+def tell_choices(assembly: Assembly, tell: Callable[[str], None]) -> None:
+    """Says what was measured and decided when the parts were built."""
+    if assembly.choice is not None:
+        tell(f"engine = {assembly.choice.engine}: {assembly.choice.reason}")
+    if assembly.parts.sharding is not None:
+        tell(f"fully_shard: {assembly.parts.sharding}")
+
+
 def clear_later(directory: Path, saved: Saved | None, tell: Callable[[str], None]) -> None:
     """Removes or sets aside what a run wrote after the checkpoint that it goes on from; says what is damaged."""
     if saved is None:

@@ -36,6 +36,7 @@ class Saved:
         data: what is known of the data set (event shape, value range, classes), so that a run can be loaded without it.
         beside: what the other files of the run were then, by name.
         alarms: what the alarms of the run knew then, as JSON.
+        names: of all files of tensors that it has, of which not all need be read.
     """
 
     step: int
@@ -43,6 +44,7 @@ class Saved:
     data: Mapping[str, Any]
     beside: Mapping[str, Seal] = field(default_factory=dict)
     alarms: Mapping[str, Any] = field(default_factory=dict)
+    names: frozenset[str] = frozenset()
 
 
 def save(directory: Path, saved: Saved, keep: int, also: Collection[int] = (), world: World = ALONE) -> Path:
@@ -140,32 +142,6 @@ def latest(run_directory: Path) -> Path:
     return found[-1]
 
 
-def newest(
-    run_directory: Path, note: Callable[[str], None], *, wanted: Callable[[str], bool] = lambda name: True
-) -> Saved | None:
-    """Returns the newest checkpoint that is whole, None where there is none at all; damaged ones are told by name.
-
-    Raises:
-        CheckpointError: there are some, and all are damaged.
-    """
-    wrong = list[CheckpointError]()
-    for path in reversed(checkpoints(run_directory / "checkpoints")):
-        try:
-            saved = load(path, wanted)
-        except CheckpointError as error:
-            wrong.append(error)
-            continue
-        for damaged in wrong:
-            note(f"Warning: {damaged} The checkpoint before it is taken, of step {saved.step}.")
-        return saved
-    if wrong:
-        raise CheckpointError(
-            f"{wrong[0]} There is no other checkpoint that could be taken: remove {run_directory / 'checkpoints'}, "
-            "and the run starts over on resuming."
-        )
-    return None
-
-
 def of_step(run_directory: Path, step: int, *, wanted: Callable[[str], bool] = lambda name: True) -> Saved:
     """Returns the checkpoint of one step.
 
@@ -212,6 +188,7 @@ def load(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> Saved
         data=state["data"],
         beside=as_seals(state["beside"]),
         alarms=state["alarms"],
+        names=frozenset(sealed),
     )
 
 
