@@ -30,6 +30,7 @@ from ebmkit.protocols.dataset import Dataset
 from ebmkit.protocols.energy import Energy
 from ebmkit.recipes.recipe import Recipe
 from ebmkit.recipes.settings import settings_of
+from ebmkit.recipes.stage import steps_of
 from ebmkit.recipes.tables import RunConfig
 from ebmkit.rng import stream
 from ebmkit.training.checker.checker import Checker
@@ -114,8 +115,13 @@ def assemble(
     if not with_data:
         return assembly
     ready = _ready_to_train(assembly, precision)
-    assert ready.dataset is not None
-    return replace(ready, parts=split(ready.parts, ready.dataset)) if splits else ready
+    return _split(ready) if splits else ready
+
+
+def _split(assembly: Assembly) -> Assembly:
+    """Returns the assembly with the weights of its energy split over the processes."""
+    assert assembly.dataset is not None
+    return replace(assembly, parts=split(assembly.parts, assembly.dataset))
 
 
 def _with_sample(context: BuildContext, dataset: Dataset | None) -> BuildContext:
@@ -171,7 +177,7 @@ def _with_engine(assembly: Assembly, precision: Precision) -> Assembly:
         return replace(assembly, recipe=assembly.recipe.with_table("run", chunk=chunk))
     seen, choice = choose_engine(
         lambda engine: view(parts.energy, precision, engine=engine, chunk=chunk),
-        parts.sampler, point, stream(config.seed, 0, "engine chains", parts.device), steps=config.steps,
+        parts.sampler, point, stream(config.seed, 0, "engine chains", parts.device), steps=steps_of(assembly.recipe),
     )  # fmt: skip
     taken: Any = parts.world.said_by_first(choice.engine)
     if taken != choice.engine:  # each process measured for itself; one recipe has one engine

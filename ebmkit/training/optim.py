@@ -48,9 +48,10 @@ class Optimisers:
     Args:
         owners: modules with parameters, by name.
         configs: settings of each.
-        total: steps of the run.
+        total: steps over which the schedules run.
         world: the processes that train together.
         sharding: of the energy, where its weights are split over them.
+        after: step after which these begin.
 
     Attributes:
         rate: factor on every learning rate.
@@ -63,7 +64,9 @@ class Optimisers:
         total: int,
         world: World = ALONE,
         sharding: Sharding | None = None,
+        after: int = 0,
     ) -> None:
+        self.after = after
         self.world, self.sharding = world, sharding
         self.owners, self.configs, self.total = dict(owners), dict(configs), total
         self.rate = 1.0
@@ -94,7 +97,7 @@ class Optimisers:
         for name, optimiser in self.optimisers.items():
             config = self.configs[name]
             for group in optimiser.param_groups:
-                group["lr"] = config.lr * self.rate * schedule(config, step, self.total)
+                group["lr"] = config.lr * self.rate * schedule(config, step - self.after, self.total)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         return {f"gradient_norm.{name}": norm.detach() for name, norm in norms.items()}

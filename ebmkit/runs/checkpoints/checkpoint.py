@@ -37,6 +37,7 @@ class Saved:
         beside: what the other files of the run were then, by name.
         alarms: what the alarms of the run knew then, as JSON.
         names: of all files of tensors that it has, of which not all need be read.
+        stage: that made the step; "" in a run without stages.
     """
 
     step: int
@@ -45,6 +46,7 @@ class Saved:
     beside: Mapping[str, Seal] = field(default_factory=dict)
     alarms: Mapping[str, Any] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
+    stage: str = ""
 
 
 def save(directory: Path, saved: Saved, keep: int, also: Collection[int] = (), world: World = ALONE) -> Path:
@@ -64,7 +66,7 @@ def save(directory: Path, saved: Saved, keep: int, also: Collection[int] = (), w
             for said in world.said_by_all("{}")[1:]:
                 files |= as_seals(json.loads(said))
             write_new(fresh / "state.json", json.dumps(_state(saved, files), indent=1))
-        others = [path for path in checkpoints(directory) if path == final or _step(path) not in also]
+        others = [path for path in checkpoints(directory) if path == final or step_of(path) not in also]
         for old in others[:-keep]:
             remove(old)
     except (OSError, SafetensorError) as error:
@@ -113,15 +115,17 @@ def _written(path: Path, tensors: Mapping[str, Tensor]) -> Seal:
 
 
 def _state(saved: Saved, files: Mapping[str, Seal]) -> dict[str, Any]:
+    stage = {"stage": saved.stage} if saved.stage else {}
     return self_sealed(
         {
             "format": FORMAT, "version": VERSION, "step": saved.step, "files": dict(sorted(files.items())),
-            "data": saved.data, "beside": dict(saved.beside), "alarms": saved.alarms,
+            "data": saved.data, "beside": dict(saved.beside), "alarms": saved.alarms, **stage,
         }
     )  # fmt: skip
 
 
-def _step(path: Path) -> int:
+def step_of(path: Path) -> int:
+    """Returns the step of a checkpoint by its name, −1 where it has none."""
     number = path.name.removeprefix("step-")
     return int(number) if number.isdecimal() else -1
 
@@ -142,38 +146,6 @@ def latest(run_directory: Path) -> Path:
     return found[-1]
 
 
-def of_step(run_directory: Path, step: int, *, wanted: Callable[[str], bool] = lambda name: True) -> Saved:
-    """Returns the checkpoint of one step.
-
-    Raises:
-        CheckpointError: there is none, or it is damaged; it says which there are.
-    """
-    found = {_step(path): path for path in checkpoints(run_directory / "checkpoints")}
-    if step not in found:
-        there = ", ".join(map(str, found)) or "none"
-        raise CheckpointError(
-            f"{run_directory} keeps no checkpoint of step {step}. It keeps: {there}. "
-            "The setting checkpoint.keep says how many stay."
-        )
-    return load(found[step], wanted)
-
-
-def set_aside(run_directory: Path, after: int) -> None:
-    """Renames the checkpoints of later steps, which a run goes on without, so that none is taken for one of its own."""
-    for path in checkpoints(run_directory / "checkpoints"):
-        if _step(path) > after:
-            aside = path.with_name(f"{ASIDE}{path.name}")
-            remove(aside)
-            path.replace(aside)
-
-
-def drop_later(directory: Path, step: int) -> None:
-    """Removes the checkpoints of later steps, from which a run went back; raises OSError where it cannot."""
-    for path in checkpoints(directory):
-        if _step(path) > step:
-            remove(path)
-
-
 def load(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> Saved:
     """Reads one checkpoint, or of its files those that are wanted.
 
@@ -189,6 +161,7 @@ def load(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> Saved
         beside=as_seals(state["beside"]),
         alarms=state["alarms"],
         names=frozenset(sealed),
+        stage=state.get("stage", ""),
     )
 
 
@@ -221,6 +194,8 @@ def _damage(state: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: {error}"
     if strange := [name for name in state["files"] if not re.fullmatch(r"[\w+-][\w.+-]*", name)]:
         yield f"files: {strange[0]!r} is no name of one"
+    if not isinstance(state.get("stage", ""), str):
+        yield f"stage must be the name of one, found {state['stage']!r}"
     if not isinstance(data, dict) or not isinstance(alarms, dict):
         yield f"data and alarms must be tables, found {data!r} and {alarms!r}"
     if not is_self_sealed(state):

@@ -59,7 +59,8 @@ class Pictures:
         self.n = assembly.recipe.table("pictures").n
         model = model_of(assembly)
         sampler = its_sampler(model)  # one that cannot draw these samples is refused now, and not after training
-        self.samples = not assembly.parts.requires.negatives and not isinstance(sampler, NoSampler)
+        can_draw = not isinstance(sampler, NoSampler) or assembly.recipe.table("sample").method == "anneal"
+        self.samples = not assembly.parts.requires.negatives and can_draw
         if self.samples:
             plan_of(replace(model, sampler=sampler), frozenset())
 

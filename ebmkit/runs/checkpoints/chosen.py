@@ -1,4 +1,4 @@
-"""Which checkpoint a run goes on from: the newest that is whole, and of several processes the newest whole for all."""
+"""Which checkpoint of a run is taken, and which ones are put away."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from ebmkit.errors import CheckpointError
+from ebmkit.plain_files import remove
 from ebmkit.processes import World
-from ebmkit.runs.checkpoints.checkpoint import Saved, checkpoints, load, read_state
+from ebmkit.runs.checkpoints.checkpoint import ASIDE, Saved, checkpoints, load, read_state, step_of
 from ebmkit.runs.checkpoints.shares import is_wanted
 
 Wanted = Callable[[str, Collection[str]], bool]
@@ -78,3 +79,35 @@ def newest_together(run_directory: Path, note: Callable[[str], None], world: Wor
     for line in dict.fromkeys(told):
         note(line)
     return saved
+
+
+def of_step(run_directory: Path, step: int, *, wanted: Callable[[str], bool] = lambda name: True) -> Saved:
+    """Returns the checkpoint of one step.
+
+    Raises:
+        CheckpointError: there is none, or it is damaged; it says which there are.
+    """
+    found = {step_of(path): path for path in checkpoints(run_directory / "checkpoints")}
+    if step not in found:
+        there = ", ".join(map(str, found)) or "none"
+        raise CheckpointError(
+            f"{run_directory} keeps no checkpoint of step {step}. It keeps: {there}. "
+            "The setting checkpoint.keep says how many stay."
+        )
+    return load(found[step], wanted)
+
+
+def set_aside(run_directory: Path, after: int) -> None:
+    """Renames the checkpoints of later steps, which a run goes on without, so that none is taken for one of its own."""
+    for path in checkpoints(run_directory / "checkpoints"):
+        if step_of(path) > after:
+            aside = path.with_name(f"{ASIDE}{path.name}")
+            remove(aside)
+            path.replace(aside)
+
+
+def drop_later(directory: Path, step: int) -> None:
+    """Removes the checkpoints of later steps, from which a run went back; raises OSError where it cannot."""
+    for path in checkpoints(directory):
+        if step_of(path) > step:
+            remove(path)
