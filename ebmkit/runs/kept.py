@@ -234,8 +234,8 @@ class OnDisk:
         """Raises RunError where the directory is no longer that of this run."""
         if self.lock is not None and not self.lock.is_held():
             raise RunError(
-                f"{self.directory} is not the directory of this run any more: it was removed, renamed or replaced. "
-                "Nothing more is written. If it was renamed, go on with: ebmkit resume NEW_NAME"
+                f"{self.directory} is not the directory of this run any more: {self.lock.lost()}. Nothing more is "
+                "written. If it was renamed, go on with: ebmkit resume NEW_NAME"
             )
 
 
