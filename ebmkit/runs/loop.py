@@ -71,6 +71,7 @@ class Trainer:
         self.note, self._alarmed, self._judged = note or _log.warning, note, note or _log.info
         self.history: list[Mapping[str, float]] = []
         self.sealed: Mapping[str, Seal] = {}
+        self._data = 0
         self._enter(assembly)
         self.kept: Kept = kept_of(directory, assembly, self.alarms, lock, self.note)
 
@@ -112,7 +113,7 @@ class Trainer:
             RunError: on an interruption, after saving a checkpoint where there is a directory.
         """
         first, steps = self.state.step, total_steps(self.recipe)
-        self._begun, self._data = time.monotonic(), 0
+        self._begun = time.monotonic()
         doing(f"making step {first + 1}")
         run = Described(directory=self.directory, recipe=self.recipe, first_step=first + 1, steps=steps)
         with (

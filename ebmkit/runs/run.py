@@ -186,7 +186,7 @@ def _resumed(
     if saved is not None:
         trainer.take(own_of(saved, world, trainer.note))
     if world.is_first:
-        clear_later(directory, saved, trainer.note)
+        clear_later(directory, recipe, saved, trainer.note)
         tell_changes(directory, assembly.parts.device, trainer.note)
         write_text(directory / "recipe.toml", to_toml(assembly.recipe))
     trainer.train()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ebmkit.assembly.assemble import Assembly
 from ebmkit.errors import RunError
-from ebmkit.recipes.recipe import to_toml
+from ebmkit.recipes.recipe import Recipe, to_toml
 from ebmkit.runs.checkpoints import checkpoint
 from ebmkit.runs.checkpoints.beside import tell_damage, without_logs
 from ebmkit.runs.checkpoints.checkpoint import Saved
@@ -38,10 +38,17 @@ def write_start(directory: Path, assembly: Assembly) -> None:
         raise RunError(message) from error
 
 
-def clear_later(directory: Path, saved: Saved | None, tell: Callable[[str], None]) -> None:
-    """Removes or sets aside what a run wrote after the checkpoint that it goes on from; says what is damaged."""
+def clear_later(directory: Path, recipe: Recipe, saved: Saved | None, tell: Callable[[str], None]) -> None:
+    """Removes or sets aside what a run wrote after the checkpoint that it goes on from; says what is damaged.
+
+    Later stages of the run may have written down what was decided for them: only in the last one recipe.toml must be as
+    it was.
+    """
     if saved is None:
         clear(directory, recipe_too=False)
         return
-    tell_damage(directory, without_logs(saved.beside), saved.step, tell)
+    beside = without_logs(saved.beside)
+    if recipe.stages and saved.stage != recipe.stages[-1].name:
+        beside.pop("recipe.toml", None)
+    tell_damage(directory, beside, saved.step, tell)
     checkpoint.set_aside(directory, saved.step)
