@@ -51,6 +51,7 @@ class Assembly:
         dataset: to train on; None where there is none.
         recipe: with every "auto" decided; where there are no data, the engine is left as it was.
         choice: of the engine, where "auto" was asked for and it was measured.
+        inside: the energies inside each other: the network, and each wrapper around it.
     """
 
     parts: Parts
@@ -58,6 +59,7 @@ class Assembly:
     recipe: Recipe
     dataset: Dataset | None = None
     choice: Choice | None = None
+    inside: tuple[Energy, ...] = ()
 
 
 def assemble(
@@ -109,7 +111,9 @@ def assemble(
     check_values(parts.sampler, context.coordinates, data.x_values)
     owners = {name: settings_of(recipe.owner(name)) for name in parts.owners()}
     check_optimisers(recipe, owners)
-    assembly = Assembly(parts=parts, data=data, recipe=replace(recipe, optim=owners), dataset=dataset)
+    assembly = Assembly(
+        parts=parts, data=data, recipe=replace(recipe, optim=owners), dataset=dataset, inside=tuple(stages)
+    )
     return _ready_to_train(assembly, precision) if with_data else assembly
 
 

@@ -37,6 +37,9 @@ class RunConfig:
             sign followed, with another seed and smaller learning rates; 0 for never. Recorded in `alarms.jsonl` and as
             the metric "rollbacks".
         rollback_rate: factor on every learning rate at each rollback.
+        init: directory of another run, or "pretrained:NAME": the weights and averages of its last whole checkpoint are
+            the start, and `ema_copy_steps` does not apply. One of another architecture is refused.
+        init_fresh: wrappers that the other run lacks: their parameters begin afresh.
         max_minutes: minutes after which a process saves a checkpoint and ends with exit status 75, so that
             `ebmkit resume` goes on; unset, none.
     """
@@ -56,6 +59,8 @@ class RunConfig:
     alarms: bool = True
     rollbacks: Annotated[int, Ge(0)] = 0
     rollback_rate: Annotated[float, Interval(gt=0, le=1)] = 0.5
+    init: str | None = None
+    init_fresh: tuple[str, ...] = ()
     max_minutes: Annotated[float, Gt(0)] | None = None
 
 

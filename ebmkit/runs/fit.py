@@ -46,6 +46,7 @@ def fit(
     value_range: Range = None,
     device: str | torch.device | None = None,
     seed: int = 0,
+    init: str | Path | None = None,
     settings: Mapping[str, object] | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
@@ -75,6 +76,7 @@ def fit(
             where all of x lies in it.
         device: any torch device; unset, that of the network where it is not on the CPU, else cuda where there is one.
         seed: of everything random in the run.
+        init: directory of another run, or "pretrained:NAME", whose weights and averages are the start.
         settings: any other, by the dotted name that `--set` takes: {"sampler.moves": 40, "optim.energy.clip": 1.0}.
         out: a directory for a full run, with recipe, metrics, checkpoints and pictures; unset, nothing is written.
         overwrite: replace the run that `out` holds; else a number is added to its name.
@@ -97,7 +99,8 @@ def fit(
     made = _complete(
         net, x, value_range, {"sampler": sampler, "objective": objective, "buffer": buffer, "coordinate": coordinate,
                               "wrapper": wrapper, "observer": observer},
-        {"steps": steps, "batch_size": batch_size, "temperature": temperature, "device": device, "seed": seed},
+        {"steps": steps, "batch_size": batch_size, "temperature": temperature, "device": device, "seed": seed,
+         "init": None if init is None else str(init)},
         {} if lr is None else {"energy": {"lr": lr}}, settings,
     )  # fmt: skip
     for note in made.notes:

@@ -68,7 +68,7 @@ class Trainer:
         if not self.world.is_first:
             watch, note, observers = None, lambda text: None, Observers(Host())  # the first one says and shows all
         self.observers = observers or Observers(host(), observers_of(assembly))
-        self.note, self._alarmed, self._judged = note or _log.warning, note, note or _log.info
+        self.note, self._alarmed, self.told = note or _log.warning, note, note or _log.info
         self.history: list[Mapping[str, float]] = []
         self.sealed: Mapping[str, Seal] = {}
         self._data = 0
@@ -81,7 +81,7 @@ class Trainer:
         doing("getting the optimisers ready")  # with the first one, torch imports its compiler
         self.state = TrainingState(assembly.parts, self.recipe)
         self.alarms = RunAlarms(assembly, self._alarmed, self.directory if self.world.is_first else None)
-        self.judging = Judging(assembly, self.directory, self._judged)
+        self.judging = Judging(assembly, self.directory, self.told)
         self._set_out()
 
     def take(self, saved: Saved) -> None:

@@ -29,6 +29,7 @@ from ebmkit.runs.files.located import check_own, run_directory
 from ebmkit.runs.files.lock import Lock
 from ebmkit.runs.finished import Run
 from ebmkit.runs.given import given_of
+from ebmkit.runs.init import take_init, with_init
 from ebmkit.runs.launched import this_world
 from ebmkit.runs.loop import Trainer
 from ebmkit.runs.other_recipe import refuse_other
@@ -45,12 +46,20 @@ Note = Callable[[str], None]
 _log = logging.getLogger(__name__)
 
 
-def run(recipe: Asked, out: str | Path, *, watch: Watcher | None = None, note: Note | None = None) -> Run:
+def run(
+    recipe: Asked,
+    out: str | Path,
+    *,
+    init: str | Path | None = None,
+    watch: Watcher | None = None,
+    note: Note | None = None,
+) -> Run:
     """Trains what a recipe describes, into a new directory.
 
     Args:
         recipe: a `Recipe`, a shipped recipe's name, a TOML file, TOML text or a mapping.
         out: directory; it must not hold a run.
+        init: directory of another run, or "pretrained:NAME", whose weights and averages are the start; as `run.init`.
         watch: is told of every step.
         note: is told, in one line each, what was measured and decided at the start and the warnings of the alarms;
             unset, the warnings are logged.
@@ -63,7 +72,7 @@ def run(recipe: Asked, out: str | Path, *, watch: Watcher | None = None, note: N
     directory = Path(out)
     check_free(directory)
     with session(directory, note) as lock:
-        return _trained(complete(recipe), directory, lock, watch, note)
+        return _trained(complete(with_init(recipe, init)), directory, lock, watch, note)
 
 
 def train(made: Complete, out: str | Path, *, watch: Watcher | None = None, note: Note | None = None) -> Run:
@@ -124,8 +133,9 @@ def begun(
         note(f"engine = {assembly.choice.engine}: {assembly.choice.reason}")
     trainer = Trainer(directory, assembly, watch, note=note, lock=lock)
     check_reads_back(assembly)
+    init = take_init(assembly, trainer.state, trainer.told)
     if directory is not None and world.is_first:
-        write_start(directory, assembly)
+        write_start(directory, assembly, init)
     return trainer
 
 
@@ -183,7 +193,9 @@ def _resumed(
     world = this_world()
     assembly = assemble(at_step(recipe, 0 if saved is None else saved.step), world=world)
     trainer = Trainer(directory, assembly, watch, note=note, lock=lock)
-    if saved is not None:
+    if saved is None:
+        take_init(assembly, trainer.state, trainer.told)
+    else:
         trainer.take(own_of(saved, world, trainer.note))
     if world.is_first:
         clear_later(directory, recipe, saved, trainer.note)

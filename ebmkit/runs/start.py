@@ -16,14 +16,17 @@ from ebmkit.runs.checkpoints.beside import tell_damage, without_logs
 from ebmkit.runs.checkpoints.checkpoint import Saved
 from ebmkit.runs.files.directory import clear, write_text
 from ebmkit.runs.files.environment import environment, origins
+from ebmkit.runs.init import Init
 
 
-def write_start(directory: Path, assembly: Assembly) -> None:
+def write_start(directory: Path, assembly: Assembly, init: Init | None = None) -> None:
     """Writes recipe and environment of a new run, or nothing at all."""
     kept = environment(assembly.parts.device, assembly.recipe.table("run").seed)
     kept["parts"] = origins(assembly.recipe)
     if assembly.choice is not None:
         kept["engine"] = asdict(assembly.choice)
+    if init is not None:
+        kept["init"] = asdict(init)
     made = not directory.exists()
     try:
         directory.mkdir(parents=True, exist_ok=True)
