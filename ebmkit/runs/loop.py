@@ -15,7 +15,7 @@ from torch import Tensor
 from ebmkit.assembly.assemble import Assembly, assemble
 from ebmkit.display.doing import doing
 from ebmkit.display.progress import Progress, Watcher
-from ebmkit.errors import CheckpointError, DivergenceError, RunError
+from ebmkit.errors import DivergenceError, RunError
 from ebmkit.plugins.host import Host, host
 from ebmkit.recipes.recipe import Recipe
 from ebmkit.recipes.stage import begins_after, next_stage, stage_name, total_steps
@@ -96,11 +96,6 @@ class Trainer:
 
     def inherit(self, saved: Saved) -> None:
         """Begins a stage with what the stage before it left; raises CheckpointError where that is no such stage."""
-        if saved.step != self.state.step:
-            raise CheckpointError(
-                f"The checkpoint of step {saved.step} is of stage '{saved.stage}', but by the recipe stage "
-                f"'{self.state.stage}' begins after step {self.state.step}: recipe.toml was changed. Put it back."
-            )
         self.alarms.inherit(saved.alarms)
         self._set_out()
         self.state.inherit(saved)
@@ -152,10 +147,10 @@ class Trainer:
 
     def _begin(self, stage: Recipe, left: Saved) -> None:
         """Begins a stage, with parts of its own, from what the one before it left."""
-        lines, note = self.alarms.lines, self._alarmed
+        lines = self.alarms.lines
         assembly = assemble(stage, dataset=self.assembly.dataset, world=self.world)
-        if note is not None and assembly.choice is not None:
-            note(f"stage {stage_name(stage)}: engine = {assembly.choice.engine}: {assembly.choice.reason}")
+        if self._alarmed is not None and assembly.choice is not None:
+            self._alarmed(f"stage {stage_name(stage)}: engine = {assembly.choice.engine}: {assembly.choice.reason}")
         self._enter(assembly)
         self.alarms.lines = lines
         self.kept.enter(assembly, self.alarms)
