@@ -21,7 +21,7 @@ from ebmkit.recipes.tables import RunConfig
 from ebmkit.runs.checkpoints import checkpoint
 from ebmkit.runs.checkpoints.checkpoint import Saved
 from ebmkit.runs.checkpoints.finite import open_names
-from ebmkit.runs.checkpoints.shares import OWN as OF_PROCESS
+from ebmkit.runs.checkpoints.of_model import checkpoint_of_model
 from ebmkit.runs.checkpoints.state import TrainingState
 from ebmkit.runs.files.directory import OWN, check_is_run
 from ebmkit.runs.files.located import run_directory
@@ -66,9 +66,7 @@ def take_init(assembly: Assembly, state: TrainingState, note: Callable[[str], No
     directory = run_directory(config.init)
     check_is_run(directory)
     check_plain(directory, OWN)
-    checkpoint.latest(directory)
-    saved = checkpoint.newest(directory, note, wanted=_of_a_model)
-    assert saved is not None, "one is there"
+    saved = checkpoint_of_model(directory, note)
     theirs = of_stage(read_recipe(directory / "recipe.toml"), saved.stage)
     names = _names(assembly, config.init_fresh, config.init)
     wrong = [*_differing_parts(assembly.recipe, theirs, config), *_differing_data(assembly.data, saved)]
@@ -79,10 +77,11 @@ def take_init(assembly: Assembly, state: TrainingState, note: Callable[[str], No
         _take(state, owner, saved, names)
     state.open = open_names(state.owners)
     absent = [owner for owner in state.owners if not _saved(saved, owner, averaged=True)]
+    state_json = checkpoint.read_state(directory / "checkpoints" / f"step-{saved.step:08d}")
     made = Init(
         run=config.init,
         step=saved.step,
-        sha256=checkpoint.read_state(checkpoint.latest(directory))["files"]["ema.energy"][1],
+        sha256=state_json["files"]["ema.energy"][1],
         afresh=(*config.init_fresh, *absent),
     )
     note(_told(made, assembly.recipe, theirs))
@@ -92,10 +91,6 @@ def take_init(assembly: Assembly, state: TrainingState, note: Callable[[str], No
 def with_init(recipe: Asked, init: str | Path | None) -> Asked:
     """Returns what was asked with the run that it is to begin from."""
     return recipe if init is None else as_recipe(recipe).with_overrides([("run.init", str(init))])
-
-
-def _of_a_model(name: str) -> bool:
-    return name.partition(".rank-")[0] not in (*OF_PROCESS, "tuning") and not name.startswith("optim.")
 
 
 def _saved(saved: Saved, owner: str, *, averaged: bool) -> Mapping[str, Tensor]:

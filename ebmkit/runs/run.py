@@ -21,7 +21,8 @@ from ebmkit.recipes.tables import Weights
 from ebmkit.runs.checkpoints import checkpoint, taking
 from ebmkit.runs.checkpoints.checkpoint import Saved
 from ebmkit.runs.checkpoints.finite import check_weights
-from ebmkit.runs.checkpoints.shares import OWN, own_of
+from ebmkit.runs.checkpoints.of_model import checkpoint_of_model
+from ebmkit.runs.checkpoints.shares import own_of
 from ebmkit.runs.checkpoints.state import on_device
 from ebmkit.runs.files.directory import check_free, check_is_run, clear, is_run, recipe_of, write_text
 from ebmkit.runs.files.environment import tell_changes
@@ -206,7 +207,12 @@ def _resumed(
 
 
 def load(
-    run_dir: str | Path, *, device: str | None = None, averaged: bool = True, given: Mapping[str, Any] | None = None
+    run_dir: str | Path,
+    *,
+    device: str | None = None,
+    averaged: bool = True,
+    step: int | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> Run:
     """Loads a run: its energy, sampler, objectives and coordinates. The data set is not needed.
 
@@ -214,6 +220,7 @@ def load(
         run_dir: directory of the run, or `pretrained:NAME` of one that comes with ebmkit.
         device: another device than the run's.
         averaged: take the moving averages of the weights instead of the last ones.
+        step: of the checkpoint to take; unset, the newest that is whole.
         given: parts that a program handed over, by table: {"energy": net}. They take the weights of the run.
 
     Raises:
@@ -223,9 +230,7 @@ def load(
     directory = run_directory(run_dir)
     doing(f"loading {run_dir}")
     recipe = recipe_of(directory, given)
-    checkpoint.latest(directory)
-    saved = checkpoint.newest(directory, _log.warning, wanted=_for_a_model)
-    assert saved is not None, "one is there"
+    saved = checkpoint_of_model(directory, _log.warning, step)
     recipe = of_stage(recipe, saved.stage)
     recipe = recipe.with_table("run", device=device or _device_here(recipe.table("run").device))
     with no_larger_than(tensor for own in saved.tensors.values() for tensor in own.values()):
@@ -240,11 +245,6 @@ def load(
     weights: Weights = "averaged" if averaged else "last"
     model = model_of(assembly, step=saved.step, tuning=tuning, name=str(run_dir), weights=weights)
     return Run(directory=directory, model=opened(model))
-
-
-def _for_a_model(name: str) -> bool:
-    """Whether a file of a checkpoint is needed by the model, and not by training alone."""
-    return name.partition(".rank-")[0] not in OWN and not name.startswith("optim.")
 
 
 def _device_here(recorded: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ebmkit.assembly.assemble import Assembly
 from ebmkit.errors import RunError
 from ebmkit.recipes.recipe import Recipe, to_toml
-from ebmkit.runs.checkpoints import checkpoint
+from ebmkit.runs.checkpoints import later
 from ebmkit.runs.checkpoints.beside import tell_damage, without_logs
 from ebmkit.runs.checkpoints.checkpoint import Saved
 from ebmkit.runs.files.directory import clear, write_text
@@ -54,4 +54,4 @@ def clear_later(directory: Path, recipe: Recipe, saved: Saved | None, tell: Call
     if recipe.stages and saved.stage != recipe.stages[-1].name:
         beside.pop("recipe.toml", None)
     tell_damage(directory, beside, saved.step, tell)
-    checkpoint.set_aside(directory, saved.step)
+    later.set_aside(directory, saved.step)

@@ -22,8 +22,6 @@ from ebmkit.runs.files.whole import aside, written_whole
 
 FORMAT, VERSION = "ebmkit-checkpoint", 3
 KEYS = {"step", "files", "data", "beside", "alarms"}
-ASIDE = "damaged-"
-"""How the name of a damaged checkpoint begins, once a run has gone on without it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +62,7 @@ def save(directory: Path, saved: Saved, keep: int, also: Collection[int] = (), w
             for said in world.said_by_all("{}")[1:]:
                 files |= as_seals(json.loads(said))
             write_new(fresh / "state.json", json.dumps(_state(saved, files), indent=1))
-        others = [path for path in checkpoints(directory) if path == final or _step(path) not in also]
+        others = [path for path in checkpoints(directory) if path == final or step_of(path) not in also]
         for old in others[:-keep]:
             remove(old)
     except (OSError, SafetensorError) as error:
@@ -122,7 +120,7 @@ def _state(saved: Saved, files: Mapping[str, Seal]) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def _step(path: Path) -> int:
+def step_of(path: Path) -> int:
     number = path.name.removeprefix("step-")
     return int(number) if number.isdecimal() else -1
 
@@ -169,20 +167,20 @@ def newest(
     return None
 
 
-def set_aside(run_directory: Path, after: int) -> None:
-    """Renames the checkpoints of later steps, which a run goes on without, so that none is taken for one of its own."""
-    for path in checkpoints(run_directory / "checkpoints"):
-        if _step(path) > after:
-            aside = path.with_name(f"{ASIDE}{path.name}")
-            remove(aside)
-            path.replace(aside)
+def of_step(run_directory: Path, step: int, *, wanted: Callable[[str], bool] = lambda name: True) -> Saved:
+    """Returns the checkpoint of one step.
 
-
-def drop_later(directory: Path, step: int) -> None:
-    """Removes the checkpoints of later steps, from which a run went back; raises OSError where it cannot."""
-    for path in checkpoints(directory):
-        if _step(path) > step:
-            remove(path)
+    Raises:
+        CheckpointError: there is none, or it is damaged; it says which there are.
+    """
+    found = {step_of(path): path for path in checkpoints(run_directory / "checkpoints")}
+    if step not in found:
+        there = ", ".join(map(str, found)) or "none"
+        raise CheckpointError(
+            f"{run_directory} keeps no checkpoint of step {step}. It keeps: {there}. "
+            "The setting checkpoint.keep says how many stay."
+        )
+    return load(found[step], wanted)
 
 
 def load(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> Saved:
