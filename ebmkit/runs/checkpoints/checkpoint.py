@@ -121,6 +121,7 @@ def _state(saved: Saved, files: Mapping[str, Seal]) -> dict[str, Any]:
 
 
 def step_of(path: Path) -> int:
+    """Returns the step of a checkpoint's folder, −1 where its name says none."""
     number = path.name.removeprefix("step-")
     return int(number) if number.isdecimal() else -1
 
