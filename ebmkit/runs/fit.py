@@ -18,6 +18,7 @@ from ebmkit.data.range import Range
 from ebmkit.display.notebook import in_notebook
 from ebmkit.display.output import remark, say
 from ebmkit.display.watching import watching
+from ebmkit.errors import RecipeError
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import Part, Recipe
 from ebmkit.runs.files.directory import for_new_run, is_run, remove_run
@@ -174,6 +175,12 @@ def parts(
     tell = _tell(progress)
     for note in made.notes:
         tell(note)
+    init = made.recipe.table("run").init
+    if init is not None:
+        raise RecipeError(
+            f"run.init = {init}: a loop of one's own keeps no averages to take. Load the weights by yourself: "
+            "parts.energy.load_state_dict(ebmkit.load(RUN, averaged=False).energy.state_dict())."
+        )
     return assemble(made.recipe, dataset=made.dataset).parts
 
 

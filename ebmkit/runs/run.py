@@ -31,6 +31,7 @@ from ebmkit.runs.files.lock import Lock
 from ebmkit.runs.finished import Run
 from ebmkit.runs.given import given_of
 from ebmkit.runs.init import take_init, with_init
+from ebmkit.runs.later_stages import check_later_stages
 from ebmkit.runs.launched import this_world
 from ebmkit.runs.loop import Trainer
 from ebmkit.runs.other_recipe import refuse_other
@@ -129,6 +130,7 @@ def begun(
 ) -> Trainer:
     """Returns a run that is ready for its first step: parts built, its recipe written where it has a directory."""
     world = this_world()
+    check_later_stages(made, directory, world)
     assembly = assemble(at_step(made.recipe, 0), dataset=made.dataset, world=world)
     if note is not None and assembly.choice is not None and world.is_first:
         note(f"engine = {assembly.choice.engine}: {assembly.choice.reason}")

@@ -10,7 +10,7 @@ import pytest
 
 import ebmkit
 from ebmkit.assembly.complete import complete
-from ebmkit.errors import RecipeError
+from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.plugins.host import host
 from ebmkit.runs.run import train_or_resume
 
@@ -114,3 +114,12 @@ def test_one_command_starts_and_goes_on_and_another_recipe_is_refused(tmp_path: 
     ):
         with pytest.raises(RecipeError, match=said):
             train_or_resume(complete(asked(*others)), tmp_path / "run")
+
+
+def test_what_cannot_work_in_a_later_stage_is_refused_before_the_first_step(tmp_path: Path) -> None:
+    starved = {**EXACT, "objective": [{"use": "improved-cd"}], "buffer": {"use": "replay", "capacity": 40}}
+    with pytest.raises(
+        CapabilityError, match="Stage 'exact': .* reference rows are wanted beside a batch of 32 chains"
+    ):
+        ebmkit.run(asked(WARM, starved), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
