@@ -31,7 +31,10 @@ RAN = f"{STEPS} steps, cut down by docs/green_recipes.py"
 ABOUT = re.compile(r"^\[about\]\n(?:(?!\[).*\n)*", re.MULTILINE)
 
 
-ALSO = (Planned(command="--recipe chain-free-rings --set run.batch_size=100", steps=STEPS),)
+ALSO = (
+    Planned(command="--recipe chain-free-rings --set run.batch_size=100", steps=STEPS),
+    Planned(command="--recipe staged-rings --set run.batch_size=100 --set stage.chain-free.steps=5", steps=STEPS),
+)
 """Recipes whose alarms were not measured."""
 
 
