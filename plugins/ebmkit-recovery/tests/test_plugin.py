@@ -45,7 +45,7 @@ def test_every_part_can_be_built_and_cited():
 def test_every_recipe_resolves_and_stays_as_it_is():
     assert sorted(plugin().recipes) == RECIPES
     for name in RECIPES:
-        complete = resolve(host().recipe(name), host()).recipe
+        complete = resolved(host().recipe(name))
         assert names(complete, "objective") == ["diffusion-recovery"] and names(complete, "buffer") == ["anchored"]
         assert resolve(complete, host()).recipe == complete, name
 
@@ -78,8 +78,10 @@ def test_other_chains_may_be_chosen():
 
 
 def test_what_cannot_be_is_refused():
-    with pytest.raises(CapabilityError, match=r"energy\.condition|energy\.levels"):
-        resolved(ASKED + '[[coordinate]]\nuse = "level"\n[[wrapper]]\nuse = "level-conditioned"\n')
+    with pytest.raises(CapabilityError, match=r"needs buffer\.rows"):
+        resolved(ASKED + '[[objective]]\nuse = "improved-cd"\n')
+    with pytest.raises(CapabilityError, match="recovery hides it"):
+        resolved(ASKED + '[[objective]]\nuse = "clel"\n[[wrapper]]\nuse = "latent-head"\n')
 
 
 def test_a_run_trains_goes_on_and_samples(tmp_path):
