@@ -34,6 +34,8 @@ ABOUT = re.compile(r"^\[about\]\n(?:(?!\[).*\n)*", re.MULTILINE)
 ALSO = (
     Planned(command="--recipe chain-free-rings --set run.batch_size=100", steps=STEPS),
     Planned(command="--recipe staged-rings --set run.batch_size=100 --set stage.chain-free.steps=5", steps=STEPS),
+    Planned(command="--recipe recovery-rings --set run.batch_size=50 --set sampler.mala.moves=5", steps=STEPS),
+    Planned(command="--recipe recovery-fashion-cpu --set energy.widths=[64,32] --set run.batch_size=16", steps=STEPS),
 )
 """Recipes whose alarms were not measured."""
 
