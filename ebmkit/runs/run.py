@@ -193,7 +193,12 @@ def _resumed(
 
 
 def load(
-    run_dir: str | Path, *, device: str | None = None, averaged: bool = True, given: Mapping[str, Any] | None = None
+    run_dir: str | Path,
+    *,
+    device: str | None = None,
+    averaged: bool = True,
+    step: int | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> Run:
     """Loads a run: its energy, sampler, objectives and coordinates. The data set is not needed.
 
@@ -201,6 +206,7 @@ def load(
         run_dir: directory of the run, or `pretrained:NAME` of one that comes with ebmkit.
         device: another device than the run's.
         averaged: take the moving averages of the weights instead of the last ones.
+        step: of the checkpoint to take; unset, the newest that is whole.
         given: parts that a program handed over, by table: {"energy": net}. They take the weights of the run.
 
     Raises:
@@ -210,9 +216,7 @@ def load(
     directory = run_directory(run_dir)
     doing(f"loading {run_dir}")
     recipe = recipe_of(directory, given)
-    checkpoint.latest(directory)
-    saved = checkpoint.newest(directory, _log.warning, wanted=_for_a_model)
-    assert saved is not None, "one is there"
+    saved = _checkpoint_of(directory, step)
     recipe = recipe.with_table("run", device=device or _device_here(recipe.table("run").device))
     with no_larger_than(tensor for own in saved.tensors.values() for tensor in own.values()):
         assembly = assemble(recipe, data=DataSpec.from_json(saved.data), with_data=False)
@@ -226,6 +230,15 @@ def load(
     weights: Weights = "averaged" if averaged else "last"
     model = model_of(assembly, step=saved.step, tuning=tuning, name=str(run_dir), weights=weights)
     return Run(directory=directory, model=opened(model))
+
+
+def _checkpoint_of(directory: Path, step: int | None) -> Saved:
+    if step is not None:
+        return checkpoint.of_step(directory, step, wanted=_for_a_model)
+    checkpoint.latest(directory)
+    saved = checkpoint.newest(directory, _log.warning, wanted=_for_a_model)
+    assert saved is not None, "one is there"
+    return saved
 
 
 def _for_a_model(name: str) -> bool:

@@ -166,6 +166,22 @@ def newest(
     return None
 
 
+def of_step(run_directory: Path, step: int, *, wanted: Callable[[str], bool] = lambda name: True) -> Saved:
+    """Returns the checkpoint of one step.
+
+    Raises:
+        CheckpointError: there is none, or it is damaged; it says which there are.
+    """
+    found = {_step(path): path for path in checkpoints(run_directory / "checkpoints")}
+    if step not in found:
+        there = ", ".join(map(str, found)) or "none"
+        raise CheckpointError(
+            f"{run_directory} keeps no checkpoint of step {step}. It keeps: {there}. "
+            "The setting checkpoint.keep says how many stay."
+        )
+    return load(found[step], wanted)
+
+
 def set_aside(run_directory: Path, after: int) -> None:
     """Renames the checkpoints of later steps, which a run goes on without, so that none is taken for one of its own."""
     for path in checkpoints(run_directory / "checkpoints"):
