@@ -31,7 +31,14 @@ RAN = f"{STEPS} steps, cut down by docs/green_recipes.py"
 ABOUT = re.compile(r"^\[about\]\n(?:(?!\[).*\n)*", re.MULTILINE)
 
 
-ALSO = (Planned(command="--recipe chain-free-rings --set run.batch_size=100", steps=STEPS),)
+ALSO = (
+    Planned(command="--recipe chain-free-rings --set run.batch_size=100", steps=STEPS),
+    Planned(
+        command="--recipe chain-free-fashion --data fashion-mini --set run.batch_size=16 --set pictures.n=2 "
+        "--set sample.moves=1 --set energy.widths=[4,4,4] --set energy.hidden=16 --set energy.features=16",
+        steps=STEPS,
+    ),
+)
 """Recipes whose alarms were not measured."""
 
 
