@@ -27,8 +27,13 @@ ROOMS = {
     "metric": "ebmkit.metrics",
 }
 PLUGINS = (
-    "ebmkit_clel", "ebmkit_diffusion", "ebmkit_energy_discrepancy", "ebmkit_improved_cd", "ebmkit_jem", "ebmkit_recovery",
-)  # fmt: skip
+    "ebmkit_clel",
+    "ebmkit_diffusion",
+    "ebmkit_energy_discrepancy",
+    "ebmkit_improved_cd",
+    "ebmkit_jem",
+    "ebmkit_recovery",
+)
 CORE = [pytest.param(part, id=f"{part.kind}-{part.name}") for part in ebmkit_components()]
 
 
