@@ -31,7 +31,10 @@ RAN = f"{STEPS} steps, cut down by docs/green_recipes.py"
 ABOUT = re.compile(r"^\[about\]\n(?:(?!\[).*\n)*", re.MULTILINE)
 
 
-ALSO = (Planned(command="--recipe chain-free-rings --set run.batch_size=100", steps=STEPS),)
+CORE = [f"{short}-{data}" for short in ("dsm", "ssm", "nce", "cnce") for data in ("moons", "fashion")]
+ALSO = tuple(
+    Planned(command=f"--recipe {name} --set run.batch_size=100", steps=STEPS) for name in ("chain-free-rings", *CORE)
+)
 """Recipes whose alarms were not measured."""
 
 

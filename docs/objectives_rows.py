@@ -234,12 +234,9 @@ NOT_HERE = {
 
 def settings_of(row: Row, target: Target) -> dict[str, object]:
     """Returns every setting of a cell, dotted name → value."""
-    found = {
-        **NETWORKS[target.kind],
-        **TRAINING,
-        **row.settings,
-        **(row.plane if target.kind == PLANE else row.mixture),
-    }
+    is_plane = target.kind == PLANE
+    found = {**NETWORKS[target.kind], **TRAINING, **({} if is_plane else SMALLER), **row.settings}
+    found |= row.plane if is_plane else row.mixture
     if not is_plane:  # waves that turn by .6 rad across a mode, in any number of dimensions
         found["energy.frequency_sd"] = 12 / sqrt(int(str(target.data["dimensions"])))
     if "level-head" in row.parts.values():
