@@ -9,6 +9,9 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Interval, Lt
 
 Positive = Annotated[int, Gt(0)]
+Period = Annotated[int, Interval(gt=0, lt=2**63)]
+"""Steps between two events; a number beyond those of the run is never."""
+Seed = Annotated[int, Interval(ge=0, lt=2**63)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +46,7 @@ class RunConfig:
 
     steps: Positive = 1000
     batch_size: Positive = 64
-    seed: Annotated[int, Ge(0)] = 0
+    seed: Seed = 0
     device: str = "auto"
     temperature: Annotated[float, Gt(0)] | None = None
     precision: Literal["auto", "bf16", "fp32"] = "auto"
@@ -92,7 +95,7 @@ class OptimConfig:
 class CheckpointConfig:
     """`[checkpoint]`: every so many steps, and at the last; only the newest `keep` stay."""
 
-    every: Positive = 500
+    every: Period = 500
     keep: Positive = 2
 
 
@@ -100,7 +103,7 @@ class CheckpointConfig:
 class LogConfig:
     """`[log]`: every so many steps, and at the last; TensorBoard beside `metrics.jsonl` if asked."""
 
-    every: Positive = 10
+    every: Period = 10
     tensorboard: bool = True
 
 
@@ -108,7 +111,7 @@ class LogConfig:
 class PicturesConfig:
     """`[pictures]`: a picture of the chains every so many steps, and at the last."""
 
-    every: Positive = 250
+    every: Period = 250
     n: Positive = 64
 
 
@@ -156,10 +159,10 @@ class EvalConfig:
         visits: to data.
     """
 
-    every: Annotated[int, Ge(0)] = 0
+    every: Annotated[int, Interval(ge=0, lt=2**63)] = 0
     n: Positive = 1000
     n_data: Positive = 5000
-    seed: Annotated[int, Ge(0)] | None = None
+    seed: Seed | None = None
     weights: Weights = "averaged"
     sampler: str | None = None
     transitions: Positive | None = None

@@ -12,18 +12,18 @@ from ebmkit.assembly.assemble import Assembly
 from ebmkit.display.doing import doing
 from ebmkit.errors import RunError
 from ebmkit.recipes.recipe import Recipe
-from ebmkit.runs import checkpoint
-from ebmkit.runs.alarms import ALARMS, RunAlarms
-from ebmkit.runs.beside import Beside, drop_later
-from ebmkit.runs.checkpoint import Saved
-from ebmkit.runs.finite import check_finite
+from ebmkit.runs.checkpoints import checkpoint
+from ebmkit.runs.checkpoints.beside import Beside, drop_later
+from ebmkit.runs.checkpoints.checkpoint import Saved
+from ebmkit.runs.checkpoints.finite import check_finite
+from ebmkit.runs.checkpoints.shares import share_of
+from ebmkit.runs.checkpoints.state import TrainingState
+from ebmkit.runs.files.lock import Lock
+from ebmkit.runs.files.seal import Seal
 from ebmkit.runs.given import to_resume
-from ebmkit.runs.lock import Lock
-from ebmkit.runs.logbook import METRICS, Logbook
-from ebmkit.runs.pictures import Pictures
-from ebmkit.runs.seal import Seal
-from ebmkit.runs.shares import share_of
-from ebmkit.runs.state import TrainingState
+from ebmkit.runs.log.logbook import METRICS, Logbook
+from ebmkit.runs.log.pictures import Pictures
+from ebmkit.runs.watch.alarms import ALARMS, RunAlarms
 from ebmkit.training.step import StepReport
 
 

@@ -17,20 +17,20 @@ from ebmkit.display.doing import doing
 from ebmkit.display.progress import Progress, Watcher
 from ebmkit.errors import DivergenceError, RunError
 from ebmkit.plugins.host import Host, host
-from ebmkit.runs import taking
-from ebmkit.runs.alarms import Note, RunAlarms
-from ebmkit.runs.checkpoint import Saved
+from ebmkit.runs.checkpoints import taking
+from ebmkit.runs.checkpoints.checkpoint import Saved
+from ebmkit.runs.checkpoints.state import TrainingState
+from ebmkit.runs.files.lock import Lock
+from ebmkit.runs.files.seal import Seal
 from ebmkit.runs.given import to_resume
 from ebmkit.runs.interrupt import Interrupted, Stop, stoppable
-from ebmkit.runs.judging import Judging
 from ebmkit.runs.kept import InMemory, Kept, OnDisk, Share
 from ebmkit.runs.launched import Followed
-from ebmkit.runs.lock import Lock
-from ebmkit.runs.observers import Observers, Watched, observers_of
-from ebmkit.runs.seal import Seal
 from ebmkit.runs.session import going_on
-from ebmkit.runs.state import TrainingState
-from ebmkit.runs.told import Described
+from ebmkit.runs.watch.alarms import Note, RunAlarms
+from ebmkit.runs.watch.judging import Judging
+from ebmkit.runs.watch.observers import Observers, Watched, observers_of
+from ebmkit.runs.watch.told import Described
 from ebmkit.samplers.adaptation import for_evaluation
 from ebmkit.training.batches import Batches
 from ebmkit.training.step import StepReport, train_step

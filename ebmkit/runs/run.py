@@ -17,23 +17,23 @@ from ebmkit.display.progress import Progress, Watcher
 from ebmkit.errors import RecipeError
 from ebmkit.recipes.recipe import to_toml
 from ebmkit.recipes.tables import Weights
-from ebmkit.runs import checkpoint, taking
-from ebmkit.runs.checkpoint import Saved
-from ebmkit.runs.directory import check_free, check_is_run, clear, is_run, recipe_of, write_text
-from ebmkit.runs.environment import tell_changes
+from ebmkit.runs.checkpoints import checkpoint, taking
+from ebmkit.runs.checkpoints.checkpoint import Saved
+from ebmkit.runs.checkpoints.finite import check_weights
+from ebmkit.runs.checkpoints.shares import OWN, own_of
+from ebmkit.runs.checkpoints.state import on_device
+from ebmkit.runs.files.directory import check_free, check_is_run, clear, is_run, recipe_of, write_text
+from ebmkit.runs.files.environment import tell_changes
+from ebmkit.runs.files.located import check_own, run_directory
+from ebmkit.runs.files.lock import Lock
 from ebmkit.runs.finished import Run
-from ebmkit.runs.finite import check_weights
 from ebmkit.runs.given import given_of
 from ebmkit.runs.launched import this_world
-from ebmkit.runs.located import check_own, run_directory
-from ebmkit.runs.lock import Lock
 from ebmkit.runs.loop import Trainer
 from ebmkit.runs.other_recipe import refuse_other
 from ebmkit.runs.readable import check_reads_back
 from ebmkit.runs.session import session
-from ebmkit.runs.shares import OWN, own_of
 from ebmkit.runs.start import clear_later, write_start
-from ebmkit.runs.state import on_device
 from ebmkit.samplers.adaptation import for_evaluation
 from ebmkit.sampling.model import model_of, opened
 from ebmkit.views.frozen import converge_parametrisations
@@ -193,7 +193,12 @@ def _resumed(
 
 
 def load(
-    run_dir: str | Path, *, device: str | None = None, averaged: bool = True, given: Mapping[str, Any] | None = None
+    run_dir: str | Path,
+    *,
+    device: str | None = None,
+    averaged: bool = True,
+    step: int | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> Run:
     """Loads a run: its energy, sampler, objectives and coordinates. The data set is not needed.
 
@@ -201,6 +206,7 @@ def load(
         run_dir: directory of the run, or `pretrained:NAME` of one that comes with ebmkit.
         device: another device than the run's.
         averaged: take the moving averages of the weights instead of the last ones.
+        step: of the checkpoint to take; unset, the newest that is whole.
         given: parts that a program handed over, by table: {"energy": net}. They take the weights of the run.
 
     Raises:
@@ -210,9 +216,7 @@ def load(
     directory = run_directory(run_dir)
     doing(f"loading {run_dir}")
     recipe = recipe_of(directory, given)
-    checkpoint.latest(directory)
-    saved = checkpoint.newest(directory, _log.warning, wanted=_for_a_model)
-    assert saved is not None, "one is there"
+    saved = _checkpoint_of(directory, step)
     recipe = recipe.with_table("run", device=device or _device_here(recipe.table("run").device))
     with no_larger_than(tensor for own in saved.tensors.values() for tensor in own.values()):
         assembly = assemble(recipe, data=DataSpec.from_json(saved.data), with_data=False)
@@ -226,6 +230,15 @@ def load(
     weights: Weights = "averaged" if averaged else "last"
     model = model_of(assembly, step=saved.step, tuning=tuning, name=str(run_dir), weights=weights)
     return Run(directory=directory, model=opened(model))
+
+
+def _checkpoint_of(directory: Path, step: int | None) -> Saved:
+    if step is not None:
+        return checkpoint.of_step(directory, step, wanted=_for_a_model)
+    checkpoint.latest(directory)
+    saved = checkpoint.newest(directory, _log.warning, wanted=_for_a_model)
+    assert saved is not None, "one is there"
+    return saved
 
 
 def _for_a_model(name: str) -> bool:

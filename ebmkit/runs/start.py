@@ -11,11 +11,11 @@ from pathlib import Path
 from ebmkit.assembly.assemble import Assembly
 from ebmkit.errors import RunError
 from ebmkit.recipes.recipe import to_toml
-from ebmkit.runs import checkpoint
-from ebmkit.runs.beside import tell_damage, without_logs
-from ebmkit.runs.checkpoint import Saved
-from ebmkit.runs.directory import clear, write_text
-from ebmkit.runs.environment import environment, origins
+from ebmkit.runs.checkpoints import checkpoint
+from ebmkit.runs.checkpoints.beside import tell_damage, without_logs
+from ebmkit.runs.checkpoints.checkpoint import Saved
+from ebmkit.runs.files.directory import clear, write_text
+from ebmkit.runs.files.environment import environment, origins
 
 
 def write_start(directory: Path, assembly: Assembly) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,9 +11,11 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.errors import RunError
+from ebmkit.assembly.memory import free_bytes
+from ebmkit.errors import RecipeError, RunError
 from ebmkit.point import Point
 from ebmkit.protocols.energy import EnergyView
+from ebmkit.recipes.counts import MOST
 from ebmkit.rng import stream
 from ebmkit.sampling.denoise import denoised
 from ebmkit.sampling.held import names_of_labels
@@ -128,7 +131,8 @@ def generate(
         watch: called after each transition with how far the chains are.
 
     Raises:
-        RecipeError: a count is not positive, a given value makes no sense, or visits or plain transitions do not apply.
+        RecipeError: a count is not positive or beyond memory, a given value makes no sense, or visits or plain
+            transitions do not apply.
         CapabilityError: the run has no latent that was given, its sampler cannot hold what was given, or nothing brings
             its chains to data.
         DivergenceError: a chain is not finite.
@@ -137,6 +141,7 @@ def generate(
     Source: by visits, Zhang, Tan, Ou, Stat 2023, with 50 visits. A chain emits its state at the M-th transition that
     ends at data; transitions that stay there count as visits.
     """
+    _check_fits(model, n)
     seed = model.recipe.table("run").seed if seed is None else seed
     made = prepared(model, n, given=given or {}, strength=strength, start=start, seed=seed, denoise=denoise)
     model, begun, batches = made.model, time.monotonic(), list[Taken]()
@@ -154,6 +159,16 @@ def generate(
     names = tuple(made.names[row] for row in rows) if made.names else names_of_labels(model, samples.aux)
     sd_taken = sum(sds) / len(sds) if sds else None
     return replace(samples, seed=seed, names=names, mask=made.mask, denoised=sd_taken, said=made.said)
+
+
+def _check_fits(model: Model, n: int) -> None:
+    """Raises RecipeError where so many samples are beyond the memory that is free."""
+    n_bytes = 4 * n * math.prod(model.data.event_shape)
+    if n > MOST or n_bytes > free_bytes():
+        raise RecipeError(
+            f"{n:,} samples take {n_bytes:,} bytes of memory, and this machine has {free_bytes():,} free; {MOST:,} are "
+            "the most at a time. Ask for fewer, with several seeds where you need as many."
+        )
 
 
 def _started(made: Prepared, first: int, n: int, rng: Generator) -> Point:

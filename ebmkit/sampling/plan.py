@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ebmkit.errors import CapabilityError, RecipeError
+from ebmkit.recipes.counts import MOST
 from ebmkit.sampling.model import Model
 
 TRANSITIONS = 10
@@ -64,7 +65,7 @@ def plan_of(
         plain_transitions: after the transitions, without parts that only augment.
 
     Raises:
-        RecipeError: a count is not positive, or what was asked does not apply to such chains.
+        RecipeError: a count is not positive, or beyond any use, or what was asked does not apply to such chains.
         CapabilityError: nothing brings its chains to data.
     """
     _check_counts(transitions, visits, plain_transitions)
@@ -115,3 +116,5 @@ def _check_counts(transitions: int | None, visits: int | None, plain_transitions
         least = 0 if name == "plain_transitions" else 1
         if count is not None and count < least:
             raise RecipeError(f"Sampling needs {name} of at least {least}, found {count}.")
+        if count is not None and count > MOST:
+            raise RecipeError(f"{name} = {count:,} can only be a slip: up to {MOST:,} are taken. Give fewer.")

@@ -28,8 +28,8 @@ from ebmkit.errors import (
 )
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import from_mapping, to_toml
-from ebmkit.runs import checkpoint
-from ebmkit.runs.seal import seal, self_sealed
+from ebmkit.runs.checkpoints import checkpoint
+from ebmkit.runs.files.seal import seal, self_sealed
 from ebmkit.training.batches import batch_rows
 
 RECIPES: dict[str, dict[str, Any]] = {

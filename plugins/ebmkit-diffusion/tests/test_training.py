@@ -7,8 +7,8 @@ import torch
 
 import ebmkit
 from ebmkit.assembly.context import data_point
-from ebmkit.runs import checkpoint
-from ebmkit.runs.logbook import read_metrics
+from ebmkit.runs.checkpoints import checkpoint
+from ebmkit.runs.log.logbook import read_metrics
 from ebmkit.runs.run import load, resume, run
 
 RECIPE = """
