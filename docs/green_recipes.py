@@ -41,6 +41,9 @@ ALSO = (
         "--set sample.moves=1 --set energy.widths=[4,4,4] --set energy.hidden=16 --set energy.features=16",
         steps=STEPS,
     ),
+CORE = [f"{short}-{data}" for short in ("dsm", "ssm", "nce", "cnce") for data in ("moons", "fashion")]
+ALSO = tuple(
+    Planned(command=f"--recipe {name} --set run.batch_size=100", steps=STEPS) for name in ("chain-free-rings", *CORE)
 )
 """Recipes whose alarms were not measured."""
 
