@@ -31,6 +31,7 @@ RAN = f"{STEPS} steps, cut down by docs/green_recipes.py"
 ABOUT = re.compile(r"^\[about\]\n(?:(?!\[).*\n)*", re.MULTILINE)
 
 
+CORE = [f"{short}-{data}" for short in ("dsm", "ssm", "nce", "cnce") for data in ("moons", "fashion")]
 ALSO = (
     Planned(command="--recipe chain-free-rings --set run.batch_size=100", steps=STEPS),
     Planned(command="--recipe staged-rings --set run.batch_size=100 --set stage.chain-free.steps=5", steps=STEPS),
@@ -41,9 +42,7 @@ ALSO = (
         "--set sample.moves=1 --set energy.widths=[4,4,4] --set energy.hidden=16 --set energy.features=16",
         steps=STEPS,
     ),
-CORE = [f"{short}-{data}" for short in ("dsm", "ssm", "nce", "cnce") for data in ("moons", "fashion")]
-ALSO = tuple(
-    Planned(command=f"--recipe {name} --set run.batch_size=100", steps=STEPS) for name in ("chain-free-rings", *CORE)
+    *(Planned(command=f"--recipe {name} --set run.batch_size=100", steps=STEPS) for name in CORE),
 )
 """Recipes whose alarms were not measured."""
 
