@@ -115,9 +115,7 @@ def assemble(
     check_optimisers(recipe, owners)
     found = replace(recipe, optim=owners)
     assembly = Assembly(parts=parts, data=data, recipe=found, dataset=dataset, inside=tuple(stages))
-    if not with_data:
-        return assembly
-    ready = _ready_to_train(assembly, precision)
+    ready = _ready_to_train(assembly, precision) if with_data else assembly
     return _split(ready) if splits else ready
 
 
