@@ -1,4 +1,4 @@
-"""Which checkpoint of a run is taken, and which ones are put away."""
+"""Which checkpoint of a run is taken."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from ebmkit.errors import CheckpointError
-from ebmkit.plain_files import remove
 from ebmkit.processes import World
-from ebmkit.runs.checkpoints.checkpoint import ASIDE, Saved, checkpoints, load, read_state, step_of
+from ebmkit.runs.checkpoints.checkpoint import Saved, checkpoints, load, read_state, step_of
 from ebmkit.runs.checkpoints.shares import is_wanted
 
 Wanted = Callable[[str, Collection[str]], bool]
@@ -34,8 +33,8 @@ def newest(
     Raises:
         CheckpointError: there are some, and all are damaged.
     """
-    wrong = list[CheckpointError]()
-    for path in reversed(checkpoints(run_directory / "checkpoints")):
+    wrong, found = list[CheckpointError](), checkpoints(run_directory / "checkpoints")
+    for path in reversed(found):
         try:
             state = read_state(path)
             if at_most is not None and state["step"] > at_most:
@@ -43,6 +42,8 @@ def newest(
             names = frozenset(state["files"])
             saved = load(path, lambda name, all=names: wanted(name, all))  # type: ignore[misc]
         except CheckpointError as error:
+            if checkpoints(run_directory / "checkpoints") != found:  # a run that goes on drops this one, for a newer
+                return newest(run_directory, note, wanted=wanted, at_most=at_most)
             wrong.append(error)
             continue
         for damaged in wrong:
@@ -95,19 +96,3 @@ def of_step(run_directory: Path, step: int, *, wanted: Callable[[str], bool] = l
             "The setting checkpoint.keep says how many stay."
         )
     return load(found[step], wanted)
-
-
-def set_aside(run_directory: Path, after: int) -> None:
-    """Renames the checkpoints of later steps, which a run goes on without, so that none is taken for one of its own."""
-    for path in checkpoints(run_directory / "checkpoints"):
-        if step_of(path) > after:
-            aside = path.with_name(f"{ASIDE}{path.name}")
-            remove(aside)
-            path.replace(aside)
-
-
-def drop_later(directory: Path, step: int) -> None:
-    """Removes the checkpoints of later steps, from which a run went back; raises OSError where it cannot."""
-    for path in checkpoints(directory):
-        if step_of(path) > step:
-            remove(path)
