@@ -20,6 +20,7 @@ from ebmkit.assembly.context import context_of, sampling_of
 from ebmkit.assembly.device import choose_device, choose_precision
 from ebmkit.assembly.memory import fitting
 from ebmkit.assembly.parts import build_buffer, build_coordinates, build_energy, build_objectives, build_sampler
+from ebmkit.assembly.sharded import is_asked, split
 from ebmkit.data.spec import DataSpec
 from ebmkit.display.doing import doing
 from ebmkit.ops.batch_norm import pool_batch_norms
@@ -83,6 +84,7 @@ def assemble(
         CapabilityError, DataError, RecipeError: a part cannot be built here, or nothing of it can be trained.
     """
     config = recipe.table("run")
+    splits = with_data and is_asked(recipe, world)
     device = choose_device(config.device)
     if with_data and dataset is None:
         dataset = build_dataset(recipe.part("data"), device)
@@ -114,7 +116,16 @@ def assemble(
     assembly = Assembly(
         parts=parts, data=data, recipe=replace(recipe, optim=owners), dataset=dataset, inside=tuple(stages)
     )
-    return _ready_to_train(assembly, precision) if with_data else assembly
+    if not with_data:
+        return assembly
+    ready = _ready_to_train(assembly, precision)
+    return _split(ready) if splits else ready
+
+
+def _split(assembly: Assembly) -> Assembly:
+    """Returns the assembly with the weights of its energy split over the processes."""
+    assert assembly.dataset is not None
+    return replace(assembly, parts=split(assembly.parts, assembly.dataset))
 
 
 def _with_sample(context: BuildContext, dataset: Dataset | None) -> BuildContext:

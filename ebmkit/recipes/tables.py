@@ -43,6 +43,9 @@ class RunConfig:
         init: directory of another run, or "pretrained:NAME": the weights and averages of its last whole checkpoint are
             the start, and `ema_copy_steps` does not apply. One of another architecture is refused.
         init_fresh: wrappers that the other run lacks: their parameters begin afresh.
+        fully_shard: split the energy's weights, with their gradients, optimiser states and averages, over the processes
+            of the run (torch's `fully_shard`), for an energy that does not fit one GPU else; see docs/scaling.md. One
+            process has nothing to split.
         max_minutes: minutes after which a process saves a checkpoint and ends with exit status 75, so that
             `ebmkit resume` goes on; unset, none.
     """
@@ -64,6 +67,7 @@ class RunConfig:
     rollback_rate: Annotated[float, Interval(gt=0, le=1)] = 0.5
     init: str | None = None
     init_fresh: tuple[str, ...] = ()
+    fully_shard: bool = False
     max_minutes: Annotated[float, Gt(0)] | None = None
 
 
@@ -143,13 +147,24 @@ class PicturesConfig:
     n: Positive = 64
 
 
+Method = Literal["visits", "anneal"]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SampleConfig:
     """`[sample]`: how fresh chains are made after training.
 
-    Where a coordinate takes chains away from data and back, as a noise level does, a chain is taken at a visit to data.
+    Where a coordinate takes chains away from data and back, as a noise level does, a chain is taken at a visit to data,
+    or it is annealed.
 
     Attributes:
+        method: "visits": chains of a sampler, as said above; "anneal": chains walk once from the last noise level to
+            the clean one, at each by an ancestral step and some exact moves, which needs no sampler. It costs levels ·
+            (moves + 1) gradients a sample, and 16 pilot chains find the steps before. It draws the pictures of training
+            where no objective needs chains.
+        moves: annealed, adjusted Langevin moves at each level; 0 for ancestral steps alone, which are biased.
+        denoise: end with a step to the mean of the clean x (Tweedie's formula), at one more gradient; where a noise
+            level knows the noise.
         sampler: draws the samples, a+b in this order, with its defaults at the temperature of the run; unset, that of
             the run. Its steps are adapted on fresh chains before. It draws the pictures of training, too, where no
             objective needs chains.
@@ -161,6 +176,9 @@ class SampleConfig:
         batch_size: chains at a time.
     """
 
+    method: Method = "visits"
+    moves: Annotated[int, Ge(0)] = 8
+    denoise: bool = False
     sampler: str | None = None
     transitions: Positive | None = None
     plain_transitions: Annotated[int, Ge(0)] = 0
@@ -181,7 +199,10 @@ class EvalConfig:
         n_data: data of each set, where there are as many.
         seed: of chains and choice of data; unset, that of the run.
         weights: "averaged" or "last".
-        sampler: as in `[sample]`, which holds for this and the settings below where they are unset.
+        method: as in `[sample]`, which holds for this and the settings below where they are unset.
+        moves: annealed, at each level.
+        denoise: end with a step to the mean of the clean x.
+        sampler: of the chains.
         transitions: of each chain.
         plain_transitions: without parts that only augment.
         visits: to data.
@@ -192,6 +213,9 @@ class EvalConfig:
     n_data: Positive = 5000
     seed: Seed | None = None
     weights: Weights = "averaged"
+    method: Method | None = None
+    moves: Annotated[int, Ge(0)] | None = None
+    denoise: bool | None = None
     sampler: str | None = None
     transitions: Positive | None = None
     plain_transitions: Annotated[int, Ge(0)] | None = None

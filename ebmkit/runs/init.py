@@ -21,10 +21,10 @@ from ebmkit.recipes.tables import RunConfig
 from ebmkit.runs.checkpoints import checkpoint
 from ebmkit.runs.checkpoints.checkpoint import Saved
 from ebmkit.runs.checkpoints.finite import open_names
-from ebmkit.runs.checkpoints.of_model import checkpoint_of_model
 from ebmkit.runs.checkpoints.state import TrainingState
 from ebmkit.runs.files.directory import OWN, check_is_run
 from ebmkit.runs.files.located import run_directory
+from ebmkit.runs.loaded import checkpoint_of
 
 COMPARED = ("energy", "wrapper", "coordinate")
 TOLD = 4
@@ -63,10 +63,15 @@ def take_init(assembly: Assembly, state: TrainingState, note: Callable[[str], No
     config = assembly.recipe.table("run")
     if config.init is None:
         return None
+    if assembly.parts.sharding is not None:
+        raise RecipeError(
+            f"run.init = {config.init}, and run.fully_shard splits the weights over processes: weights that are split "
+            "cannot take those of another run yet. Leave one of them out."
+        )
     directory = run_directory(config.init)
     check_is_run(directory)
     check_plain(directory, OWN)
-    saved = checkpoint_of_model(directory, note)
+    saved = checkpoint_of(directory, note=note)
     theirs = of_stage(read_recipe(directory / "recipe.toml"), saved.stage)
     names = _names(assembly, config.init_fresh, config.init)
     wrong = [*_differing_parts(assembly.recipe, theirs, config), *_differing_data(assembly.data, saved)]

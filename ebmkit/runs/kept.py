@@ -12,7 +12,7 @@ from ebmkit.assembly.assemble import Assembly
 from ebmkit.display.doing import doing
 from ebmkit.errors import RunError
 from ebmkit.recipes.recipe import Recipe, to_toml
-from ebmkit.runs.checkpoints import checkpoint, later
+from ebmkit.runs.checkpoints import checkpoint, chosen
 from ebmkit.runs.checkpoints.beside import Beside, drop_later
 from ebmkit.runs.checkpoints.checkpoint import Saved
 from ebmkit.runs.checkpoints.finite import check_finite
@@ -25,6 +25,7 @@ from ebmkit.runs.given import to_resume
 from ebmkit.runs.in_memory import InMemory
 from ebmkit.runs.log.logbook import METRICS, Logbook
 from ebmkit.runs.log.pictures import Pictures
+from ebmkit.runs.log.pictures import is_due as pictures_due
 from ebmkit.runs.watch.alarms import ALARMS, RunAlarms
 from ebmkit.training.step import StepReport
 
@@ -170,8 +171,7 @@ class OnDisk:
 
     def draw(self, state: TrainingState, report: StepReport) -> Sequence[Path]:
         """Draws pictures where they are due, and returns them."""
-        every, steps = self.recipe.table("pictures").every, self.recipe.table("run").steps
-        if state.step % every and state.step != steps:
+        if not pictures_due(state.step, self.recipe):
             return ()
         self._check_ours()
         doing("drawing pictures")
@@ -216,7 +216,7 @@ class OnDisk:
         saved = checkpoint.load(folder / f"step-{step:08d}")
         self.book.back_to(step, saved.beside.get(METRICS))
         try:
-            later.drop_later(folder, step)
+            chosen.drop_later(folder, step)
             drop_later(self.directory, step)
         except OSError as error:
             raise RunError(f"{self.directory} could not be cleared: {error}.") from error

@@ -1,4 +1,4 @@
-"""The parts of later stages, built once before the first step: what cannot work is refused then, and not after hours."""
+"""The parts of later stages, built once before the first step: what cannot work is refused then, not hours later."""
 
 from __future__ import annotations
 

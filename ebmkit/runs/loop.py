@@ -28,6 +28,7 @@ from ebmkit.runs.given import to_resume
 from ebmkit.runs.interrupt import Interrupted, Stop, stoppable
 from ebmkit.runs.kept import Kept, kept_of
 from ebmkit.runs.launched import Followed
+from ebmkit.runs.log.pictures import is_due
 from ebmkit.runs.session import going_on
 from ebmkit.runs.watch.alarms import Note, RunAlarms
 from ebmkit.runs.watch.judging import Judging
@@ -85,20 +86,15 @@ class Trainer:
         self._set_out()
 
     def take(self, saved: Saved) -> None:
-        """Goes on from a checkpoint; raises CheckpointError where it belongs to another recipe."""
-        if saved.stage != self.state.stage:
-            self.inherit(saved)
-            return
-        self.alarms.take(saved.alarms)
-        self._set_out()
-        self.state.take(saved)
-        self.kept.saved_at, self.sealed = saved.step, saved.beside
+        """Goes on from a checkpoint, or begins a stage with what the stage before it left.
 
-    def inherit(self, saved: Saved) -> None:
-        """Begins a stage with what the stage before it left; raises CheckpointError where that is no such stage."""
-        self.alarms.inherit(saved.alarms)
+        Raises:
+            CheckpointError: it belongs to another recipe.
+        """
+        inherits = saved.stage != self.state.stage
+        (self.alarms.inherit if inherits else self.alarms.take)(saved.alarms)
         self._set_out()
-        self.state.inherit(saved)
+        (self.state.inherit if inherits else self.state.take)(saved)
         self.kept.saved_at, self.sealed = saved.step, saved.beside
 
     def train(self) -> None:
@@ -124,7 +120,7 @@ class Trainer:
                 self.kept.keep(self.state)
             self._make_steps(watched, stop)
             while (following := next_stage(self.recipe)) is not None:
-                left = replace(self.state.saved(self.assembly.data), alarms=self.alarms.as_json())
+                left = replace(self.state.saved(self.assembly.data, everywhere=True), alarms=self.alarms.as_json())
                 self._begin(following, left)
                 self._make_steps(watched, stop)
             self._any(watched, False)
@@ -139,6 +135,8 @@ class Trainer:
             except DivergenceError as error:
                 self._go_back(error)
                 continue
+            if self.parts.sharding is not None and is_due(self.state.step, self.recipe):
+                self.parts.refresh_view()  # together: the first process draws alone
             for picture in self.kept.draw(self.state, report):
                 watched.picture(picture, self.state.step)
             if (found := self.judging.look(self.state)) is not None:
@@ -154,7 +152,7 @@ class Trainer:
         self._enter(assembly)
         self.alarms.lines = lines
         self.kept.enter(assembly, self.alarms)
-        self.inherit(left)
+        self.take(left)
 
     def finished(self) -> TrainingState:
         """Returns the state of a trained run, its modules with their averaged weights and its steps adapted for good.
@@ -202,8 +200,8 @@ class Trainer:
             return {}
         both = {**{f"loss.{k}": v for k, v in report.losses.items()}, **report.metrics}
         numbers = self.world.mean(torch.stack([v.float() for v in both.values()]).tolist())
-        values = dict(zip(both, numbers, strict=True))
-        values = {name: value for name, value in values.items() if not isnan(value)}  # a rate without trials has none
+        found = zip(both, numbers, strict=True)
+        values = {name: value for name, value in found if not isnan(value)}  # a rate without trials has none
         if self.recipe.stage is not None:
             values["stage"] = self.recipe.stage + 1.0
         if self.alarms.rollbacks.made:

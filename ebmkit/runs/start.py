@@ -11,9 +11,11 @@ from pathlib import Path
 from ebmkit.assembly.assemble import Assembly
 from ebmkit.errors import RunError
 from ebmkit.recipes.recipe import Recipe, to_toml
-from ebmkit.runs.checkpoints import later
+from ebmkit.runs.checkpoints import chosen
 from ebmkit.runs.checkpoints.beside import tell_damage, without_logs
 from ebmkit.runs.checkpoints.checkpoint import Saved
+from ebmkit.runs.checkpoints.examined import tell_damaged_checkpoints
+from ebmkit.runs.files.data_files import data_seals
 from ebmkit.runs.files.directory import clear, write_text
 from ebmkit.runs.files.environment import environment, origins
 from ebmkit.runs.init import Init
@@ -23,6 +25,8 @@ def write_start(directory: Path, assembly: Assembly, init: Init | None = None) -
     """Writes recipe and environment of a new run, or nothing at all."""
     kept = environment(assembly.parts.device, assembly.recipe.table("run").seed)
     kept["parts"] = origins(assembly.recipe)
+    if assembly.dataset is not None:
+        kept["data"] = data_seals(assembly.dataset)
     if assembly.choice is not None:
         kept["engine"] = asdict(assembly.choice)
     if init is not None:
@@ -54,4 +58,5 @@ def clear_later(directory: Path, recipe: Recipe, saved: Saved | None, tell: Call
     if recipe.stages and saved.stage != recipe.stages[-1].name:
         beside.pop("recipe.toml", None)
     tell_damage(directory, beside, saved.step, tell)
-    later.set_aside(directory, saved.step)
+    tell_damaged_checkpoints(directory, saved.step, tell)
+    chosen.set_aside(directory, saved.step)

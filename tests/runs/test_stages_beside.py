@@ -119,7 +119,7 @@ def test_one_command_starts_and_goes_on_and_another_recipe_is_refused(tmp_path: 
 def test_what_cannot_work_in_a_later_stage_is_refused_before_the_first_step(tmp_path: Path) -> None:
     starved = {**EXACT, "objective": [{"use": "improved-cd"}], "buffer": {"use": "replay", "capacity": 40}}
     with pytest.raises(
-        CapabilityError, match="Stage 'exact': .* reference rows are wanted beside a batch of 32 chains"
+        CapabilityError, match=r"Stage 'exact': .* reference rows are wanted beside a batch of 32 chains"
     ):
         ebmkit.run(asked(WARM, starved), tmp_path / "run")
     assert not (tmp_path / "run").exists()

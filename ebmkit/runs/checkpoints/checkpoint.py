@@ -22,6 +22,8 @@ from ebmkit.runs.files.whole import aside, written_whole
 
 FORMAT, VERSION = "ebmkit-checkpoint", 3
 KEYS = {"step", "files", "data", "beside", "alarms"}
+ASIDE = "damaged-"
+"""How the name of a damaged checkpoint begins, once a run has gone on without it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,7 +123,7 @@ def _state(saved: Saved, files: Mapping[str, Seal]) -> dict[str, Any]:
 
 
 def step_of(path: Path) -> int:
-    """Returns the step of a checkpoint's folder, −1 where its name says none."""
+    """Returns the step of a checkpoint by its name, −1 where it has none."""
     number = path.name.removeprefix("step-")
     return int(number) if number.isdecimal() else -1
 
@@ -140,48 +142,6 @@ def latest(run_directory: Path) -> Path:
             f"`ebmkit resume {run_directory}` starts the run over."
         )
     return found[-1]
-
-
-def newest(
-    run_directory: Path, note: Callable[[str], None], *, wanted: Callable[[str], bool] = lambda name: True
-) -> Saved | None:
-    """Returns the newest checkpoint that is whole, None where there is none at all; damaged ones are told by name.
-
-    Raises:
-        CheckpointError: there are some, and all are damaged.
-    """
-    wrong = list[CheckpointError]()
-    for path in reversed(checkpoints(run_directory / "checkpoints")):
-        try:
-            saved = load(path, wanted)
-        except CheckpointError as error:
-            wrong.append(error)
-            continue
-        for damaged in wrong:
-            note(f"Warning: {damaged} The checkpoint before it is taken, of step {saved.step}.")
-        return saved
-    if wrong:
-        raise CheckpointError(
-            f"{wrong[0]} There is no other checkpoint that could be taken: remove {run_directory / 'checkpoints'}, "
-            "and the run starts over on resuming."
-        )
-    return None
-
-
-def of_step(run_directory: Path, step: int, *, wanted: Callable[[str], bool] = lambda name: True) -> Saved:
-    """Returns the checkpoint of one step.
-
-    Raises:
-        CheckpointError: there is none, or it is damaged; it says which there are.
-    """
-    found = {step_of(path): path for path in checkpoints(run_directory / "checkpoints")}
-    if step not in found:
-        there = ", ".join(map(str, found)) or "none"
-        raise CheckpointError(
-            f"{run_directory} keeps no checkpoint of step {step}. It keeps: {there}. "
-            "The setting checkpoint.keep says how many stay."
-        )
-    return load(found[step], wanted)
 
 
 def load(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> Saved:

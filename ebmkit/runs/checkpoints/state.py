@@ -16,11 +16,13 @@ from ebmkit.recipes.stage import begins_after, stage_name, steps_of
 from ebmkit.runs.checkpoints import taking
 from ebmkit.runs.checkpoints.checkpoint import Saved
 from ebmkit.runs.checkpoints.finite import open_names
+from ebmkit.runs.checkpoints.shares import OWN
 from ebmkit.training.batches import Batches
 from ebmkit.training.chains import first_tuning
 from ebmkit.training.ema import Averages
 from ebmkit.training.optim import Optimisers, load_optimiser_tensors, optimiser_tensors
 from ebmkit.training.parts import Parts
+from ebmkit.training.split import all_whole
 
 
 class TrainingState:
@@ -42,15 +44,15 @@ class TrainingState:
         self.batches: Batches | None = None
         self.optimisers = Optimisers(
             self.owners, {name: recipe.owner(name) for name in self.owners}, steps_of(recipe), parts.world,
-            after=begins_after(recipe),
+            parts.sharding, begins_after(recipe),
         )  # fmt: skip
         self.averages = Averages(self.owners, run)
         self.tuning: Tuning = first_tuning(parts)
         self.step, self.stage = begins_after(recipe), stage_name(recipe)
         self.open = open_names(self.owners)
 
-    def saved(self, data: DataSpec) -> Saved:
-        """Returns it as a checkpoint holds it."""
+    def saved(self, data: DataSpec, *, everywhere: bool = False) -> Saved:
+        """Returns it as a checkpoint holds it; what processes split is whole in the first one, or everywhere."""
         tensors: dict[str, Mapping[str, Tensor]] = {
             **{name: module.state_dict() for name, module in self.owners.items()},
             **{f"ema.{name}": self.averages.values[name] for name in self.owners},
@@ -62,7 +64,9 @@ class TrainingState:
             tensors["tuning"] = taking.flatten(self.tuning)
         if self.batches is not None and (position := self.batches.state_dict()):
             tensors["position"] = position
-        return Saved(step=self.step, tensors=tensors, data=data.as_json(), stage=self.stage)
+        is_first = self.parts.world.is_first
+        joined = {name: all_whole(own, keep=everywhere or is_first or name in OWN) for name, own in tensors.items()}
+        return Saved(step=self.step, tensors=joined, data=data.as_json(), stage=self.stage)
 
     def take(self, saved: Saved) -> None:
         """Takes a checkpoint's; raises CheckpointError where it belongs to another recipe."""
