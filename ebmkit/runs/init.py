@@ -63,6 +63,11 @@ def take_init(assembly: Assembly, state: TrainingState, note: Callable[[str], No
     config = assembly.recipe.table("run")
     if config.init is None:
         return None
+    if assembly.parts.sharding is not None:
+        raise RecipeError(
+            f"run.init = {config.init}, and run.fully_shard splits the weights over processes: weights that are split "
+            "cannot take those of another run yet. Leave one of them out."
+        )
     directory = run_directory(config.init)
     check_is_run(directory)
     check_plain(directory, OWN)

@@ -22,6 +22,8 @@ from ebmkit.runs.files.whole import aside, written_whole
 
 FORMAT, VERSION = "ebmkit-checkpoint", 3
 KEYS = {"step", "files", "data", "beside", "alarms"}
+ASIDE = "damaged-"
+"""How the name of a damaged checkpoint begins, once a run has gone on without it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

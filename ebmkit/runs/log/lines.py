@@ -14,7 +14,7 @@ from typing import IO, Any
 from ebmkit.errors import RunError
 from ebmkit.plain_files import json_value, opened, opened_new, opened_to_append, remove
 from ebmkit.plain_files import read_lines as lines_of
-from ebmkit.runs.checkpoints.later import ASIDE
+from ebmkit.runs.checkpoints.checkpoint import ASIDE
 from ebmkit.runs.files.directory import write_text
 from ebmkit.runs.files.seal import Seal
 from ebmkit.runs.files.whole import written_whole
