@@ -31,7 +31,17 @@ RAN = f"{STEPS} steps, cut down by docs/green_recipes.py"
 ABOUT = re.compile(r"^\[about\]\n(?:(?!\[).*\n)*", re.MULTILINE)
 
 
-ALSO = (Planned(command="--recipe chain-free-rings --set run.batch_size=100", steps=STEPS),)
+ALSO = tuple(
+    Planned(command=f"--recipe {command}", steps=STEPS)
+    for command in (
+        "chain-free-rings --set run.batch_size=100",
+        "energy-discrepancy-rings --set run.batch_size=50",
+        "energy-discrepancy-ising --set run.batch_size=50",
+        "energy-discrepancy-fashion --set run.batch_size=16 --set energy.widths=[64,32]",
+        "jem-moons --set run.batch_size=50 --set sampler.mala.moves=5",
+        "jem-fashion --set run.batch_size=8 --set sampler.sgld.moves=5",
+    )
+)
 """Recipes whose alarms were not measured."""
 
 
