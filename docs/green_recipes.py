@@ -43,6 +43,13 @@ ALSO = (
         steps=STEPS,
     ),
     *(Planned(command=f"--recipe {name} --set run.batch_size=100", steps=STEPS) for name in CORE),
+    Planned(command="--recipe energy-discrepancy-rings --set run.batch_size=50", steps=STEPS),
+    Planned(command="--recipe energy-discrepancy-ising --set run.batch_size=50", steps=STEPS),
+    Planned(
+        command="--recipe energy-discrepancy-fashion --set run.batch_size=16 --set energy.widths=[64,32]", steps=STEPS
+    ),
+    Planned(command="--recipe jem-moons --set run.batch_size=50 --set sampler.mala.moves=5", steps=STEPS),
+    Planned(command="--recipe jem-fashion --set run.batch_size=8 --set sampler.sgld.moves=5", steps=STEPS),
 )
 """Recipes whose alarms were not measured."""
 
