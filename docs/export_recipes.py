@@ -21,7 +21,7 @@ from ebmkit.assembly.complete import complete
 from ebmkit.data.spec import DataSpec
 from ebmkit.errors import EbmkitError
 from ebmkit.plugins.host import host
-from ebmkit.runs.exporting import SUFFIXES, export_energy
+from ebmkit.runs.outputs.exporting import SUFFIXES, export_energy
 from ebmkit.sampling.model import model_of, opened
 
 

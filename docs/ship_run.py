@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 from ebmkit.errors import EbmkitError
-from ebmkit.runs.located import FOLDER
-from ebmkit.runs.run import load
-from ebmkit.runs.shipping import ship
+from ebmkit.runs.files.located import FOLDER
+from ebmkit.runs.loaded import load
+from ebmkit.runs.outputs.shipping import ship
 from ebmkit.sampling.model import Model
 
 

@@ -87,13 +87,13 @@ if TYPE_CHECKING:
     from ebmkit.recipes.recipe import Recipe as Recipe
     from ebmkit.rng import seeded as seeded
     from ebmkit.rng import stream as stream
-    from ebmkit.runs.exporting import export_energy as export_energy
-    from ebmkit.runs.exporting import load_energy as load_energy
     from ebmkit.runs.fit import fit as fit
     from ebmkit.runs.fit import parts as parts
-    from ebmkit.runs.report import report as report
+    from ebmkit.runs.loaded import load as load
+    from ebmkit.runs.outputs.exporting import export_energy as export_energy
+    from ebmkit.runs.outputs.exporting import load_energy as load_energy
+    from ebmkit.runs.outputs.report import report as report
     from ebmkit.runs.run import Run as Run
-    from ebmkit.runs.run import load as load
     from ebmkit.runs.run import resume as resume
     from ebmkit.runs.run import run as run
     from ebmkit.sampling.diagnostics import ess_bulk as ess_bulk
@@ -142,10 +142,11 @@ _HOME = {
     "protocols.traits": "ObjectiveTraits SamplerTraits",
     "recipes.recipe": "Part Recipe",
     "rng": "seeded stream",
-    "runs.exporting": "export_energy load_energy",
+    "runs.outputs.exporting": "export_energy load_energy",
     "runs.fit": "fit parts",
-    "runs.report": "report",
-    "runs.run": "Run load resume run",
+    "runs.outputs.report": "report",
+    "runs.loaded": "load",
+    "runs.run": "Run resume run",
     "sampling.diagnostics": "ess_bulk ess_tail r_hat",
     "sampling.generate": "Generated generate",
     "sampling.log_density": "LogDensity log_density",

@@ -30,7 +30,7 @@ from ebmkit.evaluation.quadrature import Divergence, density, density_of_data, d
 from ebmkit.metrics.long_run import LongRun, long_run
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import parse_override
-from ebmkit.runs import checkpoint, taking
+from ebmkit.runs.checkpoints import checkpoint, taking
 
 N_CHAINS = 200
 HALF_WIDTH = 8.0

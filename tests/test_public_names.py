@@ -66,7 +66,7 @@ def test_the_plugin_of_the_walk_through_imports_public_names_only() -> None:
     "source",
     [
         "from ebmkit.protocols.energy import Energy",
-        "import ebmkit.runs.checkpoint",
+        "import ebmkit.runs.checkpoints.checkpoint",
         "from ebmkit import views",
         "from ebmkit import enregy",
         "from ebmkit.samplers.mala import _half",

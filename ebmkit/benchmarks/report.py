@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ebmkit.benchmarks.results import Result, Row, Verdict
 from ebmkit.benchmarks.timing import Spread
 from ebmkit.benchmarks.workload import Conditions
-from ebmkit.runs.environment import PACKAGES, environment
+from ebmkit.runs.files.environment import PACKAGES, environment
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -17,7 +17,8 @@ from ebmkit.display.output import paragraph, remark, say
 from ebmkit.display.tables import numbers
 from ebmkit.display.watching import preparing
 from ebmkit.errors import RecipeError
-from ebmkit.runs.located import run_directory, writable_directory
+from ebmkit.recipes.tables import Method
+from ebmkit.runs.files.located import run_directory, writable_directory
 
 if TYPE_CHECKING:
     from ebmkit.evaluation.record import Evaluation, Judgement
@@ -38,10 +39,13 @@ def evaluate(
     transitions: Annotated[int | None, _option("N", "Transitions of each chain; unset, the recipe's.", min=1)] = None,
     visits: Annotated[int | None, _option("N", "With a noise level: visits to data.", min=1)] = None,
     plain_transitions: Annotated[int | None, _option("N", "Without augmentation, after these.", min=0)] = None,
+    method: Annotated[Method | None, _option("NAME", "visits or anneal; unset, the recipe's.")] = None,
+    moves: Annotated[int | None, _option("N", "Annealed: exact moves at each noise level.", min=0)] = None,
     seed: Annotated[int | None, _option("N", "Of the chains; unset, the recipe's.", min=0)] = None,
     last_weights: Annotated[
         bool, typer.Option("--last-weights", help="The last weights, not the averaged ones.")
     ] = False,
+    step: Annotated[int | None, _option("N", "Of an earlier checkpoint; unset, the newest.", min=0)] = None,
     settings: Annotated[
         list[str] | None, _option("K=V", "A setting, as in metric.fd.features=FILE; repeatable.", "--set")
     ] = None,
@@ -59,14 +63,15 @@ def evaluate(
     asked = {
         "n": n, "n_data": n_data, "sampler": sampler, "transitions": transitions, "visits": visits,
         "plain_transitions": plain_transitions, "seed": seed, "weights": "last" if last_weights else None,
+        "method": method, "moves": moves,
     }  # fmt: skip
     if quick:
         asked = {**QUICK, **{name: value for name, value in asked.items() if value is not None}}
     with importing_torch():
-        run = _loaded(directory, device, averaged=not last_weights)
+        run = _loaded(directory, device, averaged=not last_weights, step=step)
         parts, config = _wanted(run.recipe, metric, settings or [], asked, run)
         if config.weights != run.model.weights:  # as [eval] of the recipe, or --set, has it
-            run = _loaded(directory, device, averaged=config.weights == "averaged")
+            run = _loaded(directory, device, averaged=config.weights == "averaged", step=step)
     with preparing():
         found = _judged(run, parts, config)
         doing("writing the numbers")
@@ -106,7 +111,7 @@ def show(found: Evaluation) -> None:
 
 
 def _tell_foreign(directory: Path) -> None:
-    from ebmkit.runs.directory import foreign_metrics
+    from ebmkit.runs.files.directory import foreign_metrics
 
     if told := foreign_metrics(run_directory(directory)):
         remark(told)
@@ -123,13 +128,13 @@ def _show_metric(judged: Judgement) -> None:
         paragraph(note, indent=2)
 
 
-def _loaded(directory: Path, device: str | None, averaged: bool) -> Run:
+def _loaded(directory: Path, device: str | None, averaged: bool, step: int | None) -> Run:
     from ebmkit.assembly.device import choose_device
-    from ebmkit.runs.run import load
+    from ebmkit.runs.loaded import load
 
     if device is not None:
         choose_device(device)
-    return load(directory, device=device, averaged=averaged)
+    return load(directory, device=device, averaged=averaged, step=step)
 
 
 def _wanted(
@@ -175,6 +180,6 @@ def _judged(run: Run, parts: tuple[Part, ...], config: Any) -> Evaluation:
 
 
 def _saved(directory: Path, found: Evaluation, out: Path | None) -> Path:
-    from ebmkit.runs.evaluated import save_evaluation
+    from ebmkit.runs.log.evaluated import save_evaluation
 
     return save_evaluation(writable_directory(directory), found, out)

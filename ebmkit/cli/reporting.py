@@ -38,7 +38,7 @@ def report(
     """
     load_files(plugin)
     with importing_torch():
-        from ebmkit.runs.report import report as write_report
+        from ebmkit.runs.outputs.report import report as write_report
 
         if device is not None:
             from ebmkit.assembly.device import choose_device

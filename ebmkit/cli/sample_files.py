@@ -72,7 +72,7 @@ class Written:
 def write_samples(out: Path, what: Written) -> None:
     """Writes samples of a model to a file of the kind that its name says."""
     from ebmkit.evaluation.pictures import save_gif
-    from ebmkit.runs.whole import written_whole
+    from ebmkit.runs.files.whole import written_whole
 
     is_plane = what.model.data.event_shape == PLANE
     with written_whole(out) as path:

@@ -64,7 +64,7 @@ def write_table(out: Path, scored: Scored) -> None:
 
     There is no column of labels where the set has none.
     """
-    from ebmkit.runs.whole import written_whole
+    from ebmkit.runs.files.whole import written_whole
 
     columns = {"row": scored.rows.tolist(), "score": [repr(value) for value in scored.scores.tolist()],
                "flagged": scored.flagged.int().tolist()}  # fmt: skip
@@ -88,7 +88,7 @@ def summary(out: Path, found: Detector, scored: Scored) -> tuple[str, str]:
 
 def _model(directory: Path, device: str | None) -> Model:
     from ebmkit.assembly.device import choose_device
-    from ebmkit.runs.run import load
+    from ebmkit.runs.loaded import load
 
     if device is not None:
         choose_device(device)

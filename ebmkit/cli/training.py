@@ -120,7 +120,7 @@ def _train(asked: Asked, wanted: Recipe, out: Path | None, files: tuple[Path, ..
 
     with importing_torch():
         from ebmkit.assembly.complete import complete
-        from ebmkit.runs.directory import free_directory
+        from ebmkit.runs.files.directory import free_directory
         from ebmkit.runs.launched import launched, restarted
 
     with launched() as world:
@@ -134,8 +134,8 @@ def _train(asked: Asked, wanted: Recipe, out: Path | None, files: tuple[Path, ..
 
 
 def _train_in(directory: Path, asked: Asked, made: Complete, files: tuple[Path, ...], may_resume: bool) -> None:
-    from ebmkit.runs.checkpoint import checkpoints
-    from ebmkit.runs.directory import is_run
+    from ebmkit.runs.checkpoints.checkpoint import checkpoints
+    from ebmkit.runs.files.directory import is_run
     from ebmkit.runs.other_recipe import refuse_other
 
     goes_on = may_resume and is_run(directory)
@@ -181,13 +181,15 @@ def _watched(directory: Path, train: Callable[[Watcher], Trained]) -> Trained:
 def _end(directory: Path, steps: int, files: tuple[Path, ...]) -> None:
     """Says where the newest picture of a run is, and how to go on and to sample."""
     from ebmkit.recipes.recipe import read_recipe
-    from ebmkit.runs.directory import newest_picture
+    from ebmkit.runs.files.directory import newest_picture
 
     picture, where = newest_picture(directory), shlex.quote(str(directory))
     loaded = "".join(f" --plugin {shlex.quote(str(path))}" for path in files)
     command("Train on:  ", f"ebmkit resume {where} --steps {2 * steps}{loaded}")
     recipe = read_recipe(directory / "recipe.toml")
-    named = "" if recipe.parts.get("sampler") or recipe.table("sample").sampler else _a_sampler_for(recipe)
+    sample = recipe.table("sample")
+    can_draw = recipe.parts.get("sampler") or sample.sampler or sample.method == "anneal"
+    named = "" if can_draw else _a_sampler_for(recipe)
     out = f"samples.{'npz' if picture is None else 'png'}"
     command("Sample:    ", f"ebmkit sample {where} -n 64 --out {out}{named}{loaded}")
     if picture is not None:

@@ -101,7 +101,7 @@ def log_z_estimates(found: LogZ, n: int) -> dict[str, Estimate]:
 
 
 def likelihood_estimates(reduced: Tensor, found: LogZ, model: Model, log_units: float = 0.0) -> dict[str, Estimate]:
-    """Returns −log p of data by their E/T [N], nats a datum, and bits a dimension where they are images in a range.
+    """Returns −log p of data by their E/T [N], nats a datum, and in bits a dimension.
 
     Args:
         reduced: E/T of held-out data.
@@ -114,20 +114,20 @@ def likelihood_estimates(reduced: Tensor, found: LogZ, model: Model, log_units: 
 
 
 def nats_and_bits(name: str, value: float, error: float, of: Tensor, model: Model) -> dict[str, Estimate]:
-    """Returns a −log p in nats a datum, and in bits a dimension where that has a convention."""
-    found = {name: Estimate(value=value, error=error, n=len(of), better="lower", unit="nats")}
-    if has_levels(model):
-        found[f"{name}, a dimension"] = Estimate(
-            value=bits_per_dim(value, model), error=error * bits_a_nat(model), n=len(of), better="lower",
-            unit="bits/dim",
-        )  # fmt: skip
-    return found
+    """Returns a −log p in nats a datum and in bits a dimension."""
+    bits, bits_error = bits_per_dim(value, model), error * bits_a_nat(model)
+    return {
+        name: Estimate(value=value, error=error, n=len(of), better="lower", unit="nats"),
+        f"{name}, a dimension": Estimate(
+            value=bits, error=bits_error, n=len(of), better="lower", unit="bits/dim"
+        ),
+    }  # fmt: skip
 
 
 def convention(model: Model) -> str:
-    """Returns what bits a dimension are, where there are any."""
+    """Returns what bits a dimension are."""
     if not has_levels(model):
-        return ", a density in the units of the data"
+        return ", a density in the units of the data, and so are bits a dimension"
     return "; bits a dimension are of dequantised data in units of their 256 levels"
 
 

@@ -10,10 +10,13 @@ with m and Σ those of the data. Where the model is right there, log q(x) = −E
 
 two energies, no chain. Three things can be wrong with it, and each has its number. q is no Gaussian: KL(q ‖ Gaussian).
 The model is wrong at the last level, or at x, which is not typical there: then −E(x, L)/T − log q(x), which is log Z
-for every x, has a spread over data. Levels have unequal mass, Z_0 ≠ Z_L: annealing from the Gaussian along the levels
-to level 0 bounds log Z_0 from below, and the way back, from draws at level 0, from above.
+for every x, has a spread over data. Levels have unequal mass, Z_0 ≠ Z_L, or the model has mass where data are not:
+then the density of one pass does not sum to one. Two checks find that. Bridge sampling along the levels, from draws of
+the Gaussian that stay some moves at every level, gives log ∫ of it, which must be near 0, with few moves and with many.
+Annealing from the Gaussian along the levels to level 0 bounds log Z_0 from below, and the way back, from draws at level
+0, from above.
 
-Source: Yadin, Elata, Michaeli (2024), section 3; the check: Neal (2001), Grosse et al. (2015).
+Source: Yadin, Elata, Michaeli (2024), section 3; the checks: Bennett (1976), Neal (2001), Grosse et al. (2015).
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
+from math import ceil
 
 import torch
 from torch import Tensor
@@ -29,10 +33,12 @@ from ebmkit.errors import DivergenceError
 from ebmkit.evaluation.uncertainty import standard_error
 from ebmkit.metrics.ais import convention, likelihood_estimates, log_z_estimates, nats_and_bits, remarks
 from ebmkit.metrics.annealing.annealed import moves_for, pilot
-from ebmkit.metrics.annealing.clean import check_over_x, clean, log_slope
+from ebmkit.metrics.annealing.bridge import BridgedLogZ, bridged_log_z
+from ebmkit.metrics.annealing.clean import bits_a_nat, check_over_x, clean, log_slope
 from ebmkit.metrics.annealing.log_z import LogZ, Ways, both_ways
 from ebmkit.metrics.annealing.noised import Between, gaussian_at, kl_from_gaussian, noise_at, noise_levels_of
 from ebmkit.metrics.annealing.paths import Ladder, Reduced
+from ebmkit.metrics.annealing.verdict import bridge_estimates, verdict
 from ebmkit.metrics.declarations.likelihood import LikelihoodConfig
 from ebmkit.ops.laws import Gaussian
 from ebmkit.plugins.context import BuildContext
@@ -71,7 +77,7 @@ class Likelihood:
         pass_z = -end - gaussian.log_prob(held.double())
         rng = stream(subject.seed, 0, "metric likelihood", model.device)
         kl = kl_from_gaussian(train, held, gaussian, noise_at(coordinate, last), rng)
-        found = self._both_ways(gaussian, energies, held, subject)
+        found, bridged = self._check(gaussian, energies, held, subject)
         units = log_slope(model)
         return Measured(
             estimates={
@@ -79,26 +85,35 @@ class Likelihood:
                                 standard_error(first + pass_z), first, model),
                 **{name.replace("held-out data", "held-out data, log Z both ways"): estimate
                    for name, estimate in likelihood_estimates(first, found, model, units).items()},
+                **bridge_estimates(bridged, pass_z),
                 **_checks(pass_z, found, kl),
                 **log_z_estimates(found, config.n_chains),
             },
             definition=(
                 f"log p(x) = (E(x, {last}) − E(x, 0))/T + log q(x) of held-out x, q the Gaussian of training data "
-                f"at level {last} of '{coordinate.name}'{convention(model)}. Beside it log Z of level 0 by annealed "
-                "importance sampling along the levels, both ways, over x as chains hold it; its ± is half the gap "
+                f"at level {last} of '{coordinate.name}'{convention(model)}. Beside it log of what the one-pass "
+                "density sums to, 0 for a density, by bridge sampling along the levels; and log Z of level 0 by "
+                "annealed importance sampling along them, both ways, over x as chains hold it: its ± is half the gap "
                 "and two standard errors."
             ),
-            notes=(*_judged(pass_z, found, kl), *remarks(found, "between"), *_of_the_ways(config, coordinate)),
+            notes=(*verdict(bridged, pass_z, 1 / bits_a_nat(model)), *_judged(pass_z, found, kl),
+                   *remarks(found, "between"), *_of_the_ways(config, coordinate)),
         )  # fmt: skip
 
-    def _both_ways(self, gaussian: Gaussian, energies: list[Reduced], held: Tensor, subject: Subject) -> LogZ:
-        """Returns log Z of level 0, over x as chains hold it, along the levels."""
+    def _check(
+        self, gaussian: Gaussian, energies: list[Reduced], held: Tensor, subject: Subject
+    ) -> tuple[LogZ, dict[int, BridgedLogZ]]:
+        """Returns log Z of level 0, over x as chains hold it, along the levels: both ways, and bridged."""
         config, rng = self.config, stream(subject.seed, 0, "metric likelihood ways", subject.model.device)
         path = Ladder(base=gaussian, rungs=with_between(energies[::-1], config.between))
         moves = moves_for(gaussian, bounds=None, n_moves=config.moves, n_leapfrog=config.n_leapfrog, n=len(path) + 1)
         ways = Ways(n=config.n_chains, n_pilot=max(16, config.n_chains // 4), settle=config.settle)
         moves, _ = pilot(path, moves, ways.n_pilot, rng)
-        return both_ways(path, moves, held[: config.n_chains], ways, rng)
+        found = both_ways(path, moves, held[: config.n_chains], ways, rng)
+        at_a_rung = {n: ceil(n / (config.moves * (config.between + 1))) for n in config.bridge}
+        return found, {
+            n: bridged_log_z(path, moves, config.n_chains, rng, n_transitions=each) for n, each in at_a_rung.items()
+        }
 
 
 def level_energies(model: Model, coordinate: Coordinate) -> list[Reduced]:

@@ -60,7 +60,11 @@ class Coordinate(Protocol):
 
 @runtime_checkable
 class Noising(Protocol):
-    """A coordinate that knows how much Gaussian noise x holds."""
+    """A coordinate that knows how much Gaussian noise x holds.
+
+    Along a discrete one that leaves data, samples can be annealed: fresh chains of generation start at its last value,
+    data are at 0, and value j is value j − 1 with more noise, x_j = αx_{j−1} + (independent normal).
+    """
 
     def noise(self, point: Point) -> tuple[Tensor, Tensor]:
         """Returns a and σ [B]: x of a row is a·x₀ + σ·(standard normal), x₀ a clean datum in the units of chains."""

@@ -20,7 +20,7 @@ from ebmkit.display.output import remark, say
 from ebmkit.display.watching import watching
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import Part, Recipe
-from ebmkit.runs.directory import for_new_run, is_run, remove_run
+from ebmkit.runs.files.directory import for_new_run, is_run, remove_run
 from ebmkit.runs.given import names_given, to_resume
 from ebmkit.runs.processes import refuse_copies
 from ebmkit.runs.run import begun

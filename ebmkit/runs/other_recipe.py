@@ -9,7 +9,7 @@ from pathlib import Path
 from ebmkit.errors import RecipeError
 from ebmkit.plain_files import check_plain
 from ebmkit.recipes.recipe import Recipe, read_recipe
-from ebmkit.runs.directory import OWN
+from ebmkit.runs.files.directory import OWN
 
 MAY_DIFFER = {("run", "steps"), ("run", "max_minutes")}
 """Settings that are another process's own affair."""

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from ebmkit.errors import RunError
 from ebmkit.plain_files import check_plain
-from ebmkit.runs.directory import OWN
+from ebmkit.runs.files.directory import OWN
+from ebmkit.runs.files.lock import Lock, locked
 from ebmkit.runs.interrupt import stoppable
 from ebmkit.runs.launched import launched
-from ebmkit.runs.lock import Lock, locked
 
 _log = logging.getLogger(__name__)
 

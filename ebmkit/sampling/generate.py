@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,10 +11,14 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.errors import RunError
+from ebmkit.assembly.memory import free_bytes
+from ebmkit.errors import RecipeError, RunError
 from ebmkit.point import Point
 from ebmkit.protocols.energy import EnergyView
+from ebmkit.recipes.counts import MOST
+from ebmkit.recipes.tables import Method
 from ebmkit.rng import stream
+from ebmkit.sampling.anneal import annealing
 from ebmkit.sampling.denoise import denoised
 from ebmkit.sampling.descent import down_to_data
 from ebmkit.sampling.held import names_of_labels
@@ -61,7 +66,7 @@ class Generated:
 
     @property
     def transitions(self) -> int:
-        """Transitions of each chain, plain ones included; by visits, the most that one may have made."""
+        """Transitions of each chain, plain ones included; by visits, the most; annealed, values that it came by."""
         return self.plan.transitions + self.plan.plain_transitions
 
     @property
@@ -79,10 +84,11 @@ class Generated:
 
     def __str__(self) -> str:
         rate = "" if self.accept_rate is None else f", acceptance {self.accept_rate:.2f}"
-        how = f"at visit {self.plan.visits} to data" if self.plan.visits else f"after {self.transitions:,} transitions"
         last = "" if self.denoised is None else f", then denoised once (noise of s.d. {self.denoised:.3g})"
         cost = f"{self.n_gradients:,} gradients a sample{rate}{last}, {self.seconds:.1f} s"
-        return "\n".join([f"{len(self.x):,} samples {list(self.x.shape[1:])}, each taken {how}: {cost}", *self.notes])
+        return "\n".join(
+            [f"{len(self.x):,} samples {list(self.x.shape[1:])}, each taken {self.plan.taken()}: {cost}", *self.notes]
+        )
 
     def _repr_pretty_(self, printer: Printer, cycle: bool) -> None:
         printer.text(str(self))
@@ -99,12 +105,16 @@ def generate(
     visits: int | None = None,
     plain_transitions: int | None = None,
     seed: int | None = None,
-    denoise: bool | float = False,
+    denoise: bool | float | None = None,
+    method: Method | None = None,
+    moves: int | None = None,
     watch: Watch | None = None,
 ) -> Generated:
     """Starts n chains from the prior and lets a sampler move them, with the averaged weights.
 
-    The sampler is the one that `[sample]` names, else that of training.
+    The sampler is the one that `[sample]` names, else that of training. With method "anneal" none is asked: chains walk
+    from noise to data along the coordinate that takes them away, by an ancestral step and exact moves at each value.
+    All other coordinates stay as they were drawn at the start.
 
     Where a coordinate that the sampler moves takes chains away from data and back, as a noise level does, each chain is
     taken at one of its visits to data, and not after a number of transitions. Chains that are given such a coordinate
@@ -126,11 +136,15 @@ def generate(
         plain_transitions: after these, without parts that only augment; unset: `[sample] plain_transitions`.
         seed: of the chains; unset: that of the recipe.
         denoise: at the end, one step to the mean of the clean x that noisy x may come from (Tweedie's formula), where a
-            noise level knows the noise; or the s.d. of the noise that the data were given, data units.
+            noise level knows the noise; or the s.d. of the noise that the data were given, data units. Unset:
+            `[sample] denoise`.
+        method: "visits" or "anneal"; unset: `[sample] method`.
+        moves: annealed, exact moves at each value; unset: `[sample] moves`.
         watch: called after each transition with how far the chains are.
 
     Raises:
-        RecipeError: a count is not positive, a given value makes no sense, or visits or plain transitions do not apply.
+        RecipeError: a count is not positive or beyond memory, a given value makes no sense, or visits or plain
+            transitions do not apply.
         CapabilityError: the run has no latent that was given, its sampler cannot hold what was given, or nothing brings
             its chains to data.
         DivergenceError: a chain is not finite.
@@ -139,14 +153,21 @@ def generate(
     Source: by visits, Zhang, Tan, Ou, Stat 2023, with 50 visits. A chain emits its state at the M-th transition that
     ends at data; transitions that stay there count as visits.
     """
+    _check_fits(model, n)
     seed = model.recipe.table("run").seed if seed is None else seed
-    made = prepared(model, n, given=given or {}, strength=strength, start=start, seed=seed, denoise=denoise)
+    config = model.recipe.table("sample")
+    denoise, anneals = config.denoise if denoise is None else denoise, (method or config.method) == "anneal"
+    made = prepared(
+        model, n, given=given or {}, strength=strength, start=start, seed=seed, denoise=denoise, anneals=anneals
+    )
     model, begun, batches = made.model, time.monotonic(), list[Taken]()
-    plan = plan_of(model, made.rows, transitions, visits, plain_transitions)
-    size, view, sds = model.recipe.table("sample").batch_size, model.view(), list[float]()
+    plan = plan_of(model, made.rows, transitions, visits, plain_transitions, method=method, moves=moves)
+    size, view, sds = config.batch_size, model.view(), list[float]()
+    walk = annealing(model, view, made.rows, plan.moves, seed) if plan.walked else None
     for first in range(0, n, size):
         rng = stream(seed, 0, f"generate {seed} {first}", model.device)
-        taken = _taken(model, view, plan, _started(made, first, min(size, n - first), rng), rng, watch)
+        chains = _started(made, first, min(size, n - first), rng)
+        taken = walk.walk(chains, rng, watch) if walk else _taken(model, view, plan, chains, rng, watch)
         if denoise and len(taken.point):
             taken, sd = denoised(model, taken, denoise)
             sds.append(sd)
@@ -156,6 +177,16 @@ def generate(
     names = tuple(made.names[row] for row in rows) if made.names else names_of_labels(model, samples.aux)
     sd_taken = sum(sds) / len(sds) if sds else None
     return replace(samples, seed=seed, names=names, mask=made.mask, denoised=sd_taken, said=made.said)
+
+
+def _check_fits(model: Model, n: int) -> None:
+    """Raises RecipeError where so many samples are beyond the memory that is free."""
+    n_bytes = 4 * n * math.prod(model.data.event_shape)
+    if n > MOST or n_bytes > free_bytes():
+        raise RecipeError(
+            f"{n:,} samples take {n_bytes:,} bytes of memory, and this machine has {free_bytes():,} free; {MOST:,} are "
+            "the most at a time. Ask for fewer, with several seeds where you need as many."
+        )
 
 
 def _started(made: Prepared, first: int, n: int, rng: Generator) -> Point:

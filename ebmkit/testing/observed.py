@@ -20,7 +20,7 @@ from ebmkit.plugins.context import BuildContext
 from ebmkit.plugins.host import host
 from ebmkit.plugins.loading import describe
 from ebmkit.recipes.recipe import Recipe
-from ebmkit.runs.told import Described, Ended, Reported, reported
+from ebmkit.runs.watch.told import Described, Ended, Reported, reported
 from ebmkit.testing.check import CheckFailed
 from ebmkit.testing.examined import Examined
 from ebmkit.testing.models import model_of

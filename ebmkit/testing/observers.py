@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ebmkit.recipes.recipe import Part
 from ebmkit.runs.fit import fit
-from ebmkit.runs.told import Reported
+from ebmkit.runs.watch.told import Reported
 from ebmkit.testing.check import CheckFailed
 from ebmkit.testing.examined import Examined, Promise
 from ebmkit.testing.law import seeded

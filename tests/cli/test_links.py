@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ebmkit.runs.directory import free_directory
-from ebmkit.runs.seal import self_sealed
+from ebmkit.runs.files.directory import free_directory
+from ebmkit.runs.files.seal import self_sealed
 
 MINE = "alias ls=ls\n"
 COMMANDS = {

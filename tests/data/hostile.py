@@ -33,7 +33,7 @@ from ebmkit.data.shards import build_shards
 from ebmkit.data.shards_config import ShardsConfig
 from ebmkit.errors import EbmkitError
 from ebmkit.plugins.context import BuildContext
-from ebmkit.runs.seal import self_sealed
+from ebmkit.runs.files.seal import self_sealed
 
 ABOVE = 3 * 2**29
 """Bytes that may be taken beyond what a process that has imported everything takes: 1.5 GiB."""

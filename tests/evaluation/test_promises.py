@@ -16,7 +16,7 @@ from ebmkit import Estimate, Measured, Subject
 from ebmkit.errors import DataError, PluginError
 from ebmkit.training.checker.streams import GlobalStreams
 from tests.evaluation.moments import register, small_model
-from tests.runs.test_judging import RECIPE
+from tests.runs.watch.test_judging import RECIPE
 
 
 def measured(value: Any = 1.0, error: Any = 0.1, n: Any = 3, better: Any = "", **more: Any) -> Measured:

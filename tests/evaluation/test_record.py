@@ -14,7 +14,7 @@ import ebmkit
 from ebmkit.errors import DataError
 from ebmkit.evaluation.record import as_json, binned, from_json, judgement, read_evaluations
 from ebmkit.protocols.metric import Estimate, Measured
-from ebmkit.runs.evaluated import save_evaluation
+from ebmkit.runs.log.evaluated import save_evaluation
 from tests.evaluation.moments import register, small_model
 
 

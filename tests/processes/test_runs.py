@@ -183,7 +183,7 @@ def test_a_process_that_is_late_does_not_take_the_run_for_another_one(tmp_path: 
 
 def test_the_first_process_alone_evaluates_and_writes(whole: Path, tmp_path: Path) -> None:
     def marks(rank: int) -> None:
-        from ebmkit.runs import judging
+        from ebmkit.runs.watch import judging
 
         original = judging.judge
 

@@ -13,7 +13,7 @@ from ebmkit.assembly.complete import complete
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.host import host
 from ebmkit.processes import World
-from ebmkit.runs.taking import flatten
+from ebmkit.runs.checkpoints.taking import flatten
 from ebmkit.training.batches import Batches
 from ebmkit.training.optim import Optimisers
 from ebmkit.training.step import train_step

@@ -14,7 +14,7 @@ from PIL import Image
 
 import ebmkit
 from ebmkit.errors import CheckpointError, DataError, RecipeError, RunError
-from ebmkit.runs import checkpoint
+from ebmkit.runs.checkpoints import checkpoint
 
 RECIPE: dict[str, Any] = {
     "run": {"steps": 8, "batch_size": 4, "engine": "eager", "checked_steps": 0},
@@ -136,7 +136,7 @@ def test_what_went_before_a_checkpoint_is_not_lost_with_a_kill_before_it(
 
 
 def test_a_picture_is_whole_or_not_there(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ebmkit.runs import pictures
+    from ebmkit.runs.log import pictures
 
     original, calls = pictures.save_plane, list[int]()
 
@@ -155,8 +155,8 @@ def test_a_picture_is_whole_or_not_there(whole: Path, tmp_path: Path, monkeypatc
 
 
 def test_other_threads_and_another_torch_are_said_on_resuming(half: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ebmkit.runs.environment.torch.get_num_threads", lambda: 7)
-    monkeypatch.setattr("ebmkit.runs.environment.versions", lambda: {"torch": "9.9"})
+    monkeypatch.setattr("ebmkit.runs.files.environment.torch.get_num_threads", lambda: 7)
+    monkeypatch.setattr("ebmkit.runs.files.environment.versions", lambda: {"torch": "9.9"})
     told: list[str] = []
     ebmkit.resume(half, note=told.append)
     assert len(told) == 1 and "threads 1, now 7; torch 2" in told[0] and "now 9.9" in told[0]
@@ -183,7 +183,7 @@ def test_a_full_disk_is_one_error_also_for_tensorboard(
         def write(self, data: bytes) -> None:
             raise OSError(28, "No space left on device")
 
-    from ebmkit.runs.board import Board
+    from ebmkit.runs.log.board import Board
 
     board = Board(half / "tensorboard", after=0)
     monkeypatch.setattr(board._records, "_writer", Full())

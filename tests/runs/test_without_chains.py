@@ -16,7 +16,7 @@ from ebmkit.errors import CapabilityError, PluginError, RecipeError
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import from_toml, read_recipe, to_toml
 from ebmkit.recipes.resolver.resolve import resolve
-from ebmkit.runs.logbook import read_metrics
+from ebmkit.runs.log.logbook import read_metrics
 
 MATCHING = '''
 """Denoising score matching (Vincent, 2011): mean ½‖s(x + σξ) + ξ/σ‖²."""

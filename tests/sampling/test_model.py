@@ -13,7 +13,7 @@ from ebmkit.assembly.assemble import assemble
 from ebmkit.assembly.complete import complete
 from ebmkit.display.progress import Progress
 from ebmkit.recipes.recipe import from_mapping, to_toml
-from ebmkit.runs import taking
+from ebmkit.runs.checkpoints import taking
 from ebmkit.runs.loop import Trainer
 from ebmkit.samplers.adaptation import for_evaluation
 from ebmkit.sampling.model import Model, model_of

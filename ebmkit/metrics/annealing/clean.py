@@ -65,7 +65,7 @@ def clean(model: Model, x: Tensor) -> Point:
 
 
 def bits_per_dim(nats: float, model: Model) -> float:
-    """Returns bits a dimension of −log p, nats a datum, of data in units of their 256 levels.
+    """Returns bits a dimension of −log p, nats a datum; of images in a range, in units of their 256 levels.
 
     >>> from types import SimpleNamespace as S
     >>> bits_per_dim(0.0, S(data=S(event_shape=(1, 2, 2), value_range=(0.0, 1.0))))
@@ -83,7 +83,9 @@ def bits_a_nat(model: Model) -> float:
 
 
 def level_bits(model: Model) -> float:
-    """Returns −log₂ of the width of a level, in the units of the data."""
+    """Returns −log₂ of the width of a level of images in a range, in the units of the data; 0 of other data."""
+    if not has_levels(model):
+        return 0.0
     low, high = model.data.value_range or (0.0, 1.0)
     return log2(LEVELS / (high - low))
 

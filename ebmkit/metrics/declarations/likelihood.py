@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, MultipleOf
+from annotated_types import Ge, MinLen, MultipleOf
 
 from ebmkit.plugins.component import Component, Need
-from ebmkit.plugins.numbers import Count, Positive
+from ebmkit.plugins.numbers import Count, Moves, Positive
 from ebmkit.plugins.short_repr import short_repr
 
 Chains = Annotated[int, Ge(2)]
@@ -44,8 +44,8 @@ class AisConfig:
 
     n_chains: Chains = 32
     n_temperatures: Count = 60
-    moves: Count = 1
-    n_leapfrog: Count = 5
+    moves: Moves = 1
+    n_leapfrog: Moves = 5
     base: Literal["auto", "gaussian", "uniform"] = "auto"
     starts: Literal["auto", "samples", "data"] = "auto"
     settle: Annotated[int, Ge(0)] = 20
@@ -59,7 +59,9 @@ class LikelihoodConfig:
 
     Attributes:
         n_data: held-out data, at most.
-        n_chains: chains each way of the check, along the levels.
+        bridge: moves at each level, and at the densities between it and the next one, of the chains of bridge
+            sampling: an estimate of log Z for each number.
+        n_chains: chains each way of the check, along the levels, and of each bridge.
         between: densities between each level and the next one, geometric, at which the check stops too; more where
             levels are far apart. Each costs the energies of both.
         moves: Hamiltonian proposals at each level.
@@ -68,10 +70,11 @@ class LikelihoodConfig:
     """
 
     n_data: Chains = 1_000
+    bridge: Annotated[tuple[Count, ...], MinLen(1)] = (8, 30)
     n_chains: Chains = 64
     between: Annotated[int, Ge(0)] = 3
-    moves: Count = 1
-    n_leapfrog: Count = 5
+    moves: Moves = 1
+    n_leapfrog: Moves = 5
     settle: Annotated[int, Ge(0)] = 20
 
 
@@ -107,7 +110,10 @@ COMPONENTS = (
         summary="log p(x) in one pass where noise levels allow it, with a check of log Z from both sides",
         cite=(
             "Shahar Yadin, Noam Elata, Tomer Michaeli (2024). Classification diffusion models: revitalizing density "
-            "ratio estimation. NeurIPS. arXiv:2402.10095"
+            "ratio estimation. NeurIPS. arXiv:2402.10095; Charles H. Bennett (1976). Efficient estimation of free "
+            "energy differences from Monte Carlo data. Journal of Computational Physics; Michael R. Shirts, John D. "
+            "Chodera (2008). Statistically optimal analysis of samples from multiple equilibrium states. Journal of "
+            "Chemical Physics"
         ),
         needs=(Need("point.noised", otherwise="ais needs no noise levels"),),
     ),

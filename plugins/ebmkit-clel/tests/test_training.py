@@ -6,7 +6,7 @@ import torch
 
 import ebmkit
 from ebmkit import Point
-from ebmkit.runs import checkpoint
+from ebmkit.runs.checkpoints import checkpoint
 from ebmkit.runs.run import resume, run
 
 RECIPE = """

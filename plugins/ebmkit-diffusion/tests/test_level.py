@@ -2,12 +2,14 @@
 
 import pytest
 import torch
-from ebmkit_diffusion.declarations import LevelHeadConfig
 from ebmkit_diffusion.level import Level
-from ebmkit_diffusion.level_embedding import LevelBase, level_coordinate
+from ebmkit_diffusion.level_embedding import level_coordinate
+from ebmkit_diffusion.level_gaussians import gaussians_of
+from ebmkit_diffusion.wrapper_declarations import LevelHeadConfig
 from hypothesis import given
 from hypothesis import strategies as st
 
+import ebmkit
 from ebmkit import BuildContext, CapabilityError, Point
 from ebmkit.assembly.build import build
 from ebmkit.errors import RecipeError
@@ -93,13 +95,36 @@ def test_fresh_chains_can_start_in_the_law_of_a_gaussian_base():
     fresh = coordinate.prior(40_000, Point(x=x), RNG().manual_seed(0))
     context = BuildContext(event_shape=(2,), coordinates=(coordinate,))
     settings = LevelHeadConfig(base="gaussian", base_mean=-0.4, base_sd=0.2)
-    base = LevelBase(settings, level_coordinate(context, "test"), temperature=1.0)
+    base = gaussians_of(settings, level_coordinate(context, "test"), context)
     for t in range(4):
         found = fresh.x[fresh.aux["level"] == t]
         assert float(found.mean()) == pytest.approx(float(base.means[t]), abs=0.02)
         assert float(found.var()) == pytest.approx(float(base.variances[t]), rel=0.03)
     start = coordinate.prior(40_000, Point(x=x), RNG().manual_seed(0), "generation")
     assert float(start.x.var()) == pytest.approx(float(base.variances[3]), rel=0.03)
+
+
+@pytest.mark.parametrize(
+    "config", [{"schedule": "even"}, {"pure_noise": True}, {"noise_levels": 1, "pure_noise": True}]
+)
+def test_a_last_level_of_pure_noise_holds_nothing_of_the_datum(config):
+    coordinate, x = level(**config), torch.full((20_000, 2), 1e6)
+    assert coordinate.n_values == config.get("noise_levels", 6) + 1
+    point = coordinate.lift(Batch(x=x), Point(x=x), RNG().manual_seed(0))
+    last = point.x[point.aux["level"] == coordinate.n_values - 1]
+    assert abs(float(last.mean())) < 0.05 and float(last.std()) == pytest.approx(1, rel=0.05)
+    assert float(coordinate.signals[-1]) == 0 and float(coordinate.sds[-1]) == 1
+
+
+def test_the_published_levels_come_before_one_of_pure_noise():
+    published, more = level(noise_levels=6), level(noise_levels=7, pure_noise=True)
+    assert torch.equal(more.signals[:-1], published.signals)
+
+
+def test_an_even_schedule_is_as_fine_as_the_smoothing():
+    coordinate = level(schedule="even", smooth=0.15, noise_levels=24)
+    ratio = coordinate.sds[1:] / coordinate.sds[:-1]
+    assert torch.allclose(ratio, ratio[:1], rtol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -129,3 +154,17 @@ def test_the_noise_of_x_is_that_of_the_level_and_of_smoothing_together():
         rows = lifted.map(lambda values, value=value: values[lifted.aux["level"] == value])
         scale, sd = (found[0] for found in level.noise(rows))
         assert torch.allclose(rows.x.mean(), scale * 2, atol=0.05) and torch.allclose(rows.x.std(), sd, rtol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"schedule": "log-snr-cosine", "high": 0.3}, "no low and high"),
+        ({"schedule": "even", "pure_noise": True}, "leave pure_noise out"),
+        ({"schedule": "even", "low": 1.0}, "finest structure"),
+    ],
+)
+def test_settings_that_a_schedule_does_not_have_are_refused(config, message):
+    parts = {"data": {"use": "toy"}, "energy": {"use": "mlp"}, "coordinate": [{"use": "level", **config}]}
+    with pytest.raises(CapabilityError, match=message):
+        ebmkit.run({**parts, "objective": [{"use": "level-classification"}]}, out="unused")

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from ebmkit_diffusion.declarations import LevelConditionedConfig
 from ebmkit_diffusion.level_conditioned import LevelConditioned
+from ebmkit_diffusion.level_embedding import LevelBase
+from ebmkit_diffusion.level_gaussians import gaussians_of
+from ebmkit_diffusion.wrapper_declarations import LevelConditionedConfig
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -164,7 +166,8 @@ def test_all_values_of_another_coordinate_are_those_at_the_level_of_the_point():
     context = context.replace(coordinates=(build("coordinate", "level", context=context, noise_levels=4),))
     level = context.coordinate("level")
     config = LevelConditionedConfig(conditioning=5, base="gaussian", rows=7)
-    energy = stirred(LevelConditioned(config, Striped(), level, n_features=5)).eval()
+    base = LevelBase(config, level, gaussians_of(config, level, context), 1.0)
+    energy = stirred(LevelConditioned(config, Striped(), level, base, n_features=5)).eval()
     point = points(6).with_aux(colour=torch.tensor([0, 1, 2, 2, 1, 0]))
     colours = energy.evaluate(point.without("colour"), "levels.colour")["levels.colour"]
     each = [energy(point.with_aux(colour=torch.full((6,), i))) for i in range(3)]
@@ -172,7 +175,7 @@ def test_all_values_of_another_coordinate_are_those_at_the_level_of_the_point():
     both = energy.evaluate(point, "levels.level", "levels.colour")
     torch.testing.assert_close(both["levels.colour"], colours)
     torch.testing.assert_close(both["levels.level"], energy.levels(point))
-    bilinear = LevelConditioned(replace(config, head="bilinear"), Striped(), level, n_features=5)
+    bilinear = LevelConditioned(replace(config, head="bilinear"), Striped(), level, base, n_features=5)
     assert bilinear.abilities == {"energy", "features", "levels.level"}
 
 

@@ -2,8 +2,10 @@
 
 import pytest
 import torch
-from ebmkit_diffusion.declarations import LevelHeadConfig
+from ebmkit_diffusion.level_embedding import LevelBase
+from ebmkit_diffusion.level_gaussians import gaussians_of
 from ebmkit_diffusion.level_head import LevelHead, all_half_squared_norms
+from ebmkit_diffusion.wrapper_declarations import LevelHeadConfig
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -34,7 +36,9 @@ def headed(n_levels=6, **config):
     torch.manual_seed(0)
     context = BuildContext(event_shape=(3,))
     level = build("coordinate", "level", context=context, noise_levels=n_levels - 1)
-    energy = LevelHead(LevelHeadConfig(embedding=8, **config), Backbone(), level, n_features=4)
+    settings = LevelHeadConfig(embedding=8, **config)
+    base = LevelBase(settings, level, gaussians_of(settings, level, context), temperature=1.0)
+    energy = LevelHead(settings, Backbone(), level, base, n_features=4)
     with torch.no_grad():
         for parameter in energy.parameters():
             parameter.add_(0.3 * torch.randn(parameter.shape))
@@ -100,7 +104,8 @@ def test_all_values_of_another_coordinate_do_not_come_out():
     """The head reads features, and those of the backbone are at the point's own value."""
     inner = Backbone()
     inner.abilities = inner.abilities | {"levels.colour"}
-    energy = LevelHead(LevelHeadConfig(embedding=8), inner, headed_level(), n_features=4)
+    settings, level = LevelHeadConfig(embedding=8), headed_level()
+    energy = LevelHead(settings, inner, level, LevelBase(settings, level, None, 1.0), n_features=4)
     assert energy.abilities == {"energy", "features", "levels.level"}
     with pytest.raises(CapabilityError, match=r"levels\.colour"):
         energy.evaluate(points(2), "levels.colour")

@@ -7,9 +7,10 @@ import torch
 
 import ebmkit
 from ebmkit.assembly.context import data_point
-from ebmkit.runs import checkpoint
-from ebmkit.runs.logbook import read_metrics
-from ebmkit.runs.run import load, resume, run
+from ebmkit.runs.checkpoints import checkpoint
+from ebmkit.runs.loaded import load
+from ebmkit.runs.log.logbook import read_metrics
+from ebmkit.runs.run import resume, run
 
 RECIPE = """
 [run]

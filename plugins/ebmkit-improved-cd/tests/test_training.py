@@ -8,7 +8,7 @@ import torch
 
 from ebmkit import CapabilityError
 from ebmkit.recipes.recipe import from_toml, parse_override
-from ebmkit.runs import checkpoint
+from ebmkit.runs.checkpoints import checkpoint
 from ebmkit.runs.run import resume, run
 
 RECIPE = """

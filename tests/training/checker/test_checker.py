@@ -20,7 +20,7 @@ from ebmkit.assembly.complete import complete
 from ebmkit.energies.mlp import Mlp
 from ebmkit.errors import PluginError
 from ebmkit.plugins.host import host
-from ebmkit.runs.state import TrainingState
+from ebmkit.runs.checkpoints.state import TrainingState
 from ebmkit.training.batches import Batches
 from ebmkit.training.checker.checker import Checker
 from ebmkit.training.checker.labels import Labels

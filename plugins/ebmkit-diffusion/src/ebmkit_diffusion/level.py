@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from ebmkit import Batch, BuildContext, CapabilityError, Point
 from ebmkit.ops.rows import rows_as
-from ebmkit_diffusion.declarations import LevelConfig
+from ebmkit_diffusion.level_declarations import LevelConfig
 from ebmkit_diffusion.schedules import signals, wrong_with
 
 LEVEL = "level"

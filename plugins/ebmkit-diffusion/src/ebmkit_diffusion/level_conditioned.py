@@ -27,9 +27,10 @@ from ebmkit.energies.heads import CONDITION
 from ebmkit.energies.probe import length_of
 from ebmkit.energies.sweep import sweep
 from ebmkit.ops.rows import rows_as
-from ebmkit_diffusion.declarations import LevelConditionedConfig
 from ebmkit_diffusion.level import LEVEL, Level
 from ebmkit_diffusion.level_embedding import LevelBase, LevelTable, embedding_layers, level_coordinate, level_of
+from ebmkit_diffusion.level_gaussians import gaussians_of
+from ebmkit_diffusion.wrapper_declarations import LevelConditionedConfig
 
 LEVELS = levels_of(LEVEL)
 """The ability to give the energies of all levels."""
@@ -46,14 +47,14 @@ class LevelConditioned(nn.Module):
     """
 
     def __init__(
-        self, config: LevelConditionedConfig, inner: Energy, level: Level, *, n_features: int, temperature: float = 1.0
+        self, config: LevelConditionedConfig, inner: Energy, level: Level, base: LevelBase, *, n_features: int
     ) -> None:
         super().__init__()
         self.inner, self.n_levels, self.rows = inner, level.n_values, config.rows
         self.table = LevelTable(
             level.n_values, config.waves, nn.Sequential(*embedding_layers(config.waves, config.conditioning))
         )
-        self.base = LevelBase(config, level, temperature)
+        self.base = base
         self.read = nn.Linear(config.conditioning, n_features) if config.head == "bilinear" else None
         hidden = filter(level_coordinate_of, abilities_of(inner) if self.read is not None else ())
         self.abilities = abilities_of(inner) - set(hidden) | {LEVELS}
@@ -92,9 +93,11 @@ class LevelConditioned(nn.Module):
         values = dict(values_of(self.inner, conditioned, *dict.fromkeys(asked)))
         if bilinear:
             values["energy"] = self._bilinear(values["features"], table, level)
+        scales = self.base.network_scales()
         for name in abilities:
             if name == "energy" or level_coordinate_of(name):
-                values[name] = values[name] + rows_as(self.base.at(point), values[name])
+                own = values[name] if scales is None else values[name] * rows_as(scales[level], values[name])
+                values[name] = own + rows_as(self.base.at(point), values[name])
         return {name: values[name] for name in abilities}
 
     def _sweep(self, point: Point, others: tuple[str, ...]) -> dict[str, Tensor]:
@@ -129,7 +132,6 @@ def build_level_conditioned(config: LevelConditionedConfig, context: BuildContex
         raise CapabilityError("level-conditioned wraps an energy, found none: set inner in the BuildContext.")
     level = level_coordinate(context, "level-conditioned")
     found = length_of(context.inner, "features", context, hidden=(LEVEL,), conditioning=config.conditioning)
+    base = LevelBase(config, level, gaussians_of(config, level, context), context.temperature)
     with seeded(context.seed):
-        return LevelConditioned(config, context.inner, level, n_features=found, temperature=context.temperature).to(
-            context.device
-        )
+        return LevelConditioned(config, context.inner, level, base, n_features=found).to(context.device)

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from ebmkit import BuildContext, CapabilityError, Point, at_least_fp32
-from ebmkit_diffusion.declarations import LevelConditionedConfig, LevelHeadConfig
+from ebmkit import BuildContext, CapabilityError, Point
 from ebmkit_diffusion.level import LEVEL, Level
+from ebmkit_diffusion.level_gaussians import IsotropicGaussians, PcaGaussians
+from ebmkit_diffusion.wrapper_declarations import LevelConditionedConfig, LevelHeadConfig
 
 
 def sinusoids(n: int, width: int) -> Tensor:
@@ -43,11 +44,6 @@ def embedding_layers(n_waves: int, width: int) -> list[nn.Module]:
     return [nn.Linear(n_waves, width), nn.SiLU(), nn.Linear(width, width)]
 
 
-def gaussian_energy(total: Tensor, squares: Tensor, mean: Tensor, variance: Tensor, n: int) -> Tensor:
-    """Returns Σ (x_i − m)²/2v + (n/2) log v, nats, from Σ x_i and Σ x_i²; shapes broadcast."""
-    return (squares - 2 * mean * total + n * mean**2) / (2 * variance) + n / 2 * variance.log()
-
-
 class LevelBase(nn.Module):
     """b_t, learned, plus the energy of a Gaussian at each level if asked for: it tells levels apart from the start.
 
@@ -55,41 +51,42 @@ class LevelBase(nn.Module):
     in a unit of nats that may be large: levels of images differ by thousands.
     """
 
-    means: Tensor
-    variances: Tensor
+    free: Tensor
 
-    def __init__(self, config: LevelConditionedConfig | LevelHeadConfig, level: Level, temperature: float) -> None:
+    def __init__(
+        self,
+        config: LevelConditionedConfig | LevelHeadConfig,
+        level: Level,
+        gaussians: IsotropicGaussians | PcaGaussians | None,
+        temperature: float,
+    ) -> None:
         super().__init__()
+        free = torch.ones(level.n_values, device=level.scales.device)
+        free[-1] = 0 if config.pin_last else 1
+        self.register_buffer("free", free, persistent=False)
         self.unit, self.temperature = config.offset, temperature
-        self.offset = nn.Parameter(torch.zeros(level.n_values, device=level.scales.device)) if self.unit else None
-        self.gaussian = config.base == "gaussian"
-        self.register_buffer("means", config.base_mean * level.scales, persistent=False)
-        self.register_buffer("variances", (config.base_sd * level.scales) ** 2 + level.spreads**2, persistent=False)
+        self.offset = nn.Parameter(torch.zeros_like(free)) if self.unit else None
+        self.gaussians, self.pinned, self.over_sd = gaussians, config.pin_last, config.network == "over-sd"
 
     def at(self, point: Point) -> Tensor:
         """Returns the energies [B], nats, each row at its own level."""
-        total, squares = _sums(point.x)
-        return self._energies(total, squares, point.aux[LEVEL], point.x[0].numel())
+        level = point.aux[LEVEL]
+        value = self._offsets()[level]
+        return value if self.gaussians is None else value + self.temperature * self.gaussians.at(point.x, level)
 
     def all(self, x: Tensor) -> Tensor:
         """Returns the energies, nats, of x [B, *event] at every level: to be broadcast against [B, T + 1]."""
-        total, squares = _sums(x)
-        return self._energies(total[:, None], squares[:, None], slice(None), x[0].numel())
+        value = self._offsets()
+        return value if self.gaussians is None else value + self.temperature * self.gaussians.all(x)
 
-    def _energies(self, total: Tensor, squares: Tensor, level: Tensor | slice, n: int) -> Tensor:
-        value = torch.zeros_like(self.means[level])
-        if self.offset is not None:
-            value = value + self.unit * self.offset[level]
-        if self.gaussian:
-            energy = gaussian_energy(total, squares, self.means[level], self.variances[level], n)
-            value = value + self.temperature * energy
-        return value
+    def network_scales(self) -> Tensor | None:
+        """Returns by what the energy of the network is multiplied [T + 1]; None for 1 everywhere."""
+        if self.over_sd and self.gaussians is not None:
+            return self.free / self.gaussians.least_sds()
+        return self.free if self.pinned else None
 
-
-def _sums(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns Σ x_i and Σ x_i² [B]."""
-    flat = at_least_fp32(x.flatten(1))
-    return flat.sum(dim=1), flat.square().sum(dim=1)
+    def _offsets(self) -> Tensor:
+        return torch.zeros_like(self.free) if self.offset is None else self.unit * self.free * self.offset
 
 
 def level_of(point: Point, part: str) -> Tensor:

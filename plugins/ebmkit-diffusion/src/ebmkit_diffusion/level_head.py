@@ -23,10 +23,11 @@ from ebmkit import (
 from ebmkit.energies.heads import half_squared_norm
 from ebmkit.energies.initialise import init_linear
 from ebmkit.energies.probe import length_of
-from ebmkit_diffusion.declarations import LevelHeadConfig
 from ebmkit_diffusion.level import LEVEL, Level
 from ebmkit_diffusion.level_conditioned import LEVELS
 from ebmkit_diffusion.level_embedding import LevelBase, LevelTable, embedding_layers, level_coordinate, level_of
+from ebmkit_diffusion.level_gaussians import gaussians_of
+from ebmkit_diffusion.wrapper_declarations import LevelHeadConfig
 
 
 def all_half_squared_norms(features: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
@@ -45,12 +46,12 @@ class LevelHead(nn.Module):
     """
 
     def __init__(
-        self, config: LevelHeadConfig, inner: Energy, level: Level, *, n_features: int, temperature: float = 1.0
+        self, config: LevelHeadConfig, inner: Energy, level: Level, base: LevelBase, *, n_features: int
     ) -> None:
         super().__init__()
         self.inner, self.n_levels, self.norm = inner, level.n_values, config.head == "half-squared-norm"
         self.reading = LevelTable(level.n_values, config.waves, self._layers(config, n_features))
-        self.base = LevelBase(config, level, temperature)
+        self.base = base
         hidden = set(filter(level_coordinate_of, abilities_of(inner)))  # of other coordinates: f sees their own value
         self.abilities = abilities_of(inner) - hidden | {"features", LEVELS}
 
@@ -60,7 +61,7 @@ class LevelHead(nn.Module):
             raise lacks_ability(self, sorted(set(abilities) - self.abilities)[0])
         inner = [name for name in abilities if name not in ("energy", LEVELS)]
         values = dict(values_of(self.inner, point.without(LEVEL), *dict.fromkeys([*inner, "features"])))
-        features, reading = at_least_fp32(values["features"]), at_least_fp32(self.reading())
+        features, reading = at_least_fp32(values["features"]), self._reading()
         if LEVELS in abilities:
             values[LEVELS] = self._all(features, reading) + self.base.all(point.x)
         if "energy" in abilities:
@@ -90,9 +91,19 @@ class LevelHead(nn.Module):
             init_linear(last, 1e-3)
         return nn.Sequential(*embedding_layers(config.waves, config.embedding), nn.SiLU(), last)
 
+    def _reading(self) -> Tensor:
+        """Returns how each level reads features: a_t and c_t [T + 1, 2F], or weights [T + 1, F]."""
+        reading, scales = at_least_fp32(self.reading()), self.base.network_scales()
+        if self.norm:
+            gain, shift = reading.chunk(2, dim=1)
+            reading = torch.cat([1 + gain, shift], dim=1)
+        if scales is None:
+            return reading
+        return reading * (scales.sqrt() if self.norm else scales)[:, None]
+
     def _modulated(self, features: Tensor, reading: Tensor) -> Tensor:
         gain, shift = reading.chunk(2, dim=1)
-        return (1 + gain) * features + shift
+        return gain * features + shift
 
     def _features(self, point: Point, features: Tensor, reading: Tensor) -> Tensor:
         if not self.norm:
@@ -108,7 +119,7 @@ class LevelHead(nn.Module):
         with torch.autocast(features.device.type, enabled=False):  # differences of nats need the digits
             if self.norm:
                 gain, shift = reading.chunk(2, dim=1)
-                return all_half_squared_norms(features, 1 + gain, shift)
+                return all_half_squared_norms(features, gain, shift)
             return -features @ reading.T
 
 
@@ -118,7 +129,6 @@ def build_level_head(config: LevelHeadConfig, context: BuildContext) -> LevelHea
         raise CapabilityError("level-head wraps an energy, found none: set inner in the BuildContext.")
     level = level_coordinate(context, "level-head")
     found = length_of(context.inner, "features", context, hidden=(LEVEL,))
+    base = LevelBase(config, level, gaussians_of(config, level, context), context.temperature)
     with seeded(context.seed):
-        return LevelHead(config, context.inner, level, n_features=found, temperature=context.temperature).to(
-            context.device
-        )
+        return LevelHead(config, context.inner, level, base, n_features=found).to(context.device)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from itertools import accumulate
-from math import cos, pi
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate, pairwise
+from math import atan, cos, exp, expm1, hypot, log, log1p, pi
 from types import MappingProxyType
 
 Betas = tuple[float, ...]
 
 PUBLISHED: Mapping[int, tuple[float, float]] = MappingProxyType({50: (2e-4, 2e-2), 6: (1e-2, 0.3)})
 """(low, high) of the published schedules with so many noisy levels: images, rings."""
+
+LOG_SNR = (9.8, -5.1)
+"""log ᾱ/(1 − ᾱ) of the first and the last noisy level of "log-snr-cosine" (Zhu, Xie, Wu, Gao, 2024)."""
+
+EVEN = (0.1, 1.0)
+"""(low, high) of "even" where they are left open."""
 
 LAST_SIGNAL = 0.055
 """ᾱ at the last level where low and high are left open: that of the published images (.055; rings: .066)."""
@@ -37,9 +44,66 @@ def cosine(n: int, low: float = 0.0, high: float = 0.999) -> Betas:
     return (0.0, *(min(1 - kept[t] / kept[t - 1], 0.999) for t in range(1, n + 1)))
 
 
+def log_snr_cosine(n: int, low: float = 0.0, high: float = 0.0) -> Betas:
+    """Returns β_0 = 0 and the β of log ᾱ/(1 − ᾱ) = −2 log tan(a u + b), from 9.8 to −5.1 as u goes from 0 to 1.
+
+    Source: Zhu, Xie, Wu, Gao (2024), section 3; the curve: Kingma, Gao (2023), table 1.
+    """
+    first, last = (atan(exp(-ratio / 2)) for ratio in LOG_SNR)
+    return from_signals(cos(angle) ** 2 for angle in linspace(first, last, n))
+
+
+def even(n: int, low: float, high: float) -> Betas:
+    """Returns β_0 = 0 and the β of levels that overlap equally, the last of which is pure noise: ᾱ_n = 0.
+
+    Diffused, data of s.d. σ have the variance v(σ) = ᾱσ² + 1 − ᾱ. The squared distance of two near levels, twice their
+    KL divergence, is ½ Σ (d log v)² over the directions; levels are equally far along the path for data that are as
+    narrow as `low` in half of the directions and as wide as `high` in the others. With high = 1 it is the geometric
+    schedule of the s.d. of all noise.
+
+    Source: ours; geometric: Song, Ermon (2020), Improved techniques for training score-based models, proposition 2.
+
+    Args:
+        n: levels beside the clean one.
+        low: s.d. of the finest structure, data units, below 1.
+        high: s.d. of the data, data units.
+    """
+    wide, fine = high**2 - 1, low**2 - 1
+    end, pieces = log(low**2), 300 * max(n, 10)
+    kept = [expm1(end * (1 - i / pieces)) / fine for i in range(pieces + 1)]  # log v(low) in equal steps
+    logs = [(log1p(fine * signal), log1p(wide * signal)) for signal in kept]
+    steps = [hypot(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(logs)]
+    along = [0.0, *accumulate(steps)]
+    places = [bisect_left(along, along[-1] * t / n) for t in range(1, n)]
+    return from_signals([*(kept[place] for place in places), 0.0])
+
+
+def from_signals(kept: Iterable[float]) -> Betas:
+    """Returns β_0 = 0 and the β of ᾱ_1 … ᾱ_T.
+
+    >>> signals(from_signals([0.5, 0.1, 0.0]))
+    (1.0, 0.5, 0.1, 0.0)
+    """
+    every = [1.0, *kept]
+    return (0.0, *(1 - now / before if before else 0.0 for before, now in pairwise(every)))
+
+
+def ending_in_noise(betas: Sequence[float]) -> Betas:
+    """Returns the schedule with one more level, of pure noise: β = 1."""
+    return (*betas, 1.0)
+
+
 SCHEDULES: Mapping[str, Callable[[int, float, float], Betas]] = MappingProxyType(
-    {"sqrt-cumulative-linear": sqrt_cumulative_linear, "linear": linear, "cosine": cosine}
+    {
+        "sqrt-cumulative-linear": sqrt_cumulative_linear,
+        "linear": linear,
+        "cosine": cosine,
+        "log-snr-cosine": log_snr_cosine,
+        "even": even,
+    }
 )
+WITHOUT_ENDS = frozenset({"cosine", "log-snr-cosine"})
+"""Schedules with nothing to set but the number of levels."""
 
 
 def signals(betas: Sequence[float]) -> tuple[float, ...]:
@@ -56,6 +120,8 @@ def usual_ends(schedule: str, n: int) -> tuple[float, float]:
 
     low is high/100, as published for images; a schedule of a single noisy level is all `low`, so there they are equal.
     """
+    if schedule == "even":
+        return EVEN
     if schedule == "sqrt-cumulative-linear" and n in PUBLISHED:
         return PUBLISHED[n]
     share, smallest, largest = (1.0 if n == 1 else 0.01), 0.0, 1.0

@@ -1,0 +1,1 @@
+"""Checkpoints: what the next step depends on, its way to the disk and back."""
