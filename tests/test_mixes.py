@@ -49,7 +49,7 @@ BESIDE = mixing.BESIDE if INSTALLED >= FURTHER else ()
 
 
 def test_the_refusals_are_those_with_a_reason() -> None:
-    assert len(mixing.MIXES) == 192 and len(REFUSED) == 32
+    assert len(mixing.MIXES) == 280 and len(REFUSED) == 64
     assert {str(mix) for mix in mixing.MIXES if mixing.verdict(mix, host())} == {str(mix) for mix in REFUSED}
 
 
