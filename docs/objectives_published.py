@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +40,11 @@ DIMENSIONS = 128
 FAR = Target(
     kind=MIXTURE, sd=1.0, title="40 modes in 128 dimensions", data={"use": "gaussian-mixture", "dimensions": DIMENSIONS}
 )
-INFO = {"objective.level-classification.among": 3}
-BOTH, SCORE = ROWS["classification-dsm"], ROWS["dsm-levels"]
 SIDES: Mapping[str, Row] = {
-    "InfoNCE alone": replace(ROWS["level-classification"], settings={**BOTH.settings, **INFO}),
-    "score alone": SCORE,
-    "both": BOTH,
+    "InfoNCE alone": ROWS["info-nce"],
+    "score alone": ROWS["dsm-levels"],
+    "InfoNCE + score": ROWS["info-nce-dsm"],
+    "both": ROWS["classification-dsm"],
 }
 SECONDS = {"eight-gaussians": 60.0, "checkerboard": 120.0, "mixture-128": 300.0}
 N = 2_000
