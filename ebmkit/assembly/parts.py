@@ -15,7 +15,7 @@ from ebmkit.plugins.context import BuildContext
 from ebmkit.processes import ALONE, World
 from ebmkit.protocols.buffer import Buffer
 from ebmkit.protocols.energy import Energy
-from ebmkit.protocols.objective import Objective
+from ebmkit.protocols.objective import Objective, Placed
 from ebmkit.protocols.sampler import Sampler
 from ebmkit.recipes.recipe import Part, Recipe
 from ebmkit.rng import part_seed
@@ -95,11 +95,14 @@ def build_objectives(recipe: Recipe, context: BuildContext, energy: Energy) -> M
 
     Raises:
         PluginError: one needs chains and its declaration says that it does not, or the reverse.
+        CapabilityError: one that a program handed over cannot work here.
     """
     built: dict[str, Objective] = {}
     for part in recipe.parts["objective"]:
         own = context.replace(inner=energy, seed=part_seed(context.seed, part.use))
         built[part.use] = build_part("objective", part, own)
         check_members("objective", part.use, built[part.use])
+        if part.built is not None and isinstance(part.built, Placed):
+            part.built.placed(own)
         check_declared_negatives(part, built[part.use], context.selection())
     return built

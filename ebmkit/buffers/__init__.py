@@ -4,10 +4,12 @@ The names below are the settings of the parts, typed, the same as in a recipe; t
 them is in the modules of this package.
 """
 
+from ebmkit.buffers.declarations import DataBufferConfig as DataBuffer
 from ebmkit.buffers.declarations import NoBufferConfig as NoBuffer
 from ebmkit.buffers.declarations import ReplayConfig as Replay
 
 __all__ = [
+    "DataBuffer",
     "NoBuffer",
     "Replay",
 ]

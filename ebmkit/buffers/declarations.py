@@ -36,6 +36,25 @@ class NoBufferConfig:
     """Fresh chains at every step. Nothing to set."""
 
 
+@short_repr
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataBufferConfig:
+    """Chains that start at the data of the step, with their coordinates: CD-k, k = `moves` of the sampler.
+
+    Its bias is that of few moves: modes far from all data are never seen, and may have any mass. No chain has seen
+    noise either, so samples from noise need more than these moves, and say so.
+
+    Attributes:
+        reinit: probability that a chain starts from the prior instead.
+    """
+
+    reinit: Annotated[float, Interval(ge=0, le=1)] = 0.0
+
+
+AT_DATA = "buffer.starts-at-data"
+"""The word of a buffer none of whose chains starts from noise."""
+
+
 def storage_refused(config: ReplayConfig, selection: Selection) -> str:
     """Returns why rows cannot be stored as a config says, or ""."""
     if config.storage == "uint8" and "sampler.exact" in selection.capabilities:
@@ -43,6 +62,10 @@ def storage_refused(config: ReplayConfig, selection: Selection) -> str:
     if config.storage == "uint8" and selection.noised:
         return 'storage = "uint8" needs x in its value range, but a coordinate noises it. Set storage = "float".'
     return ""
+
+
+def _data_gives(config: DataBufferConfig, selection: Selection) -> tuple[str, ...]:
+    return () if config.reinit else (AT_DATA,)
 
 
 COMPONENTS = (
@@ -70,5 +93,18 @@ COMPONENTS = (
             "Erik Nijkamp, Mitch Hill, Song-Chun Zhu, Ying Nian Wu (2019). Learning non-convergent non-persistent "
             "short-run MCMC toward energy-based model. NeurIPS. arXiv:1904.09770"
         ),
+    ),
+    Component(
+        kind="buffer",
+        name="data",
+        config=DataBufferConfig,
+        build="ebmkit.buffers.data:build_data",
+        summary="chains start at the data of the step (CD-k); biased, modes far from all data are never seen",
+        cite=(
+            "Geoffrey E. Hinton (2002). Training products of experts by minimizing contrastive divergence. Neural "
+            "Computation"
+        ),
+        aliases=("cd-k", "cdk"),
+        gives=_data_gives,
     ),
 )

@@ -45,6 +45,7 @@ def evaluate(
     last_weights: Annotated[
         bool, typer.Option("--last-weights", help="The last weights, not the averaged ones.")
     ] = False,
+    step: Annotated[int | None, _option("N", "Of an earlier checkpoint; unset, the newest.", min=0)] = None,
     settings: Annotated[
         list[str] | None, _option("K=V", "A setting, as in metric.fd.features=FILE; repeatable.", "--set")
     ] = None,
@@ -67,10 +68,10 @@ def evaluate(
     if quick:
         asked = {**QUICK, **{name: value for name, value in asked.items() if value is not None}}
     with importing_torch():
-        run = _loaded(directory, device, averaged=not last_weights)
+        run = _loaded(directory, device, averaged=not last_weights, step=step)
         parts, config = _wanted(run.recipe, metric, settings or [], asked, run)
         if config.weights != run.model.weights:  # as [eval] of the recipe, or --set, has it
-            run = _loaded(directory, device, averaged=config.weights == "averaged")
+            run = _loaded(directory, device, averaged=config.weights == "averaged", step=step)
     with preparing():
         found = _judged(run, parts, config)
         doing("writing the numbers")
@@ -127,13 +128,13 @@ def _show_metric(judged: Judgement) -> None:
         paragraph(note, indent=2)
 
 
-def _loaded(directory: Path, device: str | None, averaged: bool) -> Run:
+def _loaded(directory: Path, device: str | None, averaged: bool, step: int | None) -> Run:
     from ebmkit.assembly.device import choose_device
-    from ebmkit.runs.run import load
+    from ebmkit.runs.loaded import load
 
     if device is not None:
         choose_device(device)
-    return load(directory, device=device, averaged=averaged)
+    return load(directory, device=device, averaged=averaged, step=step)
 
 
 def _wanted(

@@ -111,6 +111,7 @@ def sample(
         typer.Option("--denoise/--no-denoise", help="With a noise level: end at the mean of the clean x (Tweedie)."),
     ] = None,
     seed: Annotated[int | None, _option("N", "Of the chains; unset, the recipe's.", min=0)] = None,
+    step: Annotated[int | None, _option("N", "Of an earlier checkpoint; unset, the newest.", min=0)] = None,
     device: Annotated[str | None, _option("DEVICE", "Another device than the run's.")] = None,
     plugin: PluginFiles = None,
 ) -> None:
@@ -126,7 +127,7 @@ def sample(
     )  # fmt: skip
     load_files(plugin)
     with importing_torch():
-        model = _loaded(directory, device)
+        model = _loaded(directory, device, step)
         if sampler is not None:
             model = replace(model, recipe=model.recipe.with_table("sample", sampler=sampler))
         check_shape(out, model.data.event_shape)
@@ -195,13 +196,13 @@ def _slow(made: Generated, is_composed: bool) -> Iterator[str]:
     yield f"Acceptance is below {HARDLY:g}: the chains hardly move, and are still near their start. {why}"
 
 
-def _loaded(directory: Path, device: str | None) -> Model:
+def _loaded(directory: Path, device: str | None, step: int | None = None) -> Model:
     from ebmkit.assembly.device import choose_device
-    from ebmkit.runs.run import load
+    from ebmkit.runs.loaded import load
 
     if device is not None:
         choose_device(device)
-    return load(directory, device=device).model
+    return load(directory, device=device, step=step).model
 
 
 def _composed(model: Model, request: Request) -> Composed:

@@ -13,6 +13,7 @@ from ebmkit.data.declarations import ToyDiscreteConfig as ToyDiscrete
 from ebmkit.data.files_config import Cifar10Config as Cifar10
 from ebmkit.data.files_config import FashionMnistConfig as FashionMnist
 from ebmkit.data.files_config import MnistConfig as Mnist
+from ebmkit.data.mixture_config import MixtureConfig as GaussianMixture
 from ebmkit.data.shards_config import ShardsConfig as Shards
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "FashionMini",
     "FashionMnist",
     "Folder",
+    "GaussianMixture",
     "Hf",
     "Mnist",
     "Npz",

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt
 
 from ebmkit.data.files_config import MOST_BYTES, Bytes, Cifar10Config, Count, FashionMnistConfig, MnistConfig, Split
+from ebmkit.data.mixture_config import MIXTURE
 from ebmkit.data.shards_config import SHARDS
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.component import Component, Selection
@@ -239,6 +240,7 @@ COMPONENTS: tuple[Component, ...] = (
         build="ebmkit.data.toy:build_toy",
         summary="2-D densities drawn on the fly: rings, moons, eight-gaussians, checkerboard",
     ),
+    MIXTURE,
     Component(
         kind="dataset",
         name="toy-discrete",

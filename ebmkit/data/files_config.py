@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Interval
 
 from ebmkit.plugins.short_repr import short_repr
 
 Split = Literal["train", "test"]
 Count = Annotated[int, Ge(0)]
-Bytes = Annotated[int, Gt(0)]
+Bytes = Annotated[int, Interval(gt=0, lt=2**63)]
 MOST_BYTES = 2**30
 """That the values of a data set may take in memory where nothing else was set."""
 

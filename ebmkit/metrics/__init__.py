@@ -15,6 +15,7 @@ from ebmkit.metrics.declarations.features import FidConfig as Fid
 from ebmkit.metrics.declarations.features import KidConfig as Kid
 from ebmkit.metrics.declarations.features import MemorisationConfig as Memorisation
 from ebmkit.metrics.declarations.features import PrecisionRecallConfig as PrecisionRecall
+from ebmkit.metrics.declarations.known_density import KnownDensityConfig as KnownDensity
 from ebmkit.metrics.declarations.likelihood import AisConfig as Ais
 from ebmkit.metrics.declarations.likelihood import LikelihoodConfig as Likelihood
 from ebmkit.metrics.declarations.likelihood import PlaneConfig as Plane
@@ -28,6 +29,7 @@ __all__ = [
     "Fd",
     "Fid",
     "Kid",
+    "KnownDensity",
     "Likelihood",
     "LongRun",
     "Memorisation",

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ebmkit.errors import CapabilityError
 from ebmkit.objectives.declarations.contrastive import EnergyL2Config, diverging
+from ebmkit.ops.groups import joint_level
 from ebmkit.plugins.context import BuildContext
-from ebmkit.point import Point
 from ebmkit.protocols.energy import Energy
 from ebmkit.protocols.objective import Phases, Requires
 
@@ -39,14 +39,6 @@ class EnergyL2:
             centre = level_means(*energies, phases.joined(above), phases.joined(below), prod(self.levels.values()))
             positive, negative = positive - centre[above], negative - centre[below]
         return {"penalty": self.alpha * (positive.square().mean() + negative.square().mean())}
-
-
-def joint_level(point: Point, n_values: Mapping[str, int]) -> Tensor:
-    """Returns one index [B] for the values of several discrete coordinates together, of which there are `n_values`."""
-    index = torch.zeros(len(point), dtype=torch.long, device=point.x.device)
-    for name, n in n_values.items():
-        index = index * n + point.aux[name]
-    return index
 
 
 def level_means(

@@ -6,23 +6,21 @@ from collections.abc import Mapping
 from math import log
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from torch.nn import functional
 
-from ebmkit.errors import CapabilityError
+from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.objectives.declarations.noise_contrastive import (
     ConditionalNoiseContrastiveConfig,
     NoiseContrastiveConfig,
+    noised,
 )
-from ebmkit.ops.laws import Gaussian, Mixture, fitted
+from ebmkit.objectives.noise import GivenNoise, Noise, NoiseLaw, noise_of
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import Energy
 from ebmkit.protocols.objective import Phases, Requires
 from ebmkit.protocols.traits import ObjectiveTraits
-
-FITTED_TO = 10_000
-"""Data that a Gaussian is fitted to."""
 
 
 def noise_contrastive(logit_data: Tensor, logit_noise: Tensor, ratio: int) -> Tensor:
@@ -47,6 +45,7 @@ class NoiseContrastive(nn.Module):
 
     Attributes:
         log_z: −c, nats, a scalar.
+        temperature: of the run; of an objective that a program hands over, 1 until it is placed in one.
 
     Source: Gutmann, Hyvärinen (2010).
     """
@@ -54,7 +53,7 @@ class NoiseContrastive(nn.Module):
     requires = Requires(negatives=False)
     traits = ObjectiveTraits(shared=frozenset({"classification"}))  # it trains the energy, and c beside it
 
-    def __init__(self, noise: GaussianNoise | KdeNoise, *, ratio: int, temperature: float) -> None:
+    def __init__(self, noise: Noise, *, ratio: int, temperature: float) -> None:
         super().__init__()
         self.noise, self.ratio, self.temperature = noise, ratio, temperature
         self.log_z = nn.Parameter(torch.zeros(()))
@@ -68,48 +67,22 @@ class NoiseContrastive(nn.Module):
         above = self._logit(phases.evaluate("positive"), data)
         return {"classification": noise_contrastive(above, self._logit(energy(noise), noise), self.ratio)}
 
+    def placed(self, context: BuildContext) -> None:
+        """Takes the temperature and the device of a run to which it is handed; see `Placed`.
+
+        Raises:
+            CapabilityError: x is discrete or noised there, or of another shape than the draws of the noise.
+        """
+        _check_real("noise-contrastive", context)
+        if wrong := noised(context.selection()):
+            raise CapabilityError(f"noise-contrastive cannot be used here: {wrong}")
+        if isinstance(self.noise, GivenNoise):
+            self.noise.check_shape(tuple(context.event_shape))
+        self.temperature = context.temperature
+        self.to(context.device)
+
     def _logit(self, energy: Tensor, point: Point) -> Tensor:
         return -energy / self.temperature - self.log_z - self.noise.log_prob(point.x)
-
-
-class GaussianNoise(nn.Module):
-    """N(mean, root rootᵀ), its tensors kept with the checkpoint."""
-
-    mean: Tensor
-    root: Tensor
-
-    def __init__(self, law: Gaussian) -> None:
-        super().__init__()
-        self.register_buffer("mean", law.mean)
-        self.register_buffer("root", law.root)
-
-    def draw(self, n: int, rng: Generator) -> Tensor:
-        """Returns n draws [n, *event]."""
-        return Gaussian(mean=self.mean, root=self.root).draw(n, rng)
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        """Returns log q(x) [B], nats."""
-        return Gaussian(mean=self.mean, root=self.root).log_prob(x)
-
-
-class KdeNoise(nn.Module):
-    """Equally likely Gaussians around data, kept with the checkpoint."""
-
-    centres: Tensor
-    sd: Tensor
-
-    def __init__(self, law: Mixture) -> None:
-        super().__init__()
-        self.register_buffer("centres", law.centres)
-        self.register_buffer("sd", law.sd)
-
-    def draw(self, n: int, rng: Generator) -> Tensor:
-        """Returns n draws [n, *event]."""
-        return Mixture(centres=self.centres, sd=self.sd).draw(n, rng)
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        """Returns log q(x) [B], nats."""
-        return Mixture(centres=self.centres, sd=self.sd).log_prob(x)
 
 
 class ConditionalNoiseContrastive:
@@ -137,27 +110,33 @@ class ConditionalNoiseContrastive:
 
 
 def build_noise_contrastive(config: NoiseContrastiveConfig, context: BuildContext) -> NoiseContrastive:
-    """Builds the objective, its noise fitted to data; raises CapabilityError where x is discrete."""
+    """Builds the objective, its noise fitted to data; raises CapabilityError where x is discrete, or has no range."""
     _check_real("noise-contrastive", context)
-    noise = gaussian_noise(config, context) if config.noise == "gaussian" else kde_noise(config, context)
-    built = NoiseContrastive(noise, ratio=config.ratio, temperature=context.temperature)
+    built = NoiseContrastive(noise_of(config, context), ratio=config.ratio, temperature=context.temperature)
     return built.to(context.device)
 
 
-def gaussian_noise(config: NoiseContrastiveConfig, context: BuildContext) -> GaussianNoise:
-    """Returns the Gaussian of the data; where they are not at hand, one of its shape that a checkpoint fills."""
-    shape = context.event_shape
-    d = torch.Size(shape).numel()
-    x = torch.zeros(2, *shape) if context.sample is None else context.sample(FITTED_TO)
-    law = fitted(x, spread=0.0) if context.sample else Gaussian(mean=torch.zeros(shape), root=torch.eye(d))
-    return GaussianNoise(Gaussian(mean=law.mean.float(), root=config.widen * law.root.float()))
+def with_noise(law: NoiseLaw, *, ratio: int = 1) -> NoiseContrastive:
+    """Returns the objective with any normalised law of x as its noise, to be handed to `ebmkit.fit` or `ebmkit.parts`.
 
+    The law is not trained, and not kept with checkpoints: who goes on with such a run hands it over again.
 
-def kde_noise(config: NoiseContrastiveConfig, context: BuildContext) -> KdeNoise:
-    """Returns Gaussians around data; where they are not at hand, of a shape that a checkpoint fills."""
-    n = min(config.centres, context.n_data or config.centres)
-    centres = torch.zeros(n, *context.event_shape) if context.sample is None else context.sample(n)
-    return KdeNoise(Mixture.around(centres, config.bandwidth))
+    Args:
+        law: with `log_prob(x)` [B], nats, its normaliser included, and `sample((n,))` [n, *event], as the distributions
+            of torch have them. It draws from torch's global stream: what it draws here is the stream of the step.
+        ratio: draws of the law for each datum.
+
+    Raises:
+        CapabilityError: the law has no density of real-valued x, or is not one of whole x.
+        RecipeError: the ratio is not positive.
+
+    >>> law = torch.distributions.MultivariateNormal(torch.zeros(2), torch.eye(2))
+    >>> with_noise(law, ratio=4).ratio
+    4
+    """
+    if ratio < 1:
+        raise RecipeError(f"ratio is a number of draws for each datum, 1 or more; found {ratio}.")
+    return NoiseContrastive(GivenNoise(law), ratio=ratio, temperature=1.0)
 
 
 def build_conditional(config: ConditionalNoiseContrastiveConfig, context: BuildContext) -> ConditionalNoiseContrastive:

@@ -72,6 +72,19 @@ class Noising(Protocol):
 
 
 @runtime_checkable
+class Descending(Protocol):
+    """A coordinate along which samples come down from noise to data, though no sampler moves it.
+
+    Chains of generation start at the last value of a discrete one that leaves data; after each transition they go down
+    by one, until they are data at 0. Other coordinates that have to follow are descending, too.
+    """
+
+    def descend(self, point: Point) -> Point:
+        """Returns the point one value further down, with x as the chain goes on from there."""
+        ...
+
+
+@runtime_checkable
 class Rescaling(Protocol):
     """A coordinate whose chains hold x in other units than data do."""
 

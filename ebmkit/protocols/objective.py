@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Generator, Tensor
@@ -236,4 +236,13 @@ class Objective(Protocol):
 
     def losses(self, energy: Energy, phases: Phases) -> Mapping[str, Tensor]:
         """Returns named scalars; their sum is minimised."""
+        ...
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """An objective that a program may build before there is a run, and that must know the run it is handed to."""
+
+    def placed(self, context: Any) -> None:
+        """Takes what it needs of the run's `BuildContext`; raises CapabilityError where it cannot work there."""
         ...

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ebmkit.errors import RecipeError, did_you_mean
 from ebmkit.plugins.short_repr import changed
+from ebmkit.recipes.counts import check_counts
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -25,7 +26,8 @@ C = TypeVar("C", bound="DataclassInstance")
 def validated(config: type[C], settings: Mapping[str, object], where: str) -> C:
     """Returns an instance of a config dataclass.
 
-    Types are taken strictly, as in "60" is no number and true is not 1; only 1e3 passes for an integer.
+    Types are taken strictly, as in "60" is no number and true is not 1; only 1e3 passes for an integer. Whole numbers
+    that can only be a slip are refused, see `counts`.
 
     Raises:
         RecipeError: an unknown setting, a wrong type or a value out of range, naming where, what and what was found.
@@ -41,6 +43,7 @@ def validated(config: type[C], settings: Mapping[str, object], where: str) -> C:
     for key, value in settings.items():
         if isinstance(value, Mapping) and is_dataclass(inner := getattr(found, key)) and not isinstance(inner, type):
             _check_names(type(inner), value, f"{where} {key}")
+    check_counts(found, settings, where)
     return found
 
 

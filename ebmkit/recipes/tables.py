@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Interval, Lt
+from annotated_types import Ge, Gt, Interval, Lt, MinLen
 
 Positive = Annotated[int, Gt(0)]
+Period = Annotated[int, Interval(gt=0, lt=2**63)]
+"""Steps between two events; a number beyond those of the run is never."""
+Seed = Annotated[int, Interval(ge=0, lt=2**63)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,13 +40,16 @@ class RunConfig:
             sign followed, with another seed and smaller learning rates; 0 for never. Recorded in `alarms.jsonl` and as
             the metric "rollbacks".
         rollback_rate: factor on every learning rate at each rollback.
+        fully_shard: split the energy's weights, with their gradients, optimiser states and averages, over the processes
+            of the run (torch's `fully_shard`), for an energy that does not fit one GPU else; see docs/scaling.md. One
+            process has nothing to split.
         max_minutes: minutes after which a process saves a checkpoint and ends with exit status 75, so that
             `ebmkit resume` goes on; unset, none.
     """
 
     steps: Positive = 1000
     batch_size: Positive = 64
-    seed: Annotated[int, Ge(0)] = 0
+    seed: Seed = 0
     device: str = "auto"
     temperature: Annotated[float, Gt(0)] | None = None
     precision: Literal["auto", "bf16", "fp32"] = "auto"
@@ -56,7 +62,31 @@ class RunConfig:
     alarms: bool = True
     rollbacks: Annotated[int, Ge(0)] = 0
     rollback_rate: Annotated[float, Interval(gt=0, le=1)] = 0.5
+    fully_shard: bool = False
     max_minutes: Annotated[float, Gt(0)] | None = None
+
+
+Engines = Literal["auto", "eager", "compile", "graph"]
+Chunk = Annotated[int, Ge(0)] | Literal["auto"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageConfig:
+    """`[[stage]]`: what a stage sets beside its objectives, sampler, buffer and optimisers. Stages follow one another.
+
+    Attributes:
+        name: of the stage, as in `--set stage.NAME.steps=400`.
+        steps: training steps of the stage. That of the run, `run.steps`, is their sum.
+        batch_size: data, and chains, in a step; unset, `run.batch_size`.
+        engine: how the sampling view runs; unset, `run.engine`.
+        chunk: chains a pass of the sampling view; unset, `run.chunk`.
+    """
+
+    name: Annotated[str, MinLen(1)]
+    steps: Positive
+    batch_size: Positive | None = None
+    engine: Engines | None = None
+    chunk: Chunk | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,7 +122,7 @@ class OptimConfig:
 class CheckpointConfig:
     """`[checkpoint]`: every so many steps, and at the last; only the newest `keep` stay."""
 
-    every: Positive = 500
+    every: Period = 500
     keep: Positive = 2
 
 
@@ -100,7 +130,7 @@ class CheckpointConfig:
 class LogConfig:
     """`[log]`: every so many steps, and at the last; TensorBoard beside `metrics.jsonl` if asked."""
 
-    every: Positive = 10
+    every: Period = 10
     tensorboard: bool = True
 
 
@@ -108,7 +138,7 @@ class LogConfig:
 class PicturesConfig:
     """`[pictures]`: a picture of the chains every so many steps, and at the last."""
 
-    every: Positive = 250
+    every: Period = 250
     n: Positive = 64
 
 
@@ -173,10 +203,10 @@ class EvalConfig:
         visits: to data.
     """
 
-    every: Annotated[int, Ge(0)] = 0
+    every: Annotated[int, Interval(ge=0, lt=2**63)] = 0
     n: Positive = 1000
     n_data: Positive = 5000
-    seed: Annotated[int, Ge(0)] | None = None
+    seed: Seed | None = None
     weights: Weights = "averaged"
     method: Method | None = None
     moves: Annotated[int, Ge(0)] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,13 +11,16 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.errors import RunError
+from ebmkit.assembly.memory import free_bytes
+from ebmkit.errors import RecipeError, RunError
 from ebmkit.point import Point
 from ebmkit.protocols.energy import EnergyView
+from ebmkit.recipes.counts import MOST
 from ebmkit.recipes.tables import Method
 from ebmkit.rng import stream
 from ebmkit.sampling.anneal import annealing
 from ebmkit.sampling.denoise import denoised
+from ebmkit.sampling.descent import down_to_data
 from ebmkit.sampling.held import names_of_labels
 from ebmkit.sampling.model import Model
 from ebmkit.sampling.pixels import PIXELS
@@ -114,7 +118,8 @@ def generate(
 
     Where a coordinate that the sampler moves takes chains away from data and back, as a noise level does, each chain is
     taken at one of its visits to data, and not after a number of transitions. Chains that are given such a coordinate
-    stay there, and are taken after their transitions.
+    stay there, and are taken after their transitions. Where no sampler moves it and it is a `Descending` one, chains
+    come down it to data, with their transitions at each value.
 
     Args:
         model: as `ebmkit.load` returns it, or composed of several by `ebmkit.sampling.compose`. It is not changed.
@@ -138,7 +143,8 @@ def generate(
         watch: called after each transition with how far the chains are.
 
     Raises:
-        RecipeError: a count is not positive, a given value makes no sense, or visits or plain transitions do not apply.
+        RecipeError: a count is not positive or beyond memory, a given value makes no sense, or visits or plain
+            transitions do not apply.
         CapabilityError: the run has no latent that was given, its sampler cannot hold what was given, or nothing brings
             its chains to data.
         DivergenceError: a chain is not finite.
@@ -147,6 +153,7 @@ def generate(
     Source: by visits, Zhang, Tan, Ou, Stat 2023, with 50 visits. A chain emits its state at the M-th transition that
     ends at data; transitions that stay there count as visits.
     """
+    _check_fits(model, n)
     seed = model.recipe.table("run").seed if seed is None else seed
     config = model.recipe.table("sample")
     denoise, anneals = config.denoise if denoise is None else denoise, (method or config.method) == "anneal"
@@ -172,6 +179,16 @@ def generate(
     return replace(samples, seed=seed, names=names, mask=made.mask, denoised=sd_taken, said=made.said)
 
 
+def _check_fits(model: Model, n: int) -> None:
+    """Raises RecipeError where so many samples are beyond the memory that is free."""
+    n_bytes = 4 * n * math.prod(model.data.event_shape)
+    if n > MOST or n_bytes > free_bytes():
+        raise RecipeError(
+            f"{n:,} samples take {n_bytes:,} bytes of memory, and this machine has {free_bytes():,} free; {MOST:,} are "
+            "the most at a time. Ask for fewer, with several seeds where you need as many."
+        )
+
+
 def _started(made: Prepared, first: int, n: int, rng: Generator) -> Point:
     """Returns n chains from the first-th on where they start."""
     rows = {name: values[first : first + n] for name, values in made.rows.items()}
@@ -182,6 +199,8 @@ def _started(made: Prepared, first: int, n: int, rng: Generator) -> Point:
 def _taken(model: Model, view: EnergyView, plan: Plan, start: Point, rng: Generator, watch: Watch | None) -> Taken:
     """Moves the chains of one batch as planned."""
     state = model.sampler.init(start, rng, model.tuning)
+    if plan.values:
+        return down_to_data(model, view, plan, state, watch)
     if plan.visits:
         return at_visits(model, view, state, plan.visits, plan.transitions, watch)
     rest = without_augmentation(model) if plan.plain_transitions else model

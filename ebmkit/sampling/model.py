@@ -170,7 +170,7 @@ def model_of(
     parts = assembly.parts
     return Model(
         recipe=assembly.recipe,
-        energy=parts.energy,
+        energy=parts.energy if parts.sharding is None else parts.view.constant,
         sampler=parts.sampler,
         objectives=parts.objectives,
         coordinates=parts.coordinates,

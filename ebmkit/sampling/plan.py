@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ebmkit.errors import CapabilityError, RecipeError
+from ebmkit.protocols.coordinate import Coordinate, Descending
+from ebmkit.recipes.counts import MOST
 from ebmkit.recipes.tables import Method
 from ebmkit.sampling.anneal import walked_by
 from ebmkit.sampling.model import Model
@@ -30,11 +32,13 @@ class Plan:
         plain_transitions: transitions after these, without parts that only augment; 0 by visits.
         walked: the coordinate along which chains are annealed, "" where they are not.
         moves: exact moves at each value of that coordinate.
+        values: the values of a coordinate that chains come down, one after so many of their transitions; 0 for none.
     """
 
     visits: int
     transitions: int
     plain_transitions: int
+    values: int = 0
     walked: str = ""
     moves: int = 0
 
@@ -90,7 +94,7 @@ def plan_of(
         moves: annealed, exact moves at each value of the coordinate.
 
     Raises:
-        RecipeError: a count is not positive, or what was asked does not apply to such chains.
+        RecipeError: a count is not positive, or beyond any use, or what was asked does not apply to such chains.
         CapabilityError: nothing brings its chains to data.
     """
     _check_counts(transitions, visits, plain_transitions, moves)
@@ -99,7 +103,12 @@ def plan_of(
         return _annealed(model, given, {"transitions": transitions, "visits": visits}, plain_transitions, moves)
     if moves is not None:
         raise RecipeError(f'moves = {moves} has no effect: they belong to method = "anneal". Leave them out.')
-    away = leaving_data(model, given)
+    away, down = leaving_data(model, given), descended(model, given)
+    if down is not None:
+        _check_idle(visits, plain_transitions, f"chains come down {down.name} to data, where they are taken")
+        n = (down.n_values or 1) - 1
+        each = transitions or config.transitions or 1
+        return Plan(visits=0, transitions=n * each, plain_transitions=0, values=n)
     n_visits = config.visits if visits is None else visits
     n_plain = config.plain_transitions if plain_transitions is None else plain_transitions
     if not away:
@@ -146,13 +155,31 @@ def leaving_data(model: Model, given: Collection[str]) -> list[str]:
         CapabilityError: the sampler does not move one of them, so that chains would never come to data.
     """
     names = [c.name for c in model.coordinates if c.leaves_data and c.name not in given]
-    stuck = [name for name in names if name not in model.sampler.traits.coordinates]
+    down = descended(model, given)
+    known = model.sampler.traits.coordinates | ({down.name} if down is not None else set())
+    stuck = [name for name in names if name not in known]
     if stuck:
         raise CapabilityError(
             f"Fresh chains do not start at data, and no part of the sampler moves {', '.join(stuck)}: they never get "
             f"there. Hold it (--given {stuck[0]}=…), or train with a sampler that moves it, as gibbs does."
         )
     return names
+
+
+def descended(model: Model, given: Collection[str]) -> Coordinate | None:
+    """Returns the coordinate that chains come down, from its last value to data; None where a sampler moves it."""
+    for coordinate in model.coordinates:
+        moved = coordinate.name in model.sampler.traits.coordinates or coordinate.name in given
+        if isinstance(coordinate, Descending) and coordinate.leaves_data and coordinate.n_values and not moved:
+            return coordinate
+    return None
+
+
+def _check_idle(visits: int | None, plain: int | None, why: str) -> None:
+    """Raises RecipeError where visits or plain transitions were asked for and have no effect."""
+    for name, count in (("visits", visits), ("plain_transitions", plain)):
+        if count:
+            raise RecipeError(f"{name} = {count} has no effect: {why}. Leave it out.")
 
 
 def _why_at_data(model: Model) -> str:
@@ -169,3 +196,5 @@ def _check_counts(
         least = 0 if name in ("plain_transitions", "moves") else 1
         if count is not None and count < least:
             raise RecipeError(f"Sampling needs {name} of at least {least}, found {count}.")
+        if count is not None and count > MOST:
+            raise RecipeError(f"{name} = {count:,} can only be a slip: up to {MOST:,} are taken. Give fewer.")

@@ -15,7 +15,7 @@ from ebmkit.sampling.held import held_by
 from ebmkit.sampling.model import Model
 from ebmkit.sampling.named import ready, with_named_sampler
 from ebmkit.sampling.pixels import PIXELS, inpainting, known_places
-from ebmkit.sampling.starts import check_starts
+from ebmkit.sampling.starts import check_starts, never_saw_noise
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -65,7 +65,8 @@ def prepared(
     if denoise:
         check_noise(model, denoise)
     held = held_by(model, {name: value for name, value in given.items() if name != PIXELS}, strength, n)
-    free = Prepared(model=model, rows=held.values, start=start, names=held.names)
+    said = tuple(filter(None, [never_saw_noise(model) if start is None else ""]))
+    free = Prepared(model=model, rows=held.values, start=start, names=held.names, said=said)
     whole = _with_pixels(free, given[PIXELS], denoise) if PIXELS in given else free
     return whole if anneals else replace(whole, model=ready(whole.model, whole.rows, seed))
 

@@ -8,9 +8,14 @@ import torch
 from torch import Generator, Tensor
 
 from ebmkit.assembly.context import data_point
+from ebmkit.buffers.declarations import AT_DATA
 from ebmkit.errors import RecipeError
+from ebmkit.plugins.component import Selection
+from ebmkit.plugins.host import host
 from ebmkit.point import Point
 from ebmkit.prior import Fresh
+from ebmkit.recipes.declared import declaration_of
+from ebmkit.recipes.settings import validated
 from ebmkit.sampling.model import Model
 
 
@@ -39,6 +44,22 @@ def check_starts(start: Tensor | None, n: int, event_shape: tuple[int, ...]) -> 
         )
     if not bool(torch.isfinite(start).all()):
         raise RecipeError("start holds values that are not finite: chains cannot start there.")
+
+
+def never_saw_noise(model: Model) -> str:
+    """Returns what is to be said of chains that start from noise where those of training started at data, or ""."""
+    if any(coordinate.leaves_data for coordinate in model.coordinates):
+        return ""
+    for part in model.recipe.parts.get("buffer", ()):
+        component = declaration_of("buffer", part, host())
+        config = validated(component.config, part.settings, f"buffer {part.use}")
+        if AT_DATA in component.ask("gives", config, Selection()):
+            return (
+                f"Chains of training started at data (buffer {part.use}) and never saw the noise that these started "
+                "from: the energy was not taught there, and few moves do not reach data. Start them at data "
+                "(model.sample(n, start=x)), give them more transitions, or go on training with --buffer replay."
+            )
+    return ""
 
 
 def _rows(model: Model, n: int, given: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -110,3 +110,12 @@ def test_the_weights_that_are_set_are_judged(cli, plugin) -> None:
     by_flag, by_setting, averaged = read_evaluations(Path("run"))
     assert (by_flag.weights, by_setting.weights, averaged.weights) == ("last", "last", "averaged")
     assert by_flag["spread"] == by_setting["spread"] != averaged["spread"]
+
+
+def test_an_earlier_checkpoint_is_judged_and_sampled(cli, plugin) -> None:
+    cli("run", *TOY, "--steps", 6, "--set", "checkpoint.every=2", "--set", "checkpoint.keep=2", "--out", "run")
+    answer = cli("eval", "run", "--metric", "spread", "-n", 20, "--step", 4, "--plugin", plugin)
+    assert answer.status == 0, answer.err
+    assert [found.step for found in read_evaluations(Path("run"))] == [4]
+    assert "4 training steps" in cli("sample", "run", "-n", 2, "--step", 4, "--out", "x.npz").out
+    cli("eval", "run", "--step", 2).refuses("keeps no checkpoint of step 2. It keeps: 4, 6.")

@@ -19,6 +19,7 @@ FIRST = {
     "npz": "path",
     "folder": "path",
     "toy": "density",
+    "gaussian-mixture": "dimensions",
     "toy-discrete": "law",
     "hf": "name",
     "shards": "path",

@@ -12,7 +12,8 @@ from ebmkit.assembly.build import build
 from ebmkit.coordinates.label import Label
 from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.objectives.declarations.contrastive import largest_alpha
-from ebmkit.objectives.energy_l2 import joint_level, level_means
+from ebmkit.objectives.energy_l2 import level_means
+from ebmkit.ops.groups import joint_level
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Batch, Point
 from ebmkit.protocols.objective import Phases

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ebmkit.assembly.build import build
 from ebmkit.errors import CapabilityError, RecipeError
-from ebmkit.objectives import noise_contrastive as module
+from ebmkit.objectives import noise as module
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Batch, Point
 from ebmkit.protocols.objective import Phases

@@ -29,6 +29,7 @@ from tests.processes.two_processes import together
 N_ROWS = 8
 OBJECTIVES = host().names("objective")
 SETTINGS = {
+    "cd": {"trim_highest": 0.3, "trim_lowest": 0.13},
     "improved-cd": {"augment_reference": "none", "rows": N_ROWS, "reference": 12},
     "level-classification": {"window": 3},
 }
@@ -178,6 +179,7 @@ def test_the_mean_gradient_is_that_of_the_joined_batch(name: str, alone: Found, 
 @pytest.mark.parametrize(
     ("way", "name"),
     [
+        ("each with its own rows", "cd"),
         ("each with its own rows", "clel"),
         ("each with its own rows", "energy-l2 with levels"),
         ("each with its own statistics", "clel"),

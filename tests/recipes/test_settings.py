@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ebmkit.errors import RecipeError
+from ebmkit.recipes.counts import MOST
 from ebmkit.recipes.settings import as_toml, settings_of, validated, written
 from ebmkit.recipes.tables import RunConfig
 
@@ -103,9 +104,9 @@ def test_what_passes(settings: dict[str, Any], expected: Config) -> None:
 @given(
     st.builds(
         Config,
-        moves=st.integers(1, 2**60),
+        moves=st.integers(1, MOST),
         step=st.none() | st.floats(0, exclude_min=True, allow_infinity=False),
-        widths=st.lists(st.integers(), min_size=1).map(tuple),
+        widths=st.lists(st.integers(-MOST, MOST), min_size=1).map(tuple),
         root=st.text(),
         inner=st.builds(Inner, rate=st.floats(allow_nan=False)),
     )

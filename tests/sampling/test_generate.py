@@ -350,3 +350,9 @@ def test_the_run_is_left_as_it_was() -> None:
     generate(run, 3, given={"label": "1"}, transitions=1, plain_transitions=1)
     assert all(getattr(run, name) is value for name, value in before.items())
     assert run.tuning["1"]["step_size"] == torch.tensor(0.3) and len(run.tuning) == 3
+
+
+@pytest.mark.parametrize("n", [10**15, 10**18])
+def test_more_samples_than_memory_are_refused_before_any(n: int) -> None:
+    with pytest.raises(RecipeError, match=f"{n:,} samples take .* bytes of memory"):
+        generate(run_of(mala()), n)

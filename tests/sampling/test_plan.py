@@ -21,6 +21,8 @@ def test_plans() -> None:
     for name, value in wrong.items():
         with pytest.raises(RecipeError, match=f"{name} of at least"):
             plan_of(still, free, **{name: value})
+        with pytest.raises(RecipeError, match=f"{name} = 1,000,000,000,000 can only be a slip"):
+            plan_of(still, free, **{name: 10**12})
     with pytest.raises(RecipeError, match=r"visits = 1 has no effect.*at data all the time"):
         plan_of(still, free, visits=1)
     with pytest.raises(RecipeError, match=r"plain_transitions = 1 has no effect.*which noise decides"):

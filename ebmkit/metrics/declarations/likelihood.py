@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, MinLen, MultipleOf
 
 from ebmkit.plugins.component import Component, Need
-from ebmkit.plugins.numbers import Count, Positive
+from ebmkit.plugins.numbers import Count, Moves, Positive
 from ebmkit.plugins.short_repr import short_repr
 
 Chains = Annotated[int, Ge(2)]
@@ -44,8 +44,8 @@ class AisConfig:
 
     n_chains: Chains = 32
     n_temperatures: Count = 60
-    moves: Count = 1
-    n_leapfrog: Count = 5
+    moves: Moves = 1
+    n_leapfrog: Moves = 5
     base: Literal["auto", "gaussian", "uniform"] = "auto"
     starts: Literal["auto", "samples", "data"] = "auto"
     settle: Annotated[int, Ge(0)] = 20
@@ -73,8 +73,8 @@ class LikelihoodConfig:
     bridge: Annotated[tuple[Count, ...], MinLen(1)] = (8, 30)
     n_chains: Chains = 64
     between: Annotated[int, Ge(0)] = 3
-    moves: Count = 1
-    n_leapfrog: Count = 5
+    moves: Moves = 1
+    n_leapfrog: Moves = 5
     settle: Annotated[int, Ge(0)] = 20
 
 

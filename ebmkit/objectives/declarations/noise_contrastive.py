@@ -20,14 +20,15 @@ class NoiseContrastiveConfig:
     It works as far as q overlaps the data: in many dimensions the two are told apart long before E is right.
 
     Attributes:
-        noise: q: "gaussian" with mean and covariance of the data, or "kde", Gaussians around some of them.
+        noise: q: "gaussian" with mean and covariance of the data; "kde", Gaussians around some of them; "uniform" on
+            their value range. A Python program hands over any other law: `noise_contrastive.with_noise`.
         ratio: draws of q for each datum.
         centres: data around which "kde" puts a Gaussian.
         bandwidth: s.d. of these, data units; unset, by Scott's rule from the spread of the data.
         widen: factor on the s.d. of "gaussian"; above 1 it covers more than the data.
     """
 
-    noise: Literal["gaussian", "kde"] = "gaussian"
+    noise: Literal["gaussian", "kde", "uniform"] = "gaussian"
     ratio: Count = 1
     centres: Count = 1000
     bandwidth: Positive | None = None
@@ -48,13 +49,18 @@ class ConditionalNoiseContrastiveConfig:
     ratio: Count = 1
 
 
-def _noised(config: object, selection: Selection) -> str:
+def noised(selection: Selection) -> str:
+    """Returns why clean data cannot be compared with noise beside these coordinates, or ""."""
     if selection.noised:
         return (
             f"it compares clean data with noise, but the coordinate '{selection.noised[0]}' noises x. Leave it out, or "
             "take an objective over levels."
         )
     return ""
+
+
+def _noised(config: object, selection: Selection) -> str:
+    return noised(selection)
 
 
 COMPONENTS = (

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, MinLen
 
 from ebmkit.plugins.component import Component, Need, Selection
-from ebmkit.plugins.numbers import Count
+from ebmkit.plugins.numbers import Moves
 from ebmkit.plugins.short_repr import short_repr
 from ebmkit.protocols.traits import SamplerTraits
 
@@ -46,7 +46,7 @@ class GibbsWithGradientsConfig:
             "one-hot": the last axis of x has a single 1; "auto": what the data say, binary outside a run.
     """
 
-    moves: Count = 20
+    moves: Moves = 20
     values: Literal["auto", "binary", "one-hot"] = "auto"
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt
 
 from ebmkit.plugins.component import Component, Need, Selection
-from ebmkit.plugins.numbers import Count, Positive
+from ebmkit.plugins.numbers import Moves, Positive
 from ebmkit.plugins.short_repr import short_repr
 from ebmkit.protocols.traits import SamplerTraits, X
 
@@ -41,7 +41,7 @@ class SgldConfig:
             none, or as many as a datum has entries. Best is its s.d. under p.
     """
 
-    moves: Annotated[int, Gt(0)] = 20
+    moves: Moves = 20
     step_size: Annotated[float, Gt(0)] | None = None
     noise: Annotated[float, Ge(0)] | None = None
     bounds: Bounds = "auto"
@@ -85,7 +85,7 @@ class UnderdampedConfig:
             and clamps below, where the data have a range and no coordinate noises x.
     """
 
-    moves: Count = 20
+    moves: Moves = 20
     step_size: Positive = 0.1
     friction: Positive = 1.0
     scale: tuple[Positive, ...] = ()

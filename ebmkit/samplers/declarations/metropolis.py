@@ -8,7 +8,7 @@ from typing import Annotated
 from annotated_types import Ge, Interval
 
 from ebmkit.plugins.component import Component
-from ebmkit.plugins.numbers import Count, Rate
+from ebmkit.plugins.numbers import Moves, Rate
 from ebmkit.plugins.short_repr import short_repr
 from ebmkit.protocols.traits import SamplerTraits
 from ebmkit.samplers.declarations.steps import ScaledStepConfig, band_refused, step_needs
@@ -45,9 +45,9 @@ class HmcConfig(ScaledStepConfig):
         n_leapfrog: L, leapfrog steps per proposal.
     """
 
-    moves: Count = 2
+    moves: Moves = 2
     accept: tuple[Rate, Rate] = (0.6, 0.9)
-    n_leapfrog: Count = 10
+    n_leapfrog: Moves = 10
 
 
 @short_repr
@@ -64,7 +64,7 @@ class NutsConfig(ScaledStepConfig):
             chains are few, costs one host synchronisation per doubling, changes no draw.
     """
 
-    moves: Count = 1
+    moves: Moves = 1
     accept: tuple[Rate, Rate] = (0.7, 0.9)
     max_depth: Annotated[int, Interval(ge=1, le=12)] = 5
     stops_early: bool = False

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 from ebmkit.plugins.component import Need, Selection
-from ebmkit.plugins.numbers import Count, Positive, Rate
+from ebmkit.plugins.numbers import Count, Moves, Positive, Rate
 
 Adapt = Literal["band", "dual-averaging", "off"]
 
@@ -24,7 +24,7 @@ class StepConfig:
         accept: the band of acceptance rates (lowest, highest).
     """
 
-    moves: Count = 20
+    moves: Moves = 20
     step_size: Positive = 0.1
     adapt: Adapt = "band"
     adapt_every: Count = 10

@@ -9,6 +9,7 @@ from torch import nn
 
 from ebmkit.errors import CheckpointError, RunError
 from ebmkit.runs.checkpoints.checkpoint import Saved, checkpoints, latest, load, save
+from ebmkit.runs.checkpoints.chosen import of_step
 from ebmkit.runs.checkpoints.taking import flatten, take, take_tensors, unflatten
 from ebmkit.runs.files.seal import self_sealed
 
@@ -31,6 +32,14 @@ def test_only_the_newest_stay(tmp_path: Path) -> None:
         save(tmp_path / "checkpoints", saved(step), keep=2)
     assert [path.name for path in checkpoints(tmp_path / "checkpoints")] == ["step-00000040", "step-00000300"]
     assert load(latest(tmp_path)).step == 300
+
+
+def test_an_earlier_step_can_be_taken_and_one_that_is_gone_is_told(tmp_path: Path) -> None:
+    for step in (5, 40, 300):
+        save(tmp_path / "checkpoints", saved(step), keep=2)
+    assert of_step(tmp_path, 40).step == 40
+    with pytest.raises(CheckpointError, match=r"no checkpoint of step 5\. It keeps: 40, 300"):
+        of_step(tmp_path, 5)
 
 
 def test_nothing_is_half_there_when_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

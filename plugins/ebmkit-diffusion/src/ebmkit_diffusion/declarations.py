@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Interval
 
 from ebmkit import Component, Need, SamplerTraits, Selection, short_repr
 from ebmkit.samplers.declarations.gibbs import window_refused
@@ -34,7 +34,7 @@ class MgmsConfig(StepConfig):
         memory: transitions over which the diagnostics forget.
     """
 
-    moves: Annotated[int, Gt(0)] = 40
+    moves: Annotated[int, Interval(gt=0, le=1_000_000)] = 40
     first_steps: Literal["equal", "noise"] = "equal"
     window: Annotated[int, Ge(0)] = 0
     warmup: Annotated[int, Ge(0)] = 0

@@ -47,7 +47,7 @@ class ImprovedCdConfig:
     w_kl: Weight = 1.0
     w_ent: Weight = 0.3
     rows: Count = 32
-    moves: Count = 1
+    moves: Annotated[int, Interval(gt=0, le=1_000_000)] = 1
     reference: Count = 100
     fill: Annotated[int, Ge(0)] = 1000
     epsilon: Annotated[float, Gt(0)] = 1e-4

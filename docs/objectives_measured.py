@@ -1,0 +1,170 @@
+"""Measures every objective on every target and writes docs/objectives.md; `make objectives`.
+
+python docs/objectives_measured.py                               what is not measured yet, then the page
+python docs/objectives_measured.py --only nce,rings --seconds 5   these objectives, on these targets
+python docs/objectives_measured.py --tune                        the settings that were tried, on two targets
+python docs/objectives_measured.py --page                        the page alone
+
+Each cell is a process of its own, two at a time, with one thread. What is finished is kept in docs/objectives.json, so
+that it may be stopped and started again; cells that were measured for another time are measured anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from objectives_rows import MIXTURE, PLANE, ROWS, TARGETS, Row, Settings
+
+from ebmkit.plugins.host import host
+
+LEDGER = Path(__file__).parent / "objectives.json"
+DENSITIES = "runs/objectives"
+TUNED_ON = {PLANE: "rings", MIXTURE: "mixture-16"}
+SECONDS = 30.0
+OVERHEAD = 7.0
+"""CPU seconds of a cell beside its training: imports, the pilot, the judgement."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A cell to be measured.
+
+    Attributes:
+        row: objective.
+        target: law.
+        seed: of the run.
+        tried: number of the settings that are tried, from 1; 0 for those of the row.
+    """
+
+    row: str
+    target: str
+    seed: int
+    tried: int = 0
+
+    @property
+    def key(self) -> str:
+        """Its name in the ledger."""
+        return f"{self.row}|{self.target}|{self.seed}" + (f"|{self.tried}" if self.tried else "")
+
+    @property
+    def settings(self) -> Settings:
+        """What it changes of the row."""
+        return ROWS[self.row].tried[self.tried - 1] if self.tried else {}
+
+
+def installed(row: Row) -> bool:
+    """Returns whether every part of a row is there."""
+    known = {component.name for component, _ in host().all()}
+    return row.names() <= known
+
+
+def rows_on(target: str) -> Iterator[str]:
+    """Yields the rows that are measured on a target."""
+    for name, row in ROWS.items():
+        if installed(row) and row.only in ("", TARGETS[target].kind):
+            yield name
+
+
+def planned(only: set[str], seeds: int, tune: bool) -> list[Planned]:
+    """Returns the cells that are asked for; all rows and all targets where none is named."""
+    unknown = only - {*ROWS, *TARGETS}
+    if unknown:
+        raise SystemExit(f"--only: no row and no target {', '.join(sorted(unknown))}. See docs/objectives_rows.py.")
+    targets = [name for name in TARGETS if name in only or not only & {*TARGETS}]
+    cells = []
+    for seed in range(1 if tune else seeds):
+        for target in targets:
+            for row in rows_on(target):
+                if row not in only and only & {*ROWS}:
+                    continue
+                if not tune:
+                    cells.append(Planned(row=row, target=target, seed=seed))
+                elif target in TUNED_ON.values():
+                    cells += [
+                        Planned(row=row, target=target, seed=seed, tried=i) for i in range(len(ROWS[row].tried) + 1)
+                    ]
+    return cells
+
+
+def read() -> dict[str, Any]:
+    """Returns the ledger: "cells", "tried" and "published", key → numbers."""
+    empty: dict[str, Any] = {"cells": {}, "tried": {}, "published": {}}
+    return {**empty, **json.loads(LEDGER.read_text())} if LEDGER.exists() else empty
+
+
+def write(ledger: dict[str, Any]) -> None:
+    """Writes the ledger aside, then renames it: a kill leaves one or the other."""
+    aside = LEDGER.with_suffix(".part")
+    aside.write_text(json.dumps(ledger, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    aside.replace(LEDGER)
+
+
+def measure(cells: list[Planned], seconds: float, ledger: dict[str, Any], table: str, processes: int) -> None:
+    """Measures what the ledger lacks, keeps each cell when it is there, and says how far it is."""
+    from objectives_cell import cell  # torch
+
+    missing = [one for one in cells if ledger[table].get(one.key, {}).get("asked") != seconds]
+    about = len(missing) * (seconds + OVERHEAD) / processes / 60
+    say(f"{len(missing)} of {len(cells)} cells to measure, {seconds:g} s each: about {about:.0f} minutes")
+    if not missing:
+        return
+    begin = time.monotonic()
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        waiting: dict[Future[Any], Planned] = {}
+        for one in missing:
+            kept = DENSITIES if not one.tried and one.seed == 0 else ""
+            waiting[pool.submit(cell, one.row, one.target, one.seed, seconds, kept, one.settings)] = one
+        for i, done in enumerate(as_completed(waiting), start=1):
+            one = waiting[done]
+            ledger[table][one.key] = {**done.result(), "asked": seconds, "settings": dict(one.settings)}
+            write(ledger)
+            say(f"{i}/{len(missing)}  {(time.monotonic() - begin) / 60:5.1f} min  {one.key:<40} {words(done.result())}")
+
+
+def words(found: dict[str, Any]) -> str:
+    """Returns a cell in a few words."""
+    names = [name for name in ("kl", "reverse", "error", "modes", "ess", "weights") if name in found]
+    return found.get("failed", "") or "  ".join(f"{name} {found[name]:.3g}" for name in names)
+
+
+def say(line: str) -> None:
+    """Prints a line at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Measures, and writes the page."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="CPU seconds of training, each cell")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", default="", help="objectives and targets, with commas")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--tune", action="store_true", help="measure the settings that were tried")
+    parser.add_argument("--page", action="store_true", help="write the page alone")
+    asked = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    ledger = read()
+    if not asked.page:
+        only = {name for name in asked.only.split(",") if name}
+        table = "tried" if asked.tune else "cells"
+        measure(planned(only, asked.seeds, asked.tune), asked.seconds, ledger, table, asked.processes)
+    from objectives_page import write_page
+
+    write_page(ledger)
+
+
+if __name__ == "__main__":
+    main()

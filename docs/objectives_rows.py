@@ -1,0 +1,247 @@
+"""What `make objectives` compares: targets, and objectives with their settings. One entry of ROWS is one line.
+
+A line whose parts are not installed is skipped. Tried settings are at most three for each objective, on the rings and
+on the mixture in 16 dimensions, each once: `python docs/objectives_measured.py --tune`; what they found stays in
+docs/objectives.json, under "tried".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import sqrt
+
+Settings = Mapping[str, object]
+
+PLANE, MIXTURE = "plane", "mixture"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A law with a known density.
+
+    Attributes:
+        kind: "plane" or "mixture".
+        data: settings of its data set, `use` among them.
+        sd: of an entry of x, data units.
+        title: as readers see it.
+    """
+
+    kind: str
+    data: Settings
+    sd: float
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """An objective as it is trained.
+
+    Attributes:
+        title: as readers see it.
+        objective: names joined by "+".
+        parts: of other kinds, kind → name.
+        settings: dotted name → value, everywhere.
+        plane: in the plane alone.
+        mixture: on the mixtures alone.
+        tried: what was tried instead, plane first; None where there was nothing to try.
+        only: "plane" or "mixture", where it makes sense on these alone.
+    """
+
+    title: str
+    objective: str
+    parts: Mapping[str, str] = field(default_factory=dict)
+    settings: Settings = field(default_factory=dict)
+    plane: Settings = field(default_factory=dict)
+    mixture: Settings = field(default_factory=dict)
+    tried: tuple[Settings, ...] = ()
+    only: str = ""
+
+    def names(self) -> set[str]:
+        """Returns the parts that must be installed."""
+        return {*self.objective.split("+"), *self.parts.values()}
+
+
+TOY = {"use": "toy"}
+TARGETS = {
+    "rings": Target(
+        kind=PLANE, sd=1.94, title="rings", data={**TOY, "density": "rings", "radius": 4.0, "n_rings": 4, "sd": 0.1}
+    ),
+    "eight-gaussians": Target(
+        kind=PLANE, sd=1.42, title="eight Gaussians", data={**TOY, "density": "eight-gaussians", "sd": 0.126}
+    ),
+    "checkerboard": Target(kind=PLANE, sd=1.15, title="checkerboard", data={**TOY, "density": "checkerboard"}),
+    "moons": Target(kind=PLANE, sd=1.1, title="moons", data={**TOY, "density": "moons", "sd": 0.1}),
+    "mixture-16": Target(
+        kind=MIXTURE, sd=1.0, title="40 modes in 16 dimensions", data={"use": "gaussian-mixture", "dimensions": 16}
+    ),
+    "mixture-64": Target(
+        kind=MIXTURE, sd=1.0, title="40 modes in 64 dimensions", data={"use": "gaussian-mixture", "dimensions": 64}
+    ),
+}
+
+NETWORK = {"energy.widths": [128, 128, 128], "energy.activation": "softplus", "energy.first_gain": 1.0}
+NETWORKS: Mapping[str, Settings] = {
+    PLANE: {**NETWORK, "energy.frequencies": 64, "energy.frequency_sd": 3.0},
+    MIXTURE: {**NETWORK, "energy.widths": [256, 256, 256], "energy.activation": "silu", "energy.frequencies": 128},
+}
+"""The same for every objective; where x has levels, a head on its features makes the energies of all of them."""
+
+TRAINING: Settings = {
+    "run.engine": "eager",
+    "run.precision": "fp32",
+    "run.checked_steps": 0,
+    "run.alarms": False,
+    "run.batch_size": 1_000,
+    "run.ema_half_life": 150_000.0,
+    "run.ema_copy_steps": 100,
+    "optim.energy.use": "adam",
+    "optim.energy.lr": 2e-3,
+    "optim.energy.betas": [0.9, 0.999],
+    "optim.energy.schedule": "cosine",
+    "log.every": 1_000_000,
+}
+SMALLER: Settings = {"run.batch_size": 250, "run.ema_half_life": 37_500.0}
+"""On the mixtures, where more steps are worth more than more rows: tried once, 250 against 1,000."""
+
+CHAINS: Settings = {
+    "run.batch_size": 200,
+    "run.ema_half_life": 30_000.0,
+    "run.temperature": 1.0,
+    "optim.energy.lr": 1e-3,
+    "optim.energy.betas": [0.0, 0.999],
+    "buffer.capacity": 10_000,
+    "buffer.reinit": 0.01,
+}
+"""Of what has chains: fewer rows a step, each of which moves many times."""
+
+LEVEL = {"coordinate": "level", "wrapper": "level-head"}
+LEVELS_PLANE = {"coordinate.level.noise_levels": 6, "coordinate.level.low": 0.01, "coordinate.level.high": 0.3}
+LEVELS_MIXTURE = {"coordinate.level.noise_levels": 32, "coordinate.level.low": 0.02}
+HEAD = {"wrapper.level-head.embedding": 32, "wrapper.level-head.base": "gaussian"}
+LADDER = {"parts": LEVEL, "settings": HEAD, "plane": LEVELS_PLANE, "mixture": LEVELS_MIXTURE}
+
+
+def ladder(title: str, objective: str, **more: object) -> Row:
+    """Returns an objective over noise levels."""
+    return Row(title=title, objective=objective, **{**LADDER, **more})  # type: ignore[arg-type]
+
+
+ROWS: Mapping[str, Row] = {
+    "cd-sgld": Row(
+        title="CD, persistent, SGLD",
+        objective="cd",
+        parts={"sampler": "sgld", "buffer": "replay"},
+        settings={**CHAINS, "sampler.sgld.moves": 20},
+        plane={"sampler.sgld.step_size": 0.005},
+        mixture={"sampler.sgld.step_size": 0.0005},
+        tried=({"sampler.sgld.step_size": 0.02}, {"sampler.sgld.step_size": 0.001}),
+    ),
+    "cd-mala": Row(
+        title="CD, persistent, MALA",
+        objective="cd",
+        parts={"sampler": "mala", "buffer": "replay"},
+        settings={**CHAINS, "sampler.mala.moves": 20},
+        tried=({"sampler.mala.moves": 5}, {"sampler.mala.moves": 60}),
+    ),
+    "cd-k": Row(
+        title="CD-20, chains begin at data",
+        objective="cd",
+        parts={"sampler": "mala", "buffer": "data"},
+        settings={key: value for key, value in CHAINS.items() if not key.startswith("buffer")}
+        | {"sampler.mala.moves": 20},
+    ),
+    "improved-cd": Row(
+        title="improved CD",
+        objective="improved-cd",
+        parts={"sampler": "sgld", "buffer": "replay"},
+        settings={**CHAINS, "sampler.sgld.moves": 20},
+        plane={"sampler.sgld.step_size": 0.005},
+        mixture={"sampler.sgld.step_size": 0.0005},
+        tried=({"objective.improved-cd.w_ent": 1.0}, {"objective.improved-cd.w_kl": 0.3}),
+    ),
+    "dsm": Row(
+        title="denoising score matching, one scale",
+        objective="denoising-score-matching",
+        plane={"objective.denoising-score-matching.sigma": 0.1},
+        mixture={"objective.denoising-score-matching.sigma": 0.05},
+        tried=(
+            {"objective.denoising-score-matching.sigma": 0.05},
+            {"objective.denoising-score-matching.sigma": 0.3},
+        ),
+    ),
+    "dsm-levels": ladder("denoising score matching, all levels", "denoising-score-matching"),
+    "ssm": Row(
+        title="sliced score matching",
+        objective="sliced-score-matching",
+        tried=({"optim.energy.lr": 5e-4}, {"objective.sliced-score-matching.projections": 4}),
+    ),
+    "exact-sm": Row(
+        title="exact score matching",
+        objective="sliced-score-matching",
+        settings={"objective.sliced-score-matching.projections": 0},
+        only=PLANE,
+    ),
+    "nce": Row(
+        title="noise-contrastive, Gaussian noise",
+        objective="noise-contrastive",
+        tried=({"objective.noise-contrastive.ratio": 4}, {"objective.noise-contrastive.widen": 1.5}),
+    ),
+    "nce-kde": Row(
+        title="noise-contrastive, KDE noise",
+        objective="noise-contrastive",
+        settings={"objective.noise-contrastive.noise": "kde"},
+        tried=(
+            {"objective.noise-contrastive.bandwidth": 0.3},
+            {"objective.noise-contrastive.bandwidth": 1.0},
+        ),
+    ),
+    "cnce": Row(
+        title="conditional noise-contrastive",
+        objective="conditional-noise-contrastive",
+        settings={"objective.conditional-noise-contrastive.sigma": 0.5},
+        tried=(
+            {"objective.conditional-noise-contrastive.sigma": 0.2},
+            {"objective.conditional-noise-contrastive.sigma": 1.5},
+        ),
+    ),
+    "energy-discrepancy": Row(
+        title="energy discrepancy",
+        objective="energy-discrepancy",
+        settings={"objective.energy-discrepancy.sigma": 0.5},
+        tried=({"objective.energy-discrepancy.sigma": 0.2}, {"objective.energy-discrepancy.sigma": 1.0}),
+    ),
+    "level-classification": ladder("level classification alone", "level-classification"),
+    "classification-dsm": ladder("level classification + DSM", "level-classification+denoising-score-matching"),
+    "info-nce": ladder("InfoNCE over levels", "info-nce"),
+    "info-nce-dsm": ladder("InfoNCE over levels + DSM", "info-nce+denoising-score-matching"),
+    "mgms": ladder(
+        "diffusion-assisted CD (mgms)",
+        "cd-levels",
+        parts={**LEVEL, "sampler": "mgms", "buffer": "replay"},
+        settings={**CHAINS, **HEAD, "buffer.reinit": 0.0, "sampler.mgms.moves": 10, "sampler.mgms.adapt_every": 10},
+        tried=({"sampler.mgms.moves": 4}, {"optim.energy.lr": 2e-3}),
+    ),
+    "recovery": ladder("diffusion recovery likelihood", "diffusion-recovery"),
+}
+
+NOT_HERE = {
+    "clel": "its encoder learns from two augmented views of a picture; points of the plane have none.",
+    "jem": "it learns from labels, which would tell it the modes that the others have to find.",
+}
+"""Objectives without a line, and why."""
+
+
+def settings_of(row: Row, target: Target) -> dict[str, object]:
+    """Returns every setting of a cell, dotted name → value."""
+    found = {
+        **NETWORKS[target.kind],
+        **TRAINING,
+        **row.settings,
+        **(row.plane if target.kind == PLANE else row.mixture),
+    }
+    if not is_plane:  # waves that turn by .6 rad across a mode, in any number of dimensions
+        found["energy.frequency_sd"] = 12 / sqrt(int(str(target.data["dimensions"])))
+    if "level-head" in row.parts.values():
+        found["wrapper.level-head.base_sd"] = target.sd
+    return found | {f"data.{name}": value for name, value in target.data.items()}

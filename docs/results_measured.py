@@ -1,0 +1,259 @@
+"""Studies: several settings of a method, each trained with several seeds for the same time, and judged alike.
+
+python docs/results_measured.py list                     studies, what is done of them, and what the rest takes
+python docs/results_measured.py pilot STUDY              steps of each arm that fill the time of the study
+python docs/results_measured.py run STUDY [--arms A B] [--seeds 0 1] [--minutes 60] [--jobs 2]
+python docs/results_measured.py page STUDY               the table of the study's page, from what was measured
+
+A study is docs/results/STUDY.toml. Runs go to runs/results/STUDY, numbers and complete recipes to docs/results/STUDY/.
+What is there already is not measured again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from results_table import write_page
+
+ROOT = Path(__file__).resolve().parent.parent
+HERE = ROOT / "docs" / "results"
+PILOT_STEPS = 20
+PLACES = {"{here}": str(HERE.relative_to(ROOT)), "{data}": os.environ.get("EBMKIT_DATA", "data")}
+"""What stands in a study for a folder: of the studies, and of the data sets that do not come with ebmkit."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arm:
+    """One setting of a study.
+
+    Attributes:
+        name: as in tables.
+        asked: flags of `ebmkit run`, as they would be typed.
+        steps: training steps; 0 where the pilot has not found them.
+        seconds: CPU time of training with these steps, from the pilot.
+    """
+
+    name: str
+    asked: tuple[str, ...]
+    steps: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Study:
+    """Arms that are compared at equal time of training.
+
+    Attributes:
+        name: of its file.
+        question: what it answers.
+        minutes: CPU time of one training, on one thread.
+        seeds: of training.
+        judge: flags of `ebmkit eval` after training, one evaluation each: of every arm ("all"), and of some.
+        curve: flags of one evaluation after each quarter of training; none where there are none.
+        columns: numbers of the table, as METRIC: VALUE.
+        arms: the settings.
+    """
+
+    name: str
+    question: str
+    minutes: float
+    seeds: tuple[int, ...]
+    judge: Mapping[str, Sequence[str]]
+    curve: tuple[str, ...]
+    columns: tuple[str, ...]
+    arms: tuple[Arm, ...]
+
+
+def study_of(name: str, folder: Path = HERE) -> Study:
+    """Returns a study, with the steps that its pilot found."""
+    told = tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
+    found = _read(folder / name / "pilot.json")
+    arms = []
+    for arm, flags in told["arms"].items():
+        known = found.get(arm, {})
+        asked = (*words(told.get("all", "")), *words(flags))
+        arms.append(Arm(name=arm, asked=asked, steps=int(known.get("steps", 0)), seconds=known.get("seconds", 0.0)))
+    return Study(
+        name=name,
+        question=told["question"],
+        minutes=told["minutes"],
+        seeds=tuple(told["seeds"]),
+        judge=told["judge"],
+        curve=words(told.get("curve", "")),
+        columns=tuple(told["columns"]),
+        arms=tuple(arms),
+    )
+
+
+def words(flags: str) -> tuple[str, ...]:
+    """Returns the words of a command line, with folders in their places."""
+    for mark, folder in PLACES.items():
+        flags = flags.replace(mark, folder)
+    return tuple(shlex.split(flags))
+
+
+def studies(folder: Path = HERE) -> list[str]:
+    """Returns the names of all studies, in order of worth: the number that their files begin with."""
+    return sorted(path.stem for path in folder.glob("*.toml") if path.stem != "ledger")
+
+
+def run_command(arm: Arm, out: Path, *more: str) -> list[str]:
+    """Returns the command that trains an arm into a directory."""
+    return [sys.executable, "-m", "ebmkit", "run", *arm.asked, *more, "--out", str(out)]
+
+
+def pilot(study: Study, folder: Path = HERE) -> None:
+    """Measures the CPU time of a step of each arm, and writes down the steps that fill the study's time."""
+    found = {}
+    for arm in study.arms:
+        spent = []
+        for steps in (PILOT_STEPS, 3 * PILOT_STEPS):
+            out = ROOT / "runs" / "results" / study.name / f"pilot-{arm.name}-{steps}"
+            shutil.rmtree(out, ignore_errors=True)
+            spent.append(_timed(run_command(arm, out, "--steps", str(steps)), None))
+        a_step = (spent[1] - spent[0]) / (2 * PILOT_STEPS)
+        n_steps = max(1, int(60 * study.minutes / a_step))
+        found[arm.name] = {"steps": n_steps, "seconds": n_steps * a_step}
+        sys.stdout.write(f"{arm.name}: {1e3 * a_step:.0f} ms of CPU time a step, {n_steps} steps\n")
+    _write(folder / study.name / "pilot.json", found)
+
+
+def measure(study: Study, arm: Arm, seed: int, folder: Path = HERE) -> None:
+    """Trains an arm with one seed, judges it, and keeps its numbers and its complete recipe."""
+    runs = ROOT / "runs" / "results" / study.name
+    out = runs / f"{arm.name}-{seed}"
+    log = runs / f"{arm.name}-{seed}.log"
+    seconds = runs / f"{arm.name}-{seed}.seconds"
+    quarter = max(1, arm.steps // 4)
+    if not seconds.exists():
+        shutil.rmtree(out, ignore_errors=True)
+        keep = ("--set", f"checkpoint.every={quarter}", "--set", "checkpoint.keep=5", "--seed", str(seed))
+        seconds.write_text(str(_timed(run_command(arm, out, "--steps", str(arm.steps), *keep), log)))
+    numbers: dict[str, object] = {}
+    for index, flags in enumerate((*study.judge["all"], *study.judge.get(arm.name, ()))):
+        numbers |= _judged(out, runs / f"{arm.name}-{seed}-{index}.json", log, *words(flags))
+    curve = {}
+    for step in range(quarter, arm.steps, quarter) if study.curve else ():
+        at = ("--step", str(step))
+        curve[step] = _judged(out, runs / f"{arm.name}-{seed}-step-{step}.json", log, *study.curve, *at)
+    kept = {
+        "arm": arm.name,
+        "seed": seed,
+        "steps": arm.steps,
+        "seconds": float(seconds.read_text()),
+        "date": time.strftime("%Y-%m-%d"),
+        "numbers": numbers,
+        "curve": curve,
+    }
+    _write(folder / study.name / f"{arm.name}-{seed}.json", kept)
+    (folder / study.name / f"{arm.name}.toml").write_text((out / "recipe.toml").read_text(encoding="utf-8"))
+
+
+def left(study: Study, arms: Sequence[str], seeds: Sequence[int], folder: Path = HERE) -> Iterator[tuple[Arm, int]]:
+    """Yields what is not measured yet: every arm with the first seed, then with the second."""
+    for seed in seeds or study.seeds:
+        for arm in study.arms:
+            if (not arms or arm.name in arms) and not (folder / study.name / f"{arm.name}-{seed}.json").exists():
+                yield arm, seed
+
+
+def run(study: Study, asked: argparse.Namespace, folder: Path = HERE) -> None:
+    """Measures what is left of a study, as far as the time that was given goes."""
+    if any(not arm.steps for arm in study.arms):
+        pilot(study, folder)
+        study = study_of(study.name, folder)
+    deadline = time.monotonic() + 60 * asked.minutes
+
+    def one(cell: tuple[Arm, int]) -> None:
+        arm, seed = cell
+        needs = 1.3 * arm.seconds
+        if time.monotonic() + needs > deadline:
+            sys.stdout.write(f"{study.name} {arm.name} seed {seed}: left out, it needs {needs / 60:.0f} minutes\n")
+            return
+        sys.stdout.write(f"{study.name} {arm.name} seed {seed}: begins\n")
+        sys.stdout.flush()
+        try:
+            measure(study, arm, seed, folder)
+        except subprocess.CalledProcessError as error:
+            sys.stdout.write(f"{study.name} {arm.name} seed {seed}: failed: {error}\n")
+
+    with ThreadPoolExecutor(asked.jobs) as pool:
+        list(pool.map(one, list(left(study, asked.arms, asked.seeds, folder))))
+
+
+def _timed(command: Sequence[str], log: Path | None) -> float:
+    """Runs a command on one thread and returns the seconds of CPU time that it took."""
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+    told = (log or Path(os.devnull)).open("a")
+    with told:
+        env = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        process = subprocess.Popen(command, stdout=told, stderr=subprocess.STDOUT, cwd=ROOT, env=env)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, " ".join(command))
+    return used.ru_utime + used.ru_stime
+
+
+def _judged(out: Path, told: Path, log: Path, *flags: str) -> dict[str, list[float | None]]:
+    """Evaluates a run, if that is not done; returns value and error of each number, as METRIC: VALUE."""
+    if not told.exists():
+        _timed([sys.executable, "-m", "ebmkit", "eval", str(out), *flags, "--out", str(told)], log)
+    found = {}
+    for metric in json.loads(told.read_text(encoding="utf-8"))["metrics"]:
+        for name, estimate in metric["estimates"].items():
+            found[f"{metric['name']}: {name}"] = [estimate["value"], estimate["error"]]
+    return found
+
+
+def _read(path: Path) -> dict[str, dict[str, float]]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _write(path: Path, told: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Does what the first word says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("list", "pilot", "run", "page"))
+    parser.add_argument("study", nargs="?", help="unset, all of them")
+    parser.add_argument("--arms", nargs="*", default=[])
+    parser.add_argument("--seeds", nargs="*", type=int, default=[])
+    parser.add_argument("--minutes", type=float, default=60.0, help="of the clock; what does not fit is left out")
+    parser.add_argument("--jobs", type=int, default=2, help="trainings at once, each on one thread")
+    asked = parser.parse_args()
+    for name in [asked.study] if asked.study else studies():
+        study = study_of(name)
+        if asked.what == "list":
+            todo = list(left(study, asked.arms, asked.seeds))
+            minutes = sum(arm.seconds or 60 * study.minutes for arm, _ in todo) / 60
+            sys.stdout.write(
+                f"{name}: {study.question}\n  {len(todo)} trainings left, {minutes:.0f} minutes of CPU time\n"
+            )
+        elif asked.what == "pilot":
+            pilot(study)
+        elif asked.what == "run":
+            run(study, asked)
+        else:
+            write_page(HERE, study.name, study.columns, [arm.name for arm in study.arms])
+
+
+if __name__ == "__main__":
+    main()

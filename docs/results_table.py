@@ -1,0 +1,83 @@
+"""The table of a study: of each arm the mean over its seeds, with what the seeds and the evaluation leave open."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+
+BEGIN, END = "<!-- measured -->", "<!-- end -->"
+
+
+def write_page(folder: Path, study: str, columns: Sequence[str], arms: Sequence[str]) -> None:
+    """Writes the table of a study between the marks of its page, which stands beside it."""
+    page = folder / f"{study}.md"
+    text = page.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n{table(read(folder / study, arms), columns)}\n{END}{after}", encoding="utf-8")
+
+
+def read(folder: Path, arms: Sequence[str]) -> dict[str, list[Mapping[str, object]]]:
+    """Returns what was measured, by arm, one entry a seed."""
+    found = {}
+    for arm in arms:
+        told = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob(f"{arm}-[0-9]*.json"))]
+        found[arm] = [entry for entry in told if entry["arm"] == arm]
+    return found
+
+
+def table(measured: Mapping[str, Sequence[Mapping[str, object]]], columns: Sequence[str]) -> str:
+    """Returns a table in Markdown: a line an arm, mean ± standard error over its seeds.
+
+    Of one seed, the error is that of its evaluation alone, and the line says "one seed".
+    """
+    lines = ["| arm | seeds | steps | minutes | " + " | ".join(columns) + " |"]
+    lines.append("|---" * (4 + len(columns)) + "|")
+    for arm, entries in measured.items():
+        if not entries:
+            lines.append(f"| {arm} | not measured" + " |" * (3 + len(columns)))
+            continue
+        minutes = fmean(float(str(entry["seconds"])) for entry in entries) / 60
+        cells = [arm, seeds_of(entries), f"{entries[0]['steps']}", f"{minutes:.1f}"]
+        lines.append("| " + " | ".join([*cells, *(cell(entries, column) for column in columns)]) + " |")
+    return "\n".join(lines)
+
+
+def seeds_of(entries: Sequence[Mapping[str, object]]) -> str:
+    """Returns how many seeds there are, in a word where it is one."""
+    return "one seed" if len(entries) == 1 else str(len(entries))
+
+
+def cell(entries: Sequence[Mapping[str, object]], column: str) -> str:
+    """Returns mean ± standard error of one number.
+
+    >>> entries = [{"numbers": {"fd: a": [1.0, 0.2]}}, {"numbers": {"fd: a": [3.0, 0.2]}}]
+    >>> cell(entries, "fd: a"), cell(entries[:1], "fd: a"), cell(entries, "fd: b")
+    ('2.0 ± 1.0', '1.00 ± 0.20', '–')
+    """
+    found = []
+    for entry in entries:
+        numbers = entry["numbers"]
+        assert isinstance(numbers, Mapping)
+        if column in numbers and numbers[column][0] is not None:
+            found.append(numbers[column])
+    if not found:
+        return "–"
+    mean = fmean(value for value, _ in found)
+    error = stdev([value for value, _ in found]) / math.sqrt(len(found)) if len(found) > 1 else found[0][1]
+    return with_error(mean, error)
+
+
+def with_error(value: float, error: float | None) -> str:
+    """Returns a number with as many digits as its error allows.
+
+    >>> with_error(1.9712, 0.2134), with_error(0.0683, 0.0021), with_error(77.0, None), with_error(254.0, 30.0)
+    ('1.97 ± 0.21', '0.0683 ± 0.0021', '77', '254 ± 30')
+    """
+    if not error or not math.isfinite(error):
+        return f"{value:.4g}"
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:.{digits}f} ± {error:.{digits}f}"
