@@ -4,15 +4,20 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
 DEMO ?= runs/demo
+STUDY ?=
+BUDGET ?= 60
+N ?= 3
 TRIED := $(shell mktemp -u -d)
 
-.PHONY: help setup demo test test-fast soak objectives lint docs format wheels try-wheels lowest clean
+.PHONY: help setup demo test test-fast soak objectives results ledger lint docs format wheels try-wheels lowest clean
 
 help:
 	@echo "make demo    train CLEL on Fashion-MNIST garments (about 8 minutes on 2 cores), then draw fresh samples"
 	@echo "make test    the whole test suite"
 	@echo "make test-fast  what is not marked slow: under 3 minutes on 2 cores"
 	@echo "make soak    faults: kills, damaged bytes, two writers, full disks, fuzzed inputs, hostile files (10 minutes)"
+	@echo "make results BUDGET=60  what is left of the studies in docs/results, as far as so many minutes go; STUDY=NAME"
+	@echo "make ledger N=3  makes three numbers of the documentation again and flags what is off"
 	@echo "make objectives  every objective on six laws, docs/objectives.md (under 2 hours on 2 cores; stop and start it)"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make docs    the documentation site, in site/"
@@ -40,6 +45,12 @@ soak: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak.faults --kills 60 --damages 200 --several 20
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/fuzz.py 5000
 	mkdir $(TRIED) && OMP_NUM_THREADS=1 $(BIN)/python tests/data/hostile.py $(TRIED); tried=$$?; rm -rf $(TRIED); exit $$tried
+
+results: setup
+	$(BIN)/python docs/results_measured.py run $(STUDY) --minutes $(BUDGET)
+
+ledger: setup
+	$(BIN)/python docs/ledger.py run --n $(N)
 
 objectives: setup
 	OMP_NUM_THREADS=1 $(BIN)/python docs/objectives_measured.py

@@ -1,4 +1,4 @@
-"""Every mix of the three papers: what is asked, what it resolves to, and why some are refused. Imports no torch."""
+"""Every mix of the papers: what is asked, what it resolves to, and why some are refused. Imports no torch."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ OBJECTIVES = ("cd", "clel", "improved-cd", "clel+improved-cd")
 SAMPLERS = ("sgld", "mala", "hmc", "mgms")
 BUFFERS = ("replay", "reservoir", "none")
 ENERGIES = ("mlp", "resnet")
+LATER = (
+    "jem", "jem+improved-cd", "jem+clel", "energy-discrepancy", "energy-discrepancy+jem", "energy-discrepancy+clel",
+    "energy-discrepancy+improved-cd", "energy-discrepancy+level-classification",
+)  # fmt: skip
+"""Objectives of further papers, alone and beside those of the three; their samplers and buffers are left open."""
 
 SHAPE = (1, 28, 28)
 SMALL = {
@@ -23,6 +28,7 @@ SMALL = {
     "resnet": {"widths": [4, 4], "hidden": 8, "features": 8},
     "clel": {"width": 4},
     "improved-cd": {"reference": 8, "fill": 0},
+    "energy-discrepancy": {"n_perturbed": 2},
     "level": {"noise_levels": 2},
     "level-conditioned": {"conditioning": 8},
     "latent-head": {"latent": 4, "hidden": 16},
@@ -38,7 +44,7 @@ SMALL = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mix:
-    """One combination, as a user names it."""
+    """One combination, as a user names it; "" leaves a part open."""
 
     point: str
     objective: str
@@ -47,7 +53,7 @@ class Mix:
     energy: str
 
     def __str__(self) -> str:
-        return f"{self.point}-{self.objective}-{self.sampler}-{self.buffer}-{self.energy}"
+        return "-".join(filter(None, (self.point, self.objective, self.sampler, self.buffer, self.energy)))
 
     @property
     def asked(self) -> Recipe:
@@ -55,8 +61,8 @@ class Mix:
         parts = {
             "data": (Part("fashion-mini", {"limit": 32}),),
             "energy": (_part(self.energy),),
-            "sampler": (_part(self.sampler),),
-            "buffer": (_part(self.buffer),),
+            "sampler": tuple(map(_part, filter(None, [self.sampler]))),
+            "buffer": tuple(map(_part, filter(None, [self.buffer]))),
             "objective": tuple(map(_part, self.objective.split("+"))),
         }
         if self.point == "level":
@@ -74,9 +80,20 @@ MIXES = tuple(
     for p, o, s, b, e in product(POINTS, OBJECTIVES, SAMPLERS, BUFFERS, ENERGIES)
 )
 
+BESIDE = tuple(
+    Mix(point=p, objective=o, sampler=s, buffer="", energy="resnet")
+    for p, s, o in product(POINTS, ("", "mgms"), LATER)
+    if not (p == "level" and s)
+)
+
 
 def reason(mix: Mix) -> str:
     """Returns the mathematical reason for which a mix is refused, "" where it is to train."""
+    parts = mix.objective.split("+")
+    if "jem" in parts and (mix.point == "level" or mix.sampler == "mgms"):
+        return "E = −log Σ exp f of the logits takes the place of the energies of all levels"
+    if {"jem", "clel"} <= {*parts}:
+        return "E = −log Σ exp f of the logits takes the place of ½‖f‖², on which the latents rest"
     if "improved-cd" in mix.objective and mix.buffer == "none":
         return "an entropy from nearest neighbours needs other samples of the model, and this buffer keeps none"
     return ""
@@ -93,7 +110,15 @@ def verdict(mix: Mix, host: Host) -> str:
 
 def page(host: Host) -> str:
     """Returns the matrix as Markdown: a table for each pair of point and objective."""
-    return "\n".join(_section(host, p, o) for p in POINTS for o in OBJECTIVES)
+    return "\n".join([*(_section(host, p, o) for p in POINTS for o in OBJECTIVES), _further(host)])
+
+
+def _further(host: Host) -> str:
+    lines = ["### Further papers\n", "| asked | resolves to |", "|---|---|"]
+    for mix in BESIDE:
+        asked = f"{mix.point}, `{mix.objective}`" + (f", `{mix.sampler}`" if mix.sampler else "")
+        lines.append(f"| {asked} | {f'refused: {reason(mix)}' if verdict(mix, host) else _described(mix, host)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _section(host: Host, point: str, objective: str) -> str:
@@ -115,12 +140,13 @@ def _cell(host: Host, point: str, objective: str, sampler: str, buffer: str) -> 
 
 def _meaning(host: Host, point: str, objective: str, sampler: str) -> str:
     mix = Mix(point=point, objective=objective, sampler=sampler, buffer="replay", energy="resnet")
-    try:
-        recipe = mix.resolved(host)
-    except CapabilityError:
-        return "–"
-    chain = " → ".join(_names(recipe, "sampler"))
-    around = " in ".join(["resnet", *_names(recipe, "wrapper")])
+    return "–" if verdict(mix, host) else _described(mix, host)
+
+
+def _described(mix: Mix, host: Host) -> str:
+    recipe = mix.resolved(host)
+    chain = " → ".join(_names(recipe, "sampler")) or "no chains"
+    around = " in ".join([mix.energy, *_names(recipe, "wrapper")])
     losses = " + ".join(_names(recipe, "objective"))
     coordinates = ", ".join(_names(recipe, "coordinate"))
     temperature = f"T = {recipe.table('run').temperature:g}"

@@ -14,12 +14,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ from results_table import write_page
 ROOT = Path(__file__).resolve().parent.parent
 HERE = ROOT / "docs" / "results"
 PILOT_STEPS = 20
+PLACES = {"{here}": str(HERE.relative_to(ROOT)), "{data}": os.environ.get("EBMKIT_DATA", "data")}
+"""What stands in a study for a folder: of the studies, and of the data sets that do not come with ebmkit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +61,7 @@ class Study:
         question: what it answers.
         minutes: CPU time of one training, on one thread.
         seeds: of training.
-        judge: flags of `ebmkit eval` after training, one evaluation each.
+        judge: flags of `ebmkit eval` after training, one evaluation each: of every arm ("all"), and of some.
         curve: flags of one evaluation after each quarter of training; none where there are none.
         columns: numbers of the table, as METRIC: VALUE.
         arms: the settings.
@@ -68,7 +71,7 @@ class Study:
     question: str
     minutes: float
     seeds: tuple[int, ...]
-    judge: tuple[tuple[str, ...], ...]
+    judge: Mapping[str, Sequence[str]]
     curve: tuple[str, ...]
     columns: tuple[str, ...]
     arms: tuple[Arm, ...]
@@ -81,18 +84,25 @@ def study_of(name: str, folder: Path = HERE) -> Study:
     arms = []
     for arm, flags in told["arms"].items():
         known = found.get(arm, {})
-        asked = (*told.get("all", "").split(), *flags.split())
+        asked = (*words(told.get("all", "")), *words(flags))
         arms.append(Arm(name=arm, asked=asked, steps=int(known.get("steps", 0)), seconds=known.get("seconds", 0.0)))
     return Study(
         name=name,
         question=told["question"],
         minutes=told["minutes"],
         seeds=tuple(told["seeds"]),
-        judge=tuple(tuple(flags.split()) for flags in told["judge"]),
-        curve=tuple(told.get("curve", "").split()),
+        judge=told["judge"],
+        curve=words(told.get("curve", "")),
         columns=tuple(told["columns"]),
         arms=tuple(arms),
     )
+
+
+def words(flags: str) -> tuple[str, ...]:
+    """Returns the words of a command line, with folders in their places."""
+    for mark, folder in PLACES.items():
+        flags = flags.replace(mark, folder)
+    return tuple(shlex.split(flags))
 
 
 def studies(folder: Path = HERE) -> list[str]:
@@ -133,8 +143,8 @@ def measure(study: Study, arm: Arm, seed: int, folder: Path = HERE) -> None:
         keep = ("--set", f"checkpoint.every={quarter}", "--set", "checkpoint.keep=5", "--seed", str(seed))
         seconds.write_text(str(_timed(run_command(arm, out, "--steps", str(arm.steps), *keep), log)))
     numbers: dict[str, object] = {}
-    for index, flags in enumerate(study.judge):
-        numbers |= _judged(out, runs / f"{arm.name}-{seed}-{index}.json", log, *flags)
+    for index, flags in enumerate((*study.judge["all"], *study.judge.get(arm.name, ()))):
+        numbers |= _judged(out, runs / f"{arm.name}-{seed}-{index}.json", log, *words(flags))
     curve = {}
     for step in range(quarter, arm.steps, quarter) if study.curve else ():
         at = ("--step", str(step))
@@ -160,11 +170,11 @@ def left(study: Study, arms: Sequence[str], seeds: Sequence[int], folder: Path =
                 yield arm, seed
 
 
-def run(study: Study, asked: argparse.Namespace) -> None:
+def run(study: Study, asked: argparse.Namespace, folder: Path = HERE) -> None:
     """Measures what is left of a study, as far as the time that was given goes."""
     if any(not arm.steps for arm in study.arms):
-        pilot(study)
-        study = study_of(study.name)
+        pilot(study, folder)
+        study = study_of(study.name, folder)
     deadline = time.monotonic() + 60 * asked.minutes
 
     def one(cell: tuple[Arm, int]) -> None:
@@ -176,12 +186,12 @@ def run(study: Study, asked: argparse.Namespace) -> None:
         sys.stdout.write(f"{study.name} {arm.name} seed {seed}: begins\n")
         sys.stdout.flush()
         try:
-            measure(study, arm, seed)
+            measure(study, arm, seed, folder)
         except subprocess.CalledProcessError as error:
             sys.stdout.write(f"{study.name} {arm.name} seed {seed}: failed: {error}\n")
 
     with ThreadPoolExecutor(asked.jobs) as pool:
-        list(pool.map(one, left(study, asked.arms, asked.seeds)))
+        list(pool.map(one, list(left(study, asked.arms, asked.seeds, folder))))
 
 
 def _timed(command: Sequence[str], log: Path | None) -> float:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ebmkit.errors import EbmkitError
 from ebmkit.runs.files.located import FOLDER
+from ebmkit.runs.loaded import load
 from ebmkit.runs.outputs.shipping import ship
-from ebmkit.runs.run import load
 from ebmkit.sampling.model import Model
 
 

@@ -89,11 +89,11 @@ if TYPE_CHECKING:
     from ebmkit.rng import stream as stream
     from ebmkit.runs.fit import fit as fit
     from ebmkit.runs.fit import parts as parts
+    from ebmkit.runs.loaded import load as load
     from ebmkit.runs.outputs.exporting import export_energy as export_energy
     from ebmkit.runs.outputs.exporting import load_energy as load_energy
     from ebmkit.runs.outputs.report import report as report
     from ebmkit.runs.run import Run as Run
-    from ebmkit.runs.run import load as load
     from ebmkit.runs.run import resume as resume
     from ebmkit.runs.run import run as run
     from ebmkit.sampling.diagnostics import ess_bulk as ess_bulk
@@ -145,7 +145,8 @@ _HOME = {
     "runs.outputs.exporting": "export_energy load_energy",
     "runs.fit": "fit parts",
     "runs.outputs.report": "report",
-    "runs.run": "Run load resume run",
+    "runs.loaded": "load",
+    "runs.run": "Run resume run",
     "sampling.diagnostics": "ess_bulk ess_tail r_hat",
     "sampling.generate": "Generated generate",
     "sampling.log_density": "LogDensity log_density",

@@ -6,7 +6,7 @@ processes together, the mean of a gradient above all, equals what one process wo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,7 +115,7 @@ class World:
 
     @torch.no_grad()
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Gives every parameter the mean of its gradients over all processes, by one exchange for each dtype.
+        """Gives every parameter the mean of its gradients over all processes, a bucket of parameters an exchange.
 
         A parameter that no process has a gradient of keeps none; where one has, the others count as zero.
         """
@@ -126,11 +126,28 @@ class World:
             if parameter.requires_grad:
                 groups.setdefault((parameter.dtype, parameter.device), []).append(parameter)
         for members in groups.values():
-            _average(members, self.size)
+            for bucket in _buckets(members):
+                _average(bucket, self.size)
 
 
 ALONE = World()
 """One process."""
+
+
+BUCKET = 2**23
+"""Numbers that are exchanged at a time: what is sent is a copy."""
+
+
+def _buckets(parameters: Sequence[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
+    """Yields parameters, in order, that have at most `BUCKET` numbers together, or one that has more."""
+    bucket, n = list[nn.Parameter](), 0
+    for parameter in parameters:
+        if bucket and n + parameter.numel() > BUCKET:
+            yield bucket
+            bucket, n = [], 0
+        bucket.append(parameter)
+        n += parameter.numel()
+    yield bucket
 
 
 def _average(parameters: Sequence[nn.Parameter], size: int) -> None:

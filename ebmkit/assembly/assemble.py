@@ -20,6 +20,7 @@ from ebmkit.assembly.context import context_of, sampling_of
 from ebmkit.assembly.device import choose_device, choose_precision
 from ebmkit.assembly.memory import fitting
 from ebmkit.assembly.parts import build_buffer, build_coordinates, build_energy, build_objectives, build_sampler
+from ebmkit.assembly.sharded import is_asked, split
 from ebmkit.data.spec import DataSpec
 from ebmkit.display.doing import doing
 from ebmkit.ops.batch_norm import pool_batch_norms
@@ -29,6 +30,7 @@ from ebmkit.protocols.dataset import Dataset
 from ebmkit.protocols.energy import Energy
 from ebmkit.recipes.recipe import Recipe
 from ebmkit.recipes.settings import settings_of
+from ebmkit.recipes.stage import steps_of
 from ebmkit.recipes.tables import RunConfig
 from ebmkit.rng import stream
 from ebmkit.training.checker.checker import Checker
@@ -80,6 +82,7 @@ def assemble(
         CapabilityError, DataError, RecipeError: a part cannot be built here, or nothing of it can be trained.
     """
     config = recipe.table("run")
+    splits = with_data and is_asked(recipe, world)
     device = choose_device(config.device)
     if with_data and dataset is None:
         dataset = build_dataset(recipe.part("data"), device)
@@ -109,7 +112,16 @@ def assemble(
     owners = {name: settings_of(recipe.owner(name)) for name in parts.owners()}
     check_optimisers(recipe, owners)
     assembly = Assembly(parts=parts, data=data, recipe=replace(recipe, optim=owners), dataset=dataset)
-    return _ready_to_train(assembly, precision) if with_data else assembly
+    if not with_data:
+        return assembly
+    ready = _ready_to_train(assembly, precision)
+    return _split(ready) if splits else ready
+
+
+def _split(assembly: Assembly) -> Assembly:
+    """Returns the assembly with the weights of its energy split over the processes."""
+    assert assembly.dataset is not None
+    return replace(assembly, parts=split(assembly.parts, assembly.dataset))
 
 
 def _with_sample(context: BuildContext, dataset: Dataset | None) -> BuildContext:
@@ -165,7 +177,7 @@ def _with_engine(assembly: Assembly, precision: Precision) -> Assembly:
         return replace(assembly, recipe=assembly.recipe.with_table("run", chunk=chunk))
     seen, choice = choose_engine(
         lambda engine: view(parts.energy, precision, engine=engine, chunk=chunk),
-        parts.sampler, point, stream(config.seed, 0, "engine chains", parts.device), steps=config.steps,
+        parts.sampler, point, stream(config.seed, 0, "engine chains", parts.device), steps=steps_of(assembly.recipe),
     )  # fmt: skip
     taken: Any = parts.world.said_by_first(choice.engine)
     if taken != choice.engine:  # each process measured for itself; one recipe has one engine

@@ -14,7 +14,8 @@ from ebmkit.plugins.host import host
 from ebmkit.protocols.dataset import Dataset
 from ebmkit.recipes.recipe import Recipe, from_mapping, from_toml, named_recipe
 from ebmkit.recipes.resolver.asked_data import asked_data
-from ebmkit.recipes.resolver.resolve import Resolution, resolve
+from ebmkit.recipes.resolver.resolve import Resolution
+from ebmkit.recipes.resolver.stages import resolve_run
 
 Asked = Recipe | str | Path | Mapping[str, object]
 """A `Recipe`, a shipped recipe's name, a TOML file, TOML text or a mapping."""
@@ -56,7 +57,7 @@ def complete(recipe: Asked, *, needs_data: bool = True) -> Complete:
     except DataError as error:
         if needs_data:
             raise
-        resolution = resolve(asked, host())
+        resolution = resolve_run(asked, host())
         return Complete(recipe=resolution.recipe, dataset=None, notes=resolution.notes, missing=str(error))
     resolution = _resolved(asked, dataset)
     if resolution.recipe.part("data") != part:  # a part brought a data set of its own
@@ -67,7 +68,7 @@ def complete(recipe: Asked, *, needs_data: bool = True) -> Complete:
 
 
 def _resolved(asked: Recipe, dataset: Dataset) -> Resolution:
-    return resolve(asked, host(), tuple(dataset.event_shape), measured(dataset))
+    return resolve_run(asked, host(), tuple(dataset.event_shape), measured(dataset))
 
 
 def as_recipe(recipe: Asked) -> Recipe:

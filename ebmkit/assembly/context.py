@@ -15,6 +15,7 @@ from ebmkit.processes import ALONE, World
 from ebmkit.protocols.coordinate import Coordinate, Rescaling, in_units_of_chains
 from ebmkit.protocols.dataset import Dataset
 from ebmkit.recipes.recipe import Recipe
+from ebmkit.recipes.stage import steps_of
 from ebmkit.rng import stream
 
 
@@ -44,7 +45,7 @@ def context_of(recipe: Recipe, data: DataSpec, device: torch.device, world: Worl
         device=device,
         dtype=torch.float32,
         temperature=temperature_of(recipe),
-        total_steps=run.steps,
+        total_steps=steps_of(recipe),
         seed=run.seed,
     )
 

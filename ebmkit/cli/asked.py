@@ -52,6 +52,7 @@ def asked_recipe(asked: Asked, host: Host) -> Recipe:
     recipe = named_recipe(asked.recipe, host) if asked.recipe is not None else Recipe()
     named = dict(_named_parts(asked, host))
     overrides = [parse_override(text) for text in asked.settings]
+    _check_no_stage_has(recipe, named)
     if named and recipe.resolved:
         recipe = _without_temperature(recipe, named, is_set="run.temperature" in dict(overrides))
         recipe = _without_optimisers(recipe, named)
@@ -79,6 +80,18 @@ def run_name(asked: Asked, resolved: Recipe) -> str:
         return asked.recipe
     stem = path.resolve().parent.name if path.name == "recipe.toml" else path.stem
     return re.sub(r"-\d{3,}$", "", stem)
+
+
+def _check_no_stage_has(recipe: Recipe, named: Mapping[str, tuple[Part, ...]]) -> None:
+    """Raises RecipeError where a flag names what the stages of the recipe name for themselves."""
+    for flag in named:
+        for stage in recipe.stages:
+            if flag in stage.parts:
+                has = "+".join(part.use for part in stage.parts[flag])
+                raise RecipeError(
+                    f"--{flag} would hold for the whole run, but stage '{stage.name}' of the recipe names its "
+                    f"own: {has}. Change it in a file of your own, as `ebmkit show RECIPE` prints it."
+                )
 
 
 def _without_temperature(recipe: Recipe, named: Mapping[str, tuple[Part, ...]], is_set: bool) -> Recipe:

@@ -1,12 +1,14 @@
-"""`check`: does every part of a plugin, or of a file, keep what its kind promises?"""
+"""`check`: does every part of a plugin, or of a file, keep what its kind promises? Is a run undamaged?"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ebmkit.cli.check_run import check_run
 from ebmkit.cli.training import importing_torch
 from ebmkit.cli.training import option as _option
 from ebmkit.display.output import paragraph, say
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def check(
-    asked: Annotated[str, typer.Argument(metavar="DIST|FILE.py", help="An installed plugin, or a file with parts.")],
+    asked: Annotated[
+        str, typer.Argument(metavar="DIST|FILE.py|RUN", help="An installed plugin, a file with parts, or a run.")
+    ],
     settings: Annotated[
         list[str] | None,
         _option("PART.SETTING=V", "A setting under which a part is looked at; repeatable.", "--set"),
@@ -28,10 +32,15 @@ def check(
         list[str] | None, _option("CHECK=REASON", "Is known to fail; fails where it passes; repeatable.")
     ] = None,
 ) -> None:
-    """Checks that every part of a plugin keeps what its kind promises.
+    """Checks that every part of a plugin keeps what its kind promises; or that the files of a run are undamaged.
 
     Exits with 1 where a check failed, or nothing could be checked.
     """
+    if (Path(asked) / "recipe.toml").is_file():
+        if settings or only or expect:
+            raise RecipeError(f"{asked} is a run, whose files are looked at: --set, --only and --expect are for parts.")
+        check_run(Path(asked))
+        return
     with importing_torch():
         from ebmkit.testing import checks_for, outcome, verdict
 

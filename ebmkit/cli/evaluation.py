@@ -17,6 +17,7 @@ from ebmkit.display.output import paragraph, remark, say
 from ebmkit.display.tables import numbers
 from ebmkit.display.watching import preparing
 from ebmkit.errors import RecipeError
+from ebmkit.recipes.tables import Method
 from ebmkit.runs.files.located import run_directory, writable_directory
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def evaluate(
     transitions: Annotated[int | None, _option("N", "Transitions of each chain; unset, the recipe's.", min=1)] = None,
     visits: Annotated[int | None, _option("N", "With a noise level: visits to data.", min=1)] = None,
     plain_transitions: Annotated[int | None, _option("N", "Without augmentation, after these.", min=0)] = None,
+    method: Annotated[Method | None, _option("NAME", "visits or anneal; unset, the recipe's.")] = None,
+    moves: Annotated[int | None, _option("N", "Annealed: exact moves at each noise level.", min=0)] = None,
     seed: Annotated[int | None, _option("N", "Of the chains; unset, the recipe's.", min=0)] = None,
     last_weights: Annotated[
         bool, typer.Option("--last-weights", help="The last weights, not the averaged ones.")
@@ -60,6 +63,7 @@ def evaluate(
     asked = {
         "n": n, "n_data": n_data, "sampler": sampler, "transitions": transitions, "visits": visits,
         "plain_transitions": plain_transitions, "seed": seed, "weights": "last" if last_weights else None,
+        "method": method, "moves": moves,
     }  # fmt: skip
     if quick:
         asked = {**QUICK, **{name: value for name, value in asked.items() if value is not None}}
@@ -126,7 +130,7 @@ def _show_metric(judged: Judgement) -> None:
 
 def _loaded(directory: Path, device: str | None, averaged: bool, step: int | None) -> Run:
     from ebmkit.assembly.device import choose_device
-    from ebmkit.runs.run import load
+    from ebmkit.runs.loaded import load
 
     if device is not None:
         choose_device(device)

@@ -35,8 +35,8 @@ def export(
     load_files(plugin)
     with importing_torch():
         from ebmkit.assembly.device import choose_device
+        from ebmkit.runs.loaded import load
         from ebmkit.runs.outputs.exporting import export_energy
-        from ebmkit.runs.run import load
 
         choose_device(device)
         model = load(directory, device=device).model

@@ -17,6 +17,7 @@ from ebmkit.display.doing import doing
 from ebmkit.display.output import remark, say
 from ebmkit.display.watching import preparing
 from ebmkit.errors import RecipeError
+from ebmkit.recipes.tables import Method
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,6 +47,8 @@ class Request:
         weights: of the others, in order.
         images: whose pixels are given: a file, a folder, "test" or "train".
         denoise: end with a step that takes known noise away.
+        method: "visits" or "anneal".
+        moves: annealed, at each noise level.
     """
 
     n: int
@@ -59,7 +62,9 @@ class Request:
     op: str | None
     weights: Sequence[float]
     images: str | None
-    denoise: bool
+    denoise: bool | None
+    method: Method | None = None
+    moves: int | None = None
 
     def __post_init__(self) -> None:
         """Raises RecipeError for flags of a composition without one, and for images of which nothing is given."""
@@ -97,9 +102,14 @@ def sample(
     plain_transitions: Annotated[
         int | None, _option("N", "Transitions after these, without augmentation.", min=0)
     ] = None,
+    method: Annotated[
+        Method | None, _option("NAME", "visits, or anneal: one walk from noise to data; unset, the recipe's.")
+    ] = None,
+    moves: Annotated[int | None, _option("N", "Annealed: exact moves at each noise level.", min=0)] = None,
     denoise: Annotated[
-        bool, typer.Option("--denoise", help="With a noise level: end at the mean of the clean x (Tweedie).")
-    ] = False,
+        bool | None,
+        typer.Option("--denoise/--no-denoise", help="With a noise level: end at the mean of the clean x (Tweedie)."),
+    ] = None,
     seed: Annotated[int | None, _option("N", "Of the chains; unset, the recipe's.", min=0)] = None,
     step: Annotated[int | None, _option("N", "Of an earlier checkpoint; unset, the newest.", min=0)] = None,
     device: Annotated[str | None, _option("DEVICE", "Another device than the run's.")] = None,
@@ -113,7 +123,7 @@ def sample(
     request = Request(
         n=n, given=given_values(given or []), strength=given_strength, transitions=transitions, visits=visits,
         plain_transitions=plain_transitions, seed=seed, others=others or [], op=op, weights=weights or [],
-        images=images, denoise=denoise,
+        images=images, denoise=denoise, method=method, moves=moves,
     )  # fmt: skip
     load_files(plugin)
     with importing_torch():
@@ -158,8 +168,8 @@ def summary(made: Generated, steps: list[int], images: str = "") -> str:
     """Returns what was made, at what cost."""
     trained = f"{', '.join(f'{step}' for step in steps)} training steps"
     spent = f"{made.n_gradients:,} gradients each"
-    if made.plan.visits:
-        how = f", taken at visit {made.plan.visits} to data, {spent}"
+    if made.plan.visits or made.plan.walked:
+        how = f", taken {made.plan.taken()}, {spent}"
     else:
         plain = made.plan.plain_transitions
         how = (
@@ -188,7 +198,7 @@ def _slow(made: Generated, is_composed: bool) -> Iterator[str]:
 
 def _loaded(directory: Path, device: str | None, step: int | None = None) -> Model:
     from ebmkit.assembly.device import choose_device
-    from ebmkit.runs.run import load
+    from ebmkit.runs.loaded import load
 
     if device is not None:
         choose_device(device)
@@ -237,5 +247,7 @@ def _generated(model: Model, request: Request, images: Tensor | None, frames: Fr
         plain_transitions=request.plain_transitions,
         seed=request.seed,
         denoise=request.denoise,
+        method=request.method,
+        moves=request.moves,
         frames=frames,
     )

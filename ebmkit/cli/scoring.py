@@ -88,7 +88,7 @@ def summary(out: Path, found: Detector, scored: Scored) -> tuple[str, str]:
 
 def _model(directory: Path, device: str | None) -> Model:
     from ebmkit.assembly.device import choose_device
-    from ebmkit.runs.run import load
+    from ebmkit.runs.loaded import load
 
     if device is not None:
         choose_device(device)

@@ -187,7 +187,9 @@ def _end(directory: Path, steps: int, files: tuple[Path, ...]) -> None:
     loaded = "".join(f" --plugin {shlex.quote(str(path))}" for path in files)
     command("Train on:  ", f"ebmkit resume {where} --steps {2 * steps}{loaded}")
     recipe = read_recipe(directory / "recipe.toml")
-    named = "" if recipe.parts.get("sampler") or recipe.table("sample").sampler else _a_sampler_for(recipe)
+    sample = recipe.table("sample")
+    can_draw = recipe.parts.get("sampler") or sample.sampler or sample.method == "anneal"
+    named = "" if can_draw else _a_sampler_for(recipe)
     out = f"samples.{'npz' if picture is None else 'png'}"
     command("Sample:    ", f"ebmkit sample {where} -n 64 --out {out}{named}{loaded}")
     if picture is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Generator, Tensor
@@ -59,6 +60,7 @@ class ArrayData:
         class_names: their names, perhaps empty.
         split_name: the part that this is.
         open_split: gives another part by name, or raises DataError.
+        files: that the values were read from.
         x_values: "real".
         event_shape: shape of one datum.
     """
@@ -70,6 +72,7 @@ class ArrayData:
     class_names: tuple[str, ...]
     split_name: str
     open_split: Callable[[Split], Dataset]
+    files: tuple[Path, ...] = ()
     x_values: XValues = "real"
     event_shape: tuple[int, ...] = field(init=False)
 

@@ -50,7 +50,7 @@ def build_cifar10(config: FilesConfig, context: BuildContext) -> ArrayData:
     if x.shape[1:] != EVENT_SHAPE or x.dtype != np.uint8 or y is None:
         found = f"x {x.dtype} {x.shape}, {'no y' if y is None else 'y'}"
         raise DataError(f"{paths[0]}: CIFAR-10 has x uint8 (N, 3, 32, 32) and y; found {found}. Fetch the set again.")
-    raw = Raw(origin=str(paths[0]), x=x, y=y, n_classes=len(CLASS_NAMES), class_names=CLASS_NAMES)
+    raw = Raw(origin=str(paths[0]), x=x, y=y, n_classes=len(CLASS_NAMES), class_names=CLASS_NAMES, files=tuple(paths))
     return array_data(raw, config, context, build_cifar10)
 
 

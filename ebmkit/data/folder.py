@@ -36,7 +36,8 @@ def build_folder(config: FolderConfig, context: BuildContext) -> ArrayData:
         size=config.size, channels=config.channels, resize=config.resize,
     )  # fmt: skip
     y = np.array([label for _, label in files]) if class_names else None
-    raw = Raw(origin=str(root), x=x, y=y, n_classes=len(class_names), class_names=class_names)
+    read = tuple(path for path, _ in files)
+    raw = Raw(origin=str(root), x=x, y=y, n_classes=len(class_names), class_names=class_names, files=read)
     return array_data(raw, config, context, build_folder)
 
 

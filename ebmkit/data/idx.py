@@ -64,6 +64,7 @@ def read_set(name: str, config: FilesConfig, class_names: tuple[str, ...], advic
         y=read_idx(labels, 1, config.max_bytes),
         n_classes=len(class_names),
         class_names=class_names,
+        files=(images, labels),
     )
 
 

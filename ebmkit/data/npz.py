@@ -46,7 +46,7 @@ def build_npz(config: NpzConfig, context: BuildContext) -> ArrayData:
 
 def _raw(path: Path, config: NpzConfig) -> Raw:
     x, y = read_arrays(path, config.max_bytes)
-    return Raw(origin=str(path), x=channels_first(x), y=y, n_classes=config.n_classes)
+    return Raw(origin=str(path), x=channels_first(x), y=y, n_classes=config.n_classes, files=(path,))
 
 
 def read_arrays(path: Path, max_bytes: int = MOST_BYTES) -> tuple[Array, Array | None]:

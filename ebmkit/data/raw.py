@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -31,6 +32,7 @@ class Raw:
         y: [N] labels, or None.
         n_classes: number of label values; 0 for the largest label plus one.
         class_names: names of the labels, perhaps empty.
+        files: that they were read from.
     """
 
     origin: str
@@ -38,6 +40,7 @@ class Raw:
     y: Array | None = None
     n_classes: int = 0
     class_names: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 def array_data(
@@ -62,6 +65,7 @@ def array_data(
         class_names=raw.class_names,
         split_name=config.split,
         open_split=lambda name: build(replace(config, split=name), context),
+        files=raw.files,
     )
 
 

@@ -95,6 +95,11 @@ class ShardData:
     def __len__(self) -> int:
         return int(self._firsts[-1])
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The shards."""
+        return tuple(shard.path for shard in self.shards)
+
     def batch(self, rows: Tensor, rng: Generator) -> Batch:
         """Returns the data of these rows [B] in float32, with labels where there are any; reads the shards they lie in.
 

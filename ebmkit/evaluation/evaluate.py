@@ -30,7 +30,7 @@ from ebmkit.sampling.named import with_named_sampler
 
 PACKAGES = ("ebmkit-core", "torch", "numpy", "torchmetrics")
 
-OF_CHAINS = ("sampler", "transitions", "plain_transitions", "visits")
+OF_CHAINS = ("method", "moves", "denoise", "sampler", "transitions", "plain_transitions", "visits")
 
 Told = Callable[[Judgement], None]
 
@@ -158,8 +158,9 @@ def sampling_words(model: Model, made: Generated) -> str:
     asked = model.recipe.table("sample").sampler
     own = "+".join(part.use for part in model.recipe.parts.get("sampler", ()))
     names = asked or own or type(named.sampler).__name__
-    length = f"{made.transitions} transition{'' if made.transitions == 1 else 's'}"
-    how = f"taken at visit {made.plan.visits} to data" if made.plan.visits else length
+    if made.plan.walked:
+        names = "annealed"
+    how = f"taken {made.plan.taken()}" if made.plan.visits or made.plan.walked else made.plan.taken()[len("after ") :]
     return f"{names}, {how}, {made.n_gradients:,} gradients a sample, T = {model.temperature:g}"
 
 

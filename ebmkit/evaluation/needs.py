@@ -15,6 +15,7 @@ from ebmkit.recipes.recipe import Part
 from ebmkit.recipes.resolver.choice import settled
 from ebmkit.recipes.resolver.draft import Draft
 from ebmkit.recipes.settings import validated
+from ebmkit.sampling.given import givable
 from ebmkit.sampling.model import Model
 
 MEANINGS = {
@@ -27,6 +28,7 @@ MEANINGS = {
     "point.noised": "a noise level",
     "energy.latent": "an energy with a latent",
     "objective.encoder": "an objective with an encoder",
+    "given.class": "samples of a class",
 }
 """What the words mean of which metrics speak."""
 
@@ -35,7 +37,7 @@ def words_of(model: Model, dataset: Dataset | None = None) -> frozenset[str]:
     """Returns the words that the parts of a model and its data give."""
     draft = Draft(model.recipe, host(), tuple(model.data.event_shape))
     draft.assume(draft.found())
-    return draft.capabilities() | _words_of_data(model.data) | _words_of_parts(model, dataset)
+    return draft.capabilities() | _words_of_data(model.data) | _words_of_parts(model, dataset) | _words_of_given(model)
 
 
 def check_metrics(model: Model, parts: tuple[Part, ...], dataset: Dataset | None = None) -> None:
@@ -83,6 +85,11 @@ def _words_of_data(data: DataSpec) -> frozenset[str]:
         "data.real": data.x_values == "real",
     }
     return frozenset(word for word, is_given in found.items() if is_given)
+
+
+def _words_of_given(model: Model) -> frozenset[str]:
+    """Returns "given.class" where samples can be given a class, as a label or as the latent of one."""
+    return frozenset({"given.class"} if {"label", "latent"} & set(givable(model)) else ())
 
 
 def _words_of_parts(model: Model, dataset: Dataset | None) -> frozenset[str]:

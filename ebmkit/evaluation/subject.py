@@ -105,6 +105,9 @@ class ModelSubject:
         """Returns fresh samples with the sampler settings of the evaluation, of another `model` where one is named."""
         config, model = self.config, how.pop("model", None)
         settings: dict[str, Any] = {
+            "method": config.method,
+            "moves": config.moves,
+            "denoise": config.denoise,
             "transitions": config.transitions,
             "visits": config.visits,
             "plain_transitions": config.plain_transitions,

@@ -17,6 +17,7 @@ from ebmkit.metrics.declarations.conditions import LABEL, ConditionalConfig
 from ebmkit.metrics.features.sets import features_of
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.metric import Better, Estimate, Measured, Subject
+from ebmkit.sampling.given import takes_label
 from ebmkit.sampling.held import class_name
 
 DEFINITION = (
@@ -82,7 +83,7 @@ ALL = "all classes"
 
 def way_of(model: Any, strength: float) -> tuple[str, dict[str, str], float | None]:
     """Returns how a model is given every class, in words and as `ebmkit.generate` takes it, and at what strength."""
-    if any(coordinate.name == LABEL for coordinate in model.coordinates):
+    if takes_label(model):
         return "its label", {LABEL: "all"}, None
     return "its latent", {"latent": "class:all"}, strength or None
 

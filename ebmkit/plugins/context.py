@@ -36,7 +36,7 @@ class BuildContext:
         device: torch device.
         dtype: of chain states and master weights.
         temperature: of the run.
-        total_steps: training steps of the whole run.
+        total_steps: training steps of the run, or of the stage of it for which the part is built.
         seed: for this part's initialisation, and for nothing else.
         children: built parts of a sequence.
         inner: for a wrapper, the energy it wraps.

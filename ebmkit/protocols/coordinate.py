@@ -60,10 +60,27 @@ class Coordinate(Protocol):
 
 @runtime_checkable
 class Noising(Protocol):
-    """A coordinate that knows how much Gaussian noise x holds."""
+    """A coordinate that knows how much Gaussian noise x holds.
+
+    Along a discrete one that leaves data, samples can be annealed: fresh chains of generation start at its last value,
+    data are at 0, and value j is value j − 1 with more noise, x_j = αx_{j−1} + (independent normal).
+    """
 
     def noise(self, point: Point) -> tuple[Tensor, Tensor]:
         """Returns a and σ [B]: x of a row is a·x₀ + σ·(standard normal), x₀ a clean datum in the units of chains."""
+        ...
+
+
+@runtime_checkable
+class Descending(Protocol):
+    """A coordinate along which samples come down from noise to data, though no sampler moves it.
+
+    Chains of generation start at the last value of a discrete one that leaves data; after each transition they go down
+    by one, until they are data at 0. Other coordinates that have to follow are descending, too.
+    """
+
+    def descend(self, point: Point) -> Point:
+        """Returns the point one value further down, with x as the chain goes on from there."""
         ...
 
 

@@ -4,53 +4,49 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, is_dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 
 import tomli_w
 
 from ebmkit.errors import RecipeError, did_you_mean
-from ebmkit.plugins.host import Host, host
+from ebmkit.plugins.host import Host
 from ebmkit.recipes import tables as configs
 from ebmkit.recipes.about import AboutConfig
-from ebmkit.recipes.settings import as_toml, given, validated
+from ebmkit.recipes.part import (
+    LISTS,
+    SINGLES,
+    Part,
+    as_table,
+    entry_of,
+    kind_of,
+    optim_in,
+    part_of,
+    parts_in,
+    table_of,
+)
+from ebmkit.recipes.settings import as_toml, validated
+from ebmkit.recipes.stage import Stage, folded, is_flat, stages_in, stages_to_toml
 from ebmkit.recipes.tables import TABLES, OptimConfig, TableConfig
 from ebmkit.recipes.values import MOST_TEXT, check_values, toml_value
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-LISTS = ("coordinate", "wrapper", "sampler", "objective", "metric", "observer")
-SINGLES = ("data", "energy", "buffer")
-
-
-def kind_of(table: str) -> str:
-    """Returns the kind of the parts in a table of a recipe."""
-    return "dataset" if table == "data" else table
-
-
-def table_of(kind: str) -> str:
-    """Returns the table of a recipe that holds parts of a kind."""
-    return "data" if kind == "dataset" else kind
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One chosen part: its name and the settings of its config dataclass, kept as TOML holds them.
-
-    Attributes:
-        use: its name.
-        settings: of its config dataclass.
-        built: the part itself, where a Python program handed it over. A file cannot hold it.
-    """
-
-    use: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    built: Any = field(default=None, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "settings", as_toml(self.settings))
+__all__ = [
+    "LISTS",
+    "SINGLES",
+    "Part",
+    "Recipe",
+    "from_mapping",
+    "from_toml",
+    "kind_of",
+    "named_recipe",
+    "parse_override",
+    "part_of",
+    "read_recipe",
+    "table_of",
+    "to_toml",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +61,8 @@ class Recipe:
         optim: owner → settings.
         overrides: (dotted path, value) of every `--set`.
         resolved: the recipe is complete; it is checked, never added to.
+        stages: in order; () where the run has none.
+        stage: place of the stage whose recipe this is, from 0; None for that of the whole run. See `stage.at_stage`.
     """
 
     parts: Mapping[str, tuple[Part, ...]] = field(default_factory=dict)
@@ -72,6 +70,8 @@ class Recipe:
     optim: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     overrides: tuple[tuple[str, object], ...] = ()
     resolved: bool = False
+    stages: tuple[Stage, ...] = ()
+    stage: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parts", {table: tuple(parts) for table, parts in self.parts.items() if parts})
@@ -79,8 +79,9 @@ class Recipe:
             object.__setattr__(self, name, {key: as_toml(table) for key, table in getattr(self, name).items()})
 
     def named(self) -> Iterator[tuple[str, str]]:
-        """Yields kind and name of every part."""
-        return ((kind_of(table), part.use) for table, parts in self.parts.items() for part in parts)
+        """Yields kind and name of every part, those of stages included."""
+        tables = chain(self.parts.items(), *(stage.parts.items() for stage in self.stages))
+        return ((kind_of(table), part.use) for table, parts in tables for part in parts)
 
     def part(self, table: str) -> Part:
         """Returns the one part of a table that holds one."""
@@ -145,7 +146,7 @@ def from_mapping(raw: Mapping[str, object], origin: str = "recipe") -> Recipe:
     Part(use='mlp', settings={'widths': [8, 8]})
     """
     check_values(raw, origin)
-    known = [*SINGLES, *LISTS, *TABLES, "optim", "resolved", "about"]
+    known = [*SINGLES, *LISTS, *TABLES, "optim", "stage", "resolved", "about"]
     for key in raw:
         if key not in known:
             raise RecipeError(
@@ -154,24 +155,11 @@ def from_mapping(raw: Mapping[str, object], origin: str = "recipe") -> Recipe:
     resolved = raw.get("resolved", False)
     if not isinstance(resolved, bool):
         raise RecipeError(f"{origin}: resolved is true or false, found {resolved!r}.")
-    parts = {t: tuple(_part(e, t, origin) for e in _entries(raw[t], t, origin)) for t in (*SINGLES, *LISTS) if t in raw}
-    tables = {name: _table(raw[name], f"[{name}]", origin) for name in TABLES if name in raw}
-    validated(AboutConfig, _table(raw.get("about", {}), "[about]", origin), f"{origin}: [about]")  # of the file
-    optim = {k: _table(v, f"[optim.{k}]", origin) for k, v in _table(raw.get("optim", {}), "[optim]", origin).items()}
-    return Recipe(parts=parts, tables=tables, optim=optim, resolved=resolved)
-
-
-def part_of(kind: str, config: DataclassInstance) -> Part:
-    """Returns the part whose settings a config object holds; those at their defaults are left for the resolver.
-
-    Raises:
-        RecipeError: it is no config of a part of this kind, or a value cannot be.
-    """
-    component = host().component_of(kind, config)
-    where = f"{kind} {component.name}"
-    settings = given(config, where)
-    validated(component.config, settings, where)
-    return Part(component.name, settings)
+    parts = parts_in(raw, (*SINGLES, *LISTS), origin)
+    tables = {name: as_table(raw[name], f"[{name}]", origin) for name in TABLES if name in raw}
+    validated(AboutConfig, as_table(raw.get("about", {}), "[about]", origin), f"{origin}: [about]")  # of the file
+    stages = stages_in(raw, origin)
+    return Recipe(parts=parts, tables=tables, optim=optim_in(raw, origin), resolved=resolved, stages=stages)
 
 
 def to_toml(recipe: Recipe) -> str:
@@ -182,16 +170,17 @@ def to_toml(recipe: Recipe) -> str:
     """
     if recipe.overrides:
         raise RecipeError(f"--set {recipe.overrides[0][0]}: a recipe with overrides is written once it is resolved.")
+    recipe = folded(recipe)
     raw: dict[str, Any] = {"resolved": True} if recipe.resolved else {}
     raw |= {name: recipe.tables[name] for name in TABLES if name in recipe.tables}
-    entries = {t: [{"use": part.use, **part.settings} for part in parts] for t, parts in recipe.parts.items()}
+    entries = {table: [entry_of(part) for part in parts] for table, parts in recipe.parts.items()}
     raw |= {table: entries[table][0] for table in SINGLES if table in entries}
-    flat = {table: entries[table] for table in LISTS if table in entries and all(map(_is_flat, entries[table]))}
+    flat = {table: entries[table] for table in LISTS if table in entries and all(map(is_flat, entries[table]))}
     raw |= {table: entries[table] for table in LISTS if table in entries and table not in flat}
     if recipe.optim:
         raw["optim"] = recipe.optim
     lists = [f"[[{table}]]\n{tomli_w.dumps(entry)}" for table in flat for entry in flat[table]]
-    return "\n".join(filter(None, [tomli_w.dumps(raw), *lists]))
+    return "\n".join(filter(None, [tomli_w.dumps(raw), *lists, stages_to_toml(recipe.stages)]))
 
 
 def parse_override(text: str) -> tuple[str, object]:
@@ -225,31 +214,3 @@ def named_recipe(name: str, host: Host) -> Recipe:
     """Returns the recipe of a TOML file, else the shipped one of that name."""
     path = Path(name)
     return read_recipe(path) if path.is_file() else from_toml(host.recipe(name), f"recipe {name}")
-
-
-def _is_flat(entry: Mapping[str, Any]) -> bool:
-    """Whether it can be written below a `[[table]]` line of its own: tomli_w would put short tables into one line."""
-    written = [tomli_w.dumps({"": value}) for value in entry.values() if not isinstance(value, Mapping)]
-    return len(written) == len(entry) and not any("{" in text or text.startswith("[[") for text in written)
-
-
-def _entries(value: object, table: str, origin: str) -> list[object]:
-    if isinstance(value, (list, tuple)) and table in SINGLES:
-        raise RecipeError(f"{origin}: [[{table}]] is a list, but a run has one {table}: write [{table}].")
-    return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-def _part(entry: object, table: str, origin: str) -> Part:
-    if is_dataclass(entry) and not isinstance(entry, type):
-        return part_of(kind_of(table), entry)
-    settings = dict(_table(entry, f"[{table}]", origin))
-    use = settings.pop("use", None)
-    if not isinstance(use, str):
-        raise RecipeError(f'{origin}: [{table}] needs use = "NAME".')
-    return Part(use, settings)
-
-
-def _table(value: object, where: str, origin: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise RecipeError(f"{origin}: {where} must be a table, found {value!r}.")
-    return value

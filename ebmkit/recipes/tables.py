@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Interval, Lt
+from annotated_types import Ge, Gt, Interval, Lt, MinLen
 
 Positive = Annotated[int, Gt(0)]
 Period = Annotated[int, Interval(gt=0, lt=2**63)]
@@ -40,6 +40,9 @@ class RunConfig:
             sign followed, with another seed and smaller learning rates; 0 for never. Recorded in `alarms.jsonl` and as
             the metric "rollbacks".
         rollback_rate: factor on every learning rate at each rollback.
+        fully_shard: split the energy's weights, with their gradients, optimiser states and averages, over the processes
+            of the run (torch's `fully_shard`), for an energy that does not fit one GPU else; see docs/scaling.md. One
+            process has nothing to split.
         max_minutes: minutes after which a process saves a checkpoint and ends with exit status 75, so that
             `ebmkit resume` goes on; unset, none.
     """
@@ -59,7 +62,31 @@ class RunConfig:
     alarms: bool = True
     rollbacks: Annotated[int, Ge(0)] = 0
     rollback_rate: Annotated[float, Interval(gt=0, le=1)] = 0.5
+    fully_shard: bool = False
     max_minutes: Annotated[float, Gt(0)] | None = None
+
+
+Engines = Literal["auto", "eager", "compile", "graph"]
+Chunk = Annotated[int, Ge(0)] | Literal["auto"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageConfig:
+    """`[[stage]]`: what a stage sets beside its objectives, sampler, buffer and optimisers. Stages follow one another.
+
+    Attributes:
+        name: of the stage, as in `--set stage.NAME.steps=400`.
+        steps: training steps of the stage. That of the run, `run.steps`, is their sum.
+        batch_size: data, and chains, in a step; unset, `run.batch_size`.
+        engine: how the sampling view runs; unset, `run.engine`.
+        chunk: chains a pass of the sampling view; unset, `run.chunk`.
+    """
+
+    name: Annotated[str, MinLen(1)]
+    steps: Positive
+    batch_size: Positive | None = None
+    engine: Engines | None = None
+    chunk: Chunk | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,13 +142,24 @@ class PicturesConfig:
     n: Positive = 64
 
 
+Method = Literal["visits", "anneal"]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SampleConfig:
     """`[sample]`: how fresh chains are made after training.
 
-    Where a coordinate takes chains away from data and back, as a noise level does, a chain is taken at a visit to data.
+    Where a coordinate takes chains away from data and back, as a noise level does, a chain is taken at a visit to data,
+    or it is annealed.
 
     Attributes:
+        method: "visits": chains of a sampler, as said above; "anneal": chains walk once from the last noise level to
+            the clean one, at each by an ancestral step and some exact moves, which needs no sampler. It costs levels ·
+            (moves + 1) gradients a sample, and 16 pilot chains find the steps before. It draws the pictures of training
+            where no objective needs chains.
+        moves: annealed, adjusted Langevin moves at each level; 0 for ancestral steps alone, which are biased.
+        denoise: end with a step to the mean of the clean x (Tweedie's formula), at one more gradient; where a noise
+            level knows the noise.
         sampler: draws the samples, a+b in this order, with its defaults at the temperature of the run; unset, that of
             the run. Its steps are adapted on fresh chains before. It draws the pictures of training, too, where no
             objective needs chains.
@@ -133,6 +171,9 @@ class SampleConfig:
         batch_size: chains at a time.
     """
 
+    method: Method = "visits"
+    moves: Annotated[int, Ge(0)] = 8
+    denoise: bool = False
     sampler: str | None = None
     transitions: Positive | None = None
     plain_transitions: Annotated[int, Ge(0)] = 0
@@ -153,7 +194,10 @@ class EvalConfig:
         n_data: data of each set, where there are as many.
         seed: of chains and choice of data; unset, that of the run.
         weights: "averaged" or "last".
-        sampler: as in `[sample]`, which holds for this and the settings below where they are unset.
+        method: as in `[sample]`, which holds for this and the settings below where they are unset.
+        moves: annealed, at each level.
+        denoise: end with a step to the mean of the clean x.
+        sampler: of the chains.
         transitions: of each chain.
         plain_transitions: without parts that only augment.
         visits: to data.
@@ -164,6 +208,9 @@ class EvalConfig:
     n_data: Positive = 5000
     seed: Seed | None = None
     weights: Weights = "averaged"
+    method: Method | None = None
+    moves: Annotated[int, Ge(0)] | None = None
+    denoise: bool | None = None
     sampler: str | None = None
     transitions: Positive | None = None
     plain_transitions: Annotated[int, Ge(0)] | None = None

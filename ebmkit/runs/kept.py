@@ -1,4 +1,4 @@
-"""What a run keeps on its way: on the disk, or nothing beside what is in memory."""
+"""What a run keeps on its way: on the disk, or nothing beside what is in memory; see `in_memory.py`."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from typing import Protocol
 from ebmkit.assembly.assemble import Assembly
 from ebmkit.display.doing import doing
 from ebmkit.errors import RunError
-from ebmkit.recipes.recipe import Recipe
-from ebmkit.runs.checkpoints import checkpoint
+from ebmkit.recipes.recipe import Recipe, to_toml
+from ebmkit.runs.checkpoints import checkpoint, chosen
 from ebmkit.runs.checkpoints.beside import Beside, drop_later
 from ebmkit.runs.checkpoints.checkpoint import Saved
 from ebmkit.runs.checkpoints.finite import check_finite
 from ebmkit.runs.checkpoints.shares import share_of
 from ebmkit.runs.checkpoints.state import TrainingState
+from ebmkit.runs.files.directory import write_text
 from ebmkit.runs.files.lock import Lock
 from ebmkit.runs.files.seal import Seal
 from ebmkit.runs.given import to_resume
+from ebmkit.runs.in_memory import InMemory
 from ebmkit.runs.log.logbook import METRICS, Logbook
 from ebmkit.runs.log.pictures import Pictures
+from ebmkit.runs.log.pictures import is_due as pictures_due
 from ebmkit.runs.watch.alarms import ALARMS, RunAlarms
 from ebmkit.training.step import StepReport
 
@@ -43,6 +46,10 @@ class Kept(Protocol):
             after: step that the run goes on from.
             sealed: what its files were then.
         """
+        ...
+
+    def enter(self, assembly: Assembly, alarms: RunAlarms) -> None:
+        """Goes on with the next stage of the run."""
         ...
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
@@ -66,35 +73,6 @@ class Kept(Protocol):
         ...
 
 
-class InMemory:
-    """Keeps nothing beside the run itself."""
-
-    saved_at = -1
-
-    @contextmanager
-    def opened(self, after: int, sealed: Mapping[str, Seal]) -> Iterator[None]:
-        """Does nothing: the history of a run is in memory."""
-        yield
-
-    def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Does nothing."""
-
-    def draw(self, state: TrainingState, report: StepReport) -> Sequence[Path]:
-        """Draws nothing."""
-        return ()
-
-    def keep(self, state: TrainingState) -> None:
-        """Does nothing."""
-
-    def interrupted(self, state: TrainingState) -> str:
-        """Returns where the weights are."""
-        return "the network holds the weights of that step."
-
-    def back_to(self, step: int) -> Saved:
-        """There is nothing to go back to: `Rollbacks` refuses such runs."""
-        raise AssertionError("a run in memory keeps no checkpoints")
-
-
 class Share:
     """Keeps of one of several processes, not the first, what is its own: its rows of the buffer, its place in the data.
 
@@ -111,6 +89,10 @@ class Share:
     def opened(self, after: int, sealed: Mapping[str, Seal]) -> Iterator[None]:
         """Does nothing: the first process writes the log."""
         yield
+
+    def enter(self, assembly: Assembly, alarms: RunAlarms) -> None:
+        """Goes on with the parts of the stage."""
+        self.assembly, self.recipe = assembly, assembly.recipe
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Does nothing."""
@@ -175,6 +157,13 @@ class OnDisk:
         finally:
             self.book.close()
 
+    def enter(self, assembly: Assembly, alarms: RunAlarms) -> None:
+        """Goes on with the parts of the stage, and writes down what was decided for it."""
+        self._check_ours()
+        self.assembly, self.recipe, self.alarms = assembly, assembly.recipe, alarms
+        self.pictures = Pictures(self.directory, assembly)
+        write_text(self.directory / "recipe.toml", to_toml(assembly.recipe))
+
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Appends to the log."""
         self._check_ours()
@@ -182,8 +171,7 @@ class OnDisk:
 
     def draw(self, state: TrainingState, report: StepReport) -> Sequence[Path]:
         """Draws pictures where they are due, and returns them."""
-        every, steps = self.recipe.table("pictures").every, self.recipe.table("run").steps
-        if state.step % every and state.step != steps:
+        if not pictures_due(state.step, self.recipe):
             return ()
         self._check_ours()
         doing("drawing pictures")
@@ -228,7 +216,7 @@ class OnDisk:
         saved = checkpoint.load(folder / f"step-{step:08d}")
         self.book.back_to(step, saved.beside.get(METRICS))
         try:
-            checkpoint.drop_later(folder, step)
+            chosen.drop_later(folder, step)
             drop_later(self.directory, step)
         except OSError as error:
             raise RunError(f"{self.directory} could not be cleared: {error}.") from error
@@ -249,3 +237,14 @@ class OnDisk:
                 f"{self.directory} is not the directory of this run any more: it was removed, renamed or replaced. "
                 "Nothing more is written. If it was renamed, go on with: ebmkit resume NEW_NAME"
             )
+
+
+def kept_of(
+    directory: Path | None, assembly: Assembly, alarms: RunAlarms, lock: Lock | None, note: Callable[[str], None]
+) -> Kept:
+    """Returns what keeps a run of this process: nothing, its share of the files, or all of them."""
+    if directory is None:
+        return InMemory()
+    if not assembly.parts.world.is_first:
+        return Share(directory, assembly)
+    return OnDisk(directory, assembly, alarms, lock, note)

@@ -12,11 +12,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ebmkit.assembly.assemble import Assembly
+from ebmkit.assembly.assemble import Assembly, assemble
 from ebmkit.display.doing import doing
 from ebmkit.display.progress import Progress, Watcher
-from ebmkit.errors import DivergenceError, RunError
+from ebmkit.errors import CheckpointError, DivergenceError, RunError
 from ebmkit.plugins.host import Host, host
+from ebmkit.recipes.recipe import Recipe
+from ebmkit.recipes.stage import begins_after, next_stage, stage_name, total_steps
 from ebmkit.runs.checkpoints import taking
 from ebmkit.runs.checkpoints.checkpoint import Saved
 from ebmkit.runs.checkpoints.state import TrainingState
@@ -24,8 +26,9 @@ from ebmkit.runs.files.lock import Lock
 from ebmkit.runs.files.seal import Seal
 from ebmkit.runs.given import to_resume
 from ebmkit.runs.interrupt import Interrupted, Stop, stoppable
-from ebmkit.runs.kept import InMemory, Kept, OnDisk, Share
+from ebmkit.runs.kept import Kept, kept_of
 from ebmkit.runs.launched import Followed
+from ebmkit.runs.log.pictures import is_due
 from ebmkit.runs.session import going_on
 from ebmkit.runs.watch.alarms import Note, RunAlarms
 from ebmkit.runs.watch.judging import Judging
@@ -60,35 +63,42 @@ class Trainer:
         note: Note | None = None,
         lock: Lock | None = None,
     ) -> None:
-        self.directory, self.assembly, self.parts = directory, assembly, assembly.parts
-        self.recipe, self.config = assembly.recipe, assembly.recipe.table("run")
+        self.directory = directory
         self.watch = watch or (lambda progress: None)
         self.world = assembly.parts.world
         if not self.world.is_first:
             watch, note, observers = None, lambda text: None, Observers(Host())  # the first one says and shows all
         self.observers = observers or Observers(host(), observers_of(assembly))
-        self.note = note or _log.warning
-        doing("getting the optimisers ready")  # with the first one, torch imports its compiler
-        self.state = TrainingState(assembly.parts, self.recipe)
-        self.alarms = RunAlarms(assembly, note, directory if self.world.is_first else None)
-        self.kept = self._kept(lock)
-        self.judging = Judging(assembly, directory, note or _log.info)
+        self.note, self._alarmed, self._judged = note or _log.warning, note, note or _log.info
         self.history: list[Mapping[str, float]] = []
         self.sealed: Mapping[str, Seal] = {}
-        self._set_out()
+        self._enter(assembly)
+        self.kept: Kept = kept_of(directory, assembly, self.alarms, lock, self.note)
 
-    def _kept(self, lock: Lock | None) -> Kept:
-        if self.directory is None:
-            return InMemory()
-        if not self.world.is_first:
-            return Share(self.directory, self.assembly)
-        return OnDisk(self.directory, self.assembly, self.alarms, lock, self.note)
+    def _enter(self, assembly: Assembly) -> None:
+        """Gets ready what belongs to a run, or to one stage of it."""
+        self.assembly, self.recipe, self.config = assembly, assembly.recipe, assembly.recipe.table("run")
+        doing("getting the optimisers ready")  # with the first one, torch imports its compiler
+        self.state = TrainingState(assembly.parts, self.recipe)
+        self.alarms = RunAlarms(assembly, self._alarmed, self.directory if self.world.is_first else None)
+        self.judging = Judging(assembly, self.directory, self._judged)
+        self._set_out()
 
     def take(self, saved: Saved) -> None:
-        """Goes on from a checkpoint; raises CheckpointError where it belongs to another recipe."""
-        self.alarms.take(saved.alarms)
+        """Goes on from a checkpoint, or begins a stage with what the stage before it left.
+
+        Raises:
+            CheckpointError: it belongs to another recipe.
+        """
+        inherits = saved.stage != self.state.stage
+        if inherits and saved.step != self.state.step:
+            raise CheckpointError(
+                f"The checkpoint of step {saved.step} is of stage '{saved.stage}', but by the recipe stage "
+                f"'{self.state.stage}' begins after step {self.state.step}: recipe.toml was changed. Put it back."
+            )
+        (self.alarms.inherit if inherits else self.alarms.take)(saved.alarms)
         self._set_out()
-        self.state.take(saved)
+        (self.state.inherit if inherits else self.state.take)(saved)
         self.kept.saved_at, self.sealed = saved.step, saved.beside
 
     def train(self) -> None:
@@ -97,35 +107,56 @@ class Trainer:
         Raises:
             RunError: on an interruption, after saving a checkpoint where there is a directory.
         """
-        state, first = self.state, self.state.step
-        self._begun, self._first = time.monotonic(), first
+        first, steps = self.state.step, total_steps(self.recipe)
+        self._begun, self._data = time.monotonic(), 0
         doing(f"making step {first + 1}")
-        run = Described(directory=self.directory, recipe=self.recipe, first_step=first + 1, steps=self.config.steps)
+        run = Described(directory=self.directory, recipe=self.recipe, first_step=first + 1, steps=steps)
         with (
             going_on(self._how_to_go_on),
             self.kept.opened(first, self.sealed),
-            self.observers.watching(run, lambda: state.step) as watched,
+            self.observers.watching(run, lambda: self.state.step) as watched,
             stoppable() as stop,
             stop.stepping(),
         ):
             stop.after(self.config.max_minutes)
             self.alarms.begin(first, self.sealed)
             if not first:
-                self.kept.keep(state)
-            while state.step < self.config.steps:
-                if self._any(watched, stop.asked()):
-                    raise self._interrupted(stop)
-                try:
-                    report = self._step_told(watched, stop)
-                except DivergenceError as error:
-                    self._go_back(error)
-                    continue
-                for picture in self.kept.draw(state, report):
-                    watched.picture(picture, state.step)
-                if (found := self.judging.look(state)) is not None:
-                    watched.evaluation(found)
-                self.kept.keep(state)  # the last of all: what came before it is not made again
+                self.kept.keep(self.state)
+            self._make_steps(watched, stop)
+            while (following := next_stage(self.recipe)) is not None:
+                left = replace(self.state.saved(self.assembly.data), alarms=self.alarms.as_json())
+                self._begin(following, left)
+                self._make_steps(watched, stop)
             self._any(watched, False)
+
+    def _make_steps(self, watched: Watched, stop: Stop) -> None:
+        """Makes the steps that are left of a run, or of one stage of it."""
+        while self.state.step < self.config.steps:
+            if self._any(watched, stop.asked()):
+                raise self._interrupted(stop)
+            try:
+                report = self._step_told(watched, stop)
+            except DivergenceError as error:
+                self._go_back(error)
+                continue
+            if self.parts.sharding is not None and is_due(self.state.step, self.recipe):
+                self.parts.refresh_view()  # together: the first process draws alone
+            for picture in self.kept.draw(self.state, report):
+                watched.picture(picture, self.state.step)
+            if (found := self.judging.look(self.state)) is not None:
+                watched.evaluation(found)
+            self.kept.keep(self.state)  # the last of all: what came before it is not made again
+
+    def _begin(self, stage: Recipe, left: Saved) -> None:
+        """Begins a stage, with parts of its own, from what the one before it left."""
+        lines, note = self.alarms.lines, self._alarmed
+        assembly = assemble(stage, dataset=self.assembly.dataset, world=self.world)
+        if note is not None and assembly.choice is not None:
+            note(f"stage {stage_name(stage)}: engine = {assembly.choice.engine}: {assembly.choice.reason}")
+        self._enter(assembly)
+        self.alarms.lines = lines
+        self.kept.enter(assembly, self.alarms)
+        self.take(left)
 
     def finished(self) -> TrainingState:
         """Returns the state of a trained run, its modules with their averaged weights and its steps adapted for good.
@@ -147,7 +178,7 @@ class Trainer:
             self.kept.write(report.step, values)
             watched.step(report, values)
         try:
-            self._tell(values, time.monotonic() - self._begun, self.state.step - self._first)
+            self._tell(values, time.monotonic() - self._begun)
         except OSError:  # its terminal, or whoever read its output, is gone
             stop.why = stop.why or "the end of its output"
         for alarm in self.alarms.look(report):
@@ -165,31 +196,36 @@ class Trainer:
             report = train_step(self.parts, batch, step, state.tuning, update)
         state.averages.update(step)
         state.tuning, state.step = report.tuning, step
+        self._data += self.config.batch_size
         return replace(report, metrics={**report.metrics, **norms})
 
     def _log(self, report: StepReport, every: int) -> Mapping[str, float]:
-        if report.step % every and report.step not in (1, self.config.steps):
+        if report.step % every and report.step not in (begins_after(self.recipe) + 1, self.config.steps):
             return {}
         both = {**{f"loss.{k}": v for k, v in report.losses.items()}, **report.metrics}
         numbers = self.world.mean(torch.stack([v.float() for v in both.values()]).tolist())
-        values = dict(zip(both, numbers, strict=True))
-        values = {name: value for name, value in values.items() if not isnan(value)}  # a rate without trials has none
+        found = zip(both, numbers, strict=True)
+        values = {name: value for name, value in found if not isnan(value)}  # a rate without trials has none
+        if self.recipe.stage is not None:
+            values["stage"] = self.recipe.stage + 1.0
         if self.alarms.rollbacks.made:
             values["rollbacks"] = float(len(self.alarms.rollbacks.made))
         self.history.append({"step": report.step, **values})
         return values
 
-    def _tell(self, values: Mapping[str, float], seconds: float, steps: int) -> None:
-        images = steps * self.config.batch_size
-        made, total = self.state.step, self.config.steps
-        self.watch(Progress(step=made, steps=total, values=values, seconds=seconds, images=images))
+    def _tell(self, values: Mapping[str, float], seconds: float) -> None:
+        made, total = self.state.step, total_steps(self.recipe)
+        self.watch(Progress(step=made, steps=total, values=values, seconds=seconds, images=self._data))
 
     def _go_back(self, error: DivergenceError) -> None:
         """Goes back to the last healthy checkpoint; raises the error where the run may not."""
         saved = self.kept.back_to(self.alarms.go_back(self.state.step, error))
-        self.alarms.take(saved.alarms, going_back=True)
-        self._set_out()
-        self.state.take(saved)
+        if saved.stage == self.state.stage:
+            self.alarms.take(saved.alarms, going_back=True)
+            self._set_out()
+            self.state.take(saved)
+        else:  # it was written where this stage begins
+            self._begin(self.recipe, replace(saved, alarms=self.alarms.as_json()))
         self.history = [entry for entry in self.history if entry["step"] <= saved.step]
 
     def _set_out(self) -> None:
@@ -216,7 +252,7 @@ class Trainer:
         stop.why = next(filter(None, self.world.said_by_all(stop.why)))  # any of them may have heard it
         if not self.world.is_first:
             return Followed(stop.exit_status)
-        made = f"after step {self.state.step} of {self.config.steps}"
+        made = f"after step {self.state.step} of {total_steps(self.recipe)}"
         return Interrupted(f"Interrupted {made} ({stop.why}); {how}", stop.exit_status)
 
     def _how_to_go_on(self) -> str:

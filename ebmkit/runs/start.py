@@ -11,9 +11,11 @@ from pathlib import Path
 from ebmkit.assembly.assemble import Assembly
 from ebmkit.errors import RunError
 from ebmkit.recipes.recipe import to_toml
-from ebmkit.runs.checkpoints import checkpoint
+from ebmkit.runs.checkpoints import chosen
 from ebmkit.runs.checkpoints.beside import tell_damage, without_logs
 from ebmkit.runs.checkpoints.checkpoint import Saved
+from ebmkit.runs.checkpoints.examined import tell_damaged_checkpoints
+from ebmkit.runs.files.data_files import data_seals
 from ebmkit.runs.files.directory import clear, write_text
 from ebmkit.runs.files.environment import environment, origins
 
@@ -22,6 +24,8 @@ def write_start(directory: Path, assembly: Assembly) -> None:
     """Writes recipe and environment of a new run, or nothing at all."""
     kept = environment(assembly.parts.device, assembly.recipe.table("run").seed)
     kept["parts"] = origins(assembly.recipe)
+    if assembly.dataset is not None:
+        kept["data"] = data_seals(assembly.dataset)
     if assembly.choice is not None:
         kept["engine"] = asdict(assembly.choice)
     made = not directory.exists()
@@ -44,4 +48,5 @@ def clear_later(directory: Path, saved: Saved | None, tell: Callable[[str], None
         clear(directory, recipe_too=False)
         return
     tell_damage(directory, without_logs(saved.beside), saved.step, tell)
-    checkpoint.set_aside(directory, saved.step)
+    tell_damaged_checkpoints(directory, saved.step, tell)
+    chosen.set_aside(directory, saved.step)

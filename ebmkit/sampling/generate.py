@@ -16,8 +16,11 @@ from ebmkit.errors import RecipeError, RunError
 from ebmkit.point import Point
 from ebmkit.protocols.energy import EnergyView
 from ebmkit.recipes.counts import MOST
+from ebmkit.recipes.tables import Method
 from ebmkit.rng import stream
+from ebmkit.sampling.anneal import annealing
 from ebmkit.sampling.denoise import denoised
+from ebmkit.sampling.descent import down_to_data
 from ebmkit.sampling.held import names_of_labels
 from ebmkit.sampling.model import Model
 from ebmkit.sampling.pixels import PIXELS
@@ -63,7 +66,7 @@ class Generated:
 
     @property
     def transitions(self) -> int:
-        """Transitions of each chain, plain ones included; by visits, the most that one may have made."""
+        """Transitions of each chain, plain ones included; by visits, the most; annealed, values that it came by."""
         return self.plan.transitions + self.plan.plain_transitions
 
     @property
@@ -81,10 +84,11 @@ class Generated:
 
     def __str__(self) -> str:
         rate = "" if self.accept_rate is None else f", acceptance {self.accept_rate:.2f}"
-        how = f"at visit {self.plan.visits} to data" if self.plan.visits else f"after {self.transitions:,} transitions"
         last = "" if self.denoised is None else f", then denoised once (noise of s.d. {self.denoised:.3g})"
         cost = f"{self.n_gradients:,} gradients a sample{rate}{last}, {self.seconds:.1f} s"
-        return "\n".join([f"{len(self.x):,} samples {list(self.x.shape[1:])}, each taken {how}: {cost}", *self.notes])
+        return "\n".join(
+            [f"{len(self.x):,} samples {list(self.x.shape[1:])}, each taken {self.plan.taken()}: {cost}", *self.notes]
+        )
 
     def _repr_pretty_(self, printer: Printer, cycle: bool) -> None:
         printer.text(str(self))
@@ -101,16 +105,21 @@ def generate(
     visits: int | None = None,
     plain_transitions: int | None = None,
     seed: int | None = None,
-    denoise: bool | float = False,
+    denoise: bool | float | None = None,
+    method: Method | None = None,
+    moves: int | None = None,
     watch: Watch | None = None,
 ) -> Generated:
     """Starts n chains from the prior and lets a sampler move them, with the averaged weights.
 
-    The sampler is the one that `[sample]` names, else that of training.
+    The sampler is the one that `[sample]` names, else that of training. With method "anneal" none is asked: chains walk
+    from noise to data along the coordinate that takes them away, by an ancestral step and exact moves at each value.
+    All other coordinates stay as they were drawn at the start.
 
     Where a coordinate that the sampler moves takes chains away from data and back, as a noise level does, each chain is
     taken at one of its visits to data, and not after a number of transitions. Chains that are given such a coordinate
-    stay there, and are taken after their transitions.
+    stay there, and are taken after their transitions. Where no sampler moves it and it is a `Descending` one, chains
+    come down it to data, with their transitions at each value.
 
     Args:
         model: as `ebmkit.load` returns it, or composed of several by `ebmkit.sampling.compose`. It is not changed.
@@ -127,7 +136,10 @@ def generate(
         plain_transitions: after these, without parts that only augment; unset: `[sample] plain_transitions`.
         seed: of the chains; unset: that of the recipe.
         denoise: at the end, one step to the mean of the clean x that noisy x may come from (Tweedie's formula), where a
-            noise level knows the noise; or the s.d. of the noise that the data were given, data units.
+            noise level knows the noise; or the s.d. of the noise that the data were given, data units. Unset:
+            `[sample] denoise`.
+        method: "visits" or "anneal"; unset: `[sample] method`.
+        moves: annealed, exact moves at each value; unset: `[sample] moves`.
         watch: called after each transition with how far the chains are.
 
     Raises:
@@ -143,13 +155,19 @@ def generate(
     """
     _check_fits(model, n)
     seed = model.recipe.table("run").seed if seed is None else seed
-    made = prepared(model, n, given=given or {}, strength=strength, start=start, seed=seed, denoise=denoise)
+    config = model.recipe.table("sample")
+    denoise, anneals = config.denoise if denoise is None else denoise, (method or config.method) == "anneal"
+    made = prepared(
+        model, n, given=given or {}, strength=strength, start=start, seed=seed, denoise=denoise, anneals=anneals
+    )
     model, begun, batches = made.model, time.monotonic(), list[Taken]()
-    plan = plan_of(model, made.rows, transitions, visits, plain_transitions)
-    size, view, sds = model.recipe.table("sample").batch_size, model.view(), list[float]()
+    plan = plan_of(model, made.rows, transitions, visits, plain_transitions, method=method, moves=moves)
+    size, view, sds = config.batch_size, model.view(), list[float]()
+    walk = annealing(model, view, made.rows, plan.moves, seed) if plan.walked else None
     for first in range(0, n, size):
         rng = stream(seed, 0, f"generate {seed} {first}", model.device)
-        taken = _taken(model, view, plan, _started(made, first, min(size, n - first), rng), rng, watch)
+        chains = _started(made, first, min(size, n - first), rng)
+        taken = walk.walk(chains, rng, watch) if walk else _taken(model, view, plan, chains, rng, watch)
         if denoise and len(taken.point):
             taken, sd = denoised(model, taken, denoise)
             sds.append(sd)
@@ -181,6 +199,8 @@ def _started(made: Prepared, first: int, n: int, rng: Generator) -> Point:
 def _taken(model: Model, view: EnergyView, plan: Plan, start: Point, rng: Generator, watch: Watch | None) -> Taken:
     """Moves the chains of one batch as planned."""
     state = model.sampler.init(start, rng, model.tuning)
+    if plan.values:
+        return down_to_data(model, view, plan, state, watch)
     if plan.visits:
         return at_visits(model, view, state, plan.visits, plan.transitions, watch)
     rest = without_augmentation(model) if plan.plain_transitions else model

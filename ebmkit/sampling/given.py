@@ -18,12 +18,15 @@ from ebmkit.errors import CapabilityError, DataError, RecipeError, did_you_mean
 from ebmkit.plugins.host import host
 from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.dataset import Dataset
-from ebmkit.protocols.energy import Energy, abilities_of
+from ebmkit.protocols.energy import Energy, abilities_of, levels_of
 from ebmkit.protocols.guided import Encodes, guidance_strength
 from ebmkit.sampling.model import Model
 
 N_CLASS_IMAGES = 500
 """Training images of a class whose latents are averaged."""
+
+LABEL = "label"
+"""The coordinate whose values are classes."""
 
 LARGEST = 1e30
 """Bound of weights and strengths: sums of them stay finite in fp32."""
@@ -43,10 +46,22 @@ def condition(model: Model, given: Mapping[str, str], strength: float | None) ->
 
 
 def givable(model: Model) -> list[str]:
-    """Returns the names that samples of a run can be given: its discrete coordinates, and a latent."""
+    """Returns the names that samples of a run can be given: its discrete coordinates, a label, and a latent."""
     encodes = any(isinstance(objective, Encodes) for objective in model.objectives.values())
     has_latent = encodes and "latent" in abilities_of(model.energy)
-    return [*(c.name for c in model.coordinates if n_values(c)), *(["latent"] if has_latent else [])]
+    discrete = [c.name for c in model.coordinates if n_values(c)]
+    label = [LABEL] if takes_label(model) and LABEL not in discrete else []
+    return [*discrete, *label, *(["latent"] if has_latent else [])]
+
+
+def takes_label(model: Model) -> bool:
+    """Whether samples can be given a class by its label.
+
+    Either the label is a coordinate of the run, or its energy gives those of x with each label beside that of x alone,
+    as one that is made of the logits of a classifier.
+    """
+    is_coordinate = any(coordinate.name == LABEL for coordinate in model.coordinates)
+    return is_coordinate or (model.data.n_classes > 1 and levels_of(LABEL) in abilities_of(model.energy))
 
 
 def n_values(coordinate: Coordinate) -> int:
@@ -199,12 +214,12 @@ def read_image(model: Model, path: Path, asked: str = "image:") -> Tensor:
 
 def _value(model: Model, name: str, text: str) -> Tensor:
     asked = f"--given {name}={text}"
+    if name == LABEL and takes_label(model):
+        return torch.tensor(class_index(model, text, asked))
     n = next((n_values(c) for c in model.coordinates if c.name == name), None)
     if not n:
         why = "" if n is None else f"'{name}' has no values to choose from, and "
         raise RecipeError(f"{asked}: {why}this run can be given {', '.join(givable(model)) or 'nothing'}.")
-    if name == "label":
-        return torch.tensor(class_index(model, text, asked))
     value = _whole(text)
     if not 0 <= value < n:
         raise RecipeError(f"{asked}: {name} is a whole number from 0 to {n - 1}.")

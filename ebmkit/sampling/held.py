@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from ebmkit.errors import RecipeError
-from ebmkit.sampling.given import class_index, condition, givable
+from ebmkit.sampling.given import LABEL, class_index, condition, givable, takes_label
 from ebmkit.sampling.model import Model
 
-LABEL, ALL = "label", "all"
-"""The coordinate whose values are classes, and how every class is asked for: label=all, latent=class:all."""
+ALL = "all"
+"""How every class is asked for: label=all, latent=class:all."""
 
 EVERY_CLASS = re.compile(r"\bclass:all(?=[*,]|$)")
 ONE_CLASS = re.compile(r"\bclass:([^*,]+)")
@@ -75,7 +75,7 @@ def _one_for_each_class(model: Model, texts: Mapping[str, str]) -> list[dict[str
     if not n:
         asked = ", ".join(f"{name}={text}" for name, text in texts.items())
         raise RecipeError(f"--given {asked}: the data of this run have no classes to take one after the other.")
-    if texts.get(LABEL) == ALL and not any(coordinate.name == LABEL for coordinate in model.coordinates):
+    if texts.get(LABEL) == ALL and not takes_label(model):
         names = givable(model)
         hint = " Its classes, one after the other: latent=class:all." if "latent" in names else ""
         raise RecipeError(f"--given label=all: this run can be given {', '.join(names) or 'nothing'}.{hint}")

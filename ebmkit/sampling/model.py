@@ -22,7 +22,7 @@ from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.objective import Objective
 from ebmkit.protocols.sampler import Sampler, Tuning
 from ebmkit.recipes.recipe import Recipe
-from ebmkit.recipes.tables import Weights
+from ebmkit.recipes.tables import Method, Weights
 from ebmkit.views.view import CallableView, FrozenView, Precision, view
 
 if TYPE_CHECKING:
@@ -113,7 +113,9 @@ class Model:
         transitions: int | None = None,
         visits: int | None = None,
         seed: int | None = None,
-        denoise: bool | float = False,
+        denoise: bool | float | None = None,
+        method: Method | None = None,
+        moves: int | None = None,
         progress: bool = True,
     ) -> Generated:
         """Returns n fresh samples, `.x` [n, *event] in the value range of the data: chains that the sampler moved.
@@ -128,6 +130,8 @@ class Model:
             visits: to data, after which such a chain is taken.
             seed: of the chains; unset, that of the recipe.
             denoise: end with a step to the mean of the clean x; see `ebmkit.generate`.
+            method: "anneal" walks once from noise to data, where a coordinate leads there; unset, as the recipe says.
+            moves: annealed, exact moves at each value of that coordinate.
             progress: show how far the chains are.
 
         Raises:
@@ -142,6 +146,8 @@ class Model:
             "visits": visits,
             "seed": seed,
             "denoise": denoise,
+            "method": method,
+            "moves": moves,
         }
         return shown(self, n, progress=progress, start=start, **asked)
 
@@ -164,7 +170,7 @@ def model_of(
     parts = assembly.parts
     return Model(
         recipe=assembly.recipe,
-        energy=parts.energy,
+        energy=parts.energy if parts.sharding is None else parts.view.constant,
         sampler=parts.sampler,
         objectives=parts.objectives,
         coordinates=parts.coordinates,

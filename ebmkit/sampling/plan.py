@@ -6,7 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ebmkit.errors import CapabilityError, RecipeError
+from ebmkit.protocols.coordinate import Coordinate, Descending
 from ebmkit.recipes.counts import MOST
+from ebmkit.recipes.tables import Method
+from ebmkit.sampling.anneal import walked_by
 from ebmkit.sampling.model import Model
 
 TRANSITIONS = 10
@@ -25,13 +28,29 @@ class Plan:
 
     Attributes:
         visits: visits to data after which a chain is taken; 0: it is taken after its transitions.
-        transitions: transitions of a chain; by visits, the most that it may make.
+        transitions: transitions of a chain; by visits, the most that it may make; annealed, the values it comes by.
         plain_transitions: transitions after these, without parts that only augment; 0 by visits.
+        walked: the coordinate along which chains are annealed, "" where they are not.
+        moves: exact moves at each value of that coordinate.
+        values: the values of a coordinate that chains come down, one after so many of their transitions; 0 for none.
     """
 
     visits: int
     transitions: int
     plain_transitions: int
+    values: int = 0
+    walked: str = ""
+    moves: int = 0
+
+    def taken(self) -> str:
+        """Returns when chains are taken, in words."""
+        if self.walked:
+            steps = "an ancestral step" + (f" and {self.moves} exact moves" if self.moves else "")
+            return f"after a walk from {self.walked} {self.transitions - 1} to 0, {steps} at each"
+        if self.visits:
+            return f"at visit {self.visits} to data"
+        made = self.transitions + self.plain_transitions
+        return f"after {made:,} transition{'' if made == 1 else 's'}"
 
     def often(self) -> str:
         """Returns how often a chain is to be at data, in words."""
@@ -39,6 +58,11 @@ class Plan:
 
     def bias(self) -> str:
         """Returns what is wrong with samples that are taken early, and what helps; "" where chains are not."""
+        if self.walked and not self.moves:
+            return (
+                "Chains made ancestral steps alone, which is the law of no level: each adds too little noise and keeps "
+                "the error of the step before. Ask for exact moves (--moves 8)."
+            )
         if not 0 < self.visits < ENOUGH_VISITS:
             return ""
         return (
@@ -54,6 +78,9 @@ def plan_of(
     transitions: int | None = None,
     visits: int | None = None,
     plain_transitions: int | None = None,
+    *,
+    method: Method | None = None,
+    moves: int | None = None,
 ) -> Plan:
     """Returns how chains of a model are made: as asked, else as its recipe says.
 
@@ -63,13 +90,25 @@ def plan_of(
         transitions: of each chain; by visits, the most.
         visits: to data, after which a chain is taken.
         plain_transitions: after the transitions, without parts that only augment.
+        method: "anneal" or "visits".
+        moves: annealed, exact moves at each value of the coordinate.
 
     Raises:
         RecipeError: a count is not positive, or beyond any use, or what was asked does not apply to such chains.
         CapabilityError: nothing brings its chains to data.
     """
-    _check_counts(transitions, visits, plain_transitions)
-    config, away = model.recipe.table("sample"), leaving_data(model, given)
+    _check_counts(transitions, visits, plain_transitions, moves)
+    config = model.recipe.table("sample")
+    if (method or config.method) == "anneal":
+        return _annealed(model, given, {"transitions": transitions, "visits": visits}, plain_transitions, moves)
+    if moves is not None:
+        raise RecipeError(f'moves = {moves} has no effect: they belong to method = "anneal". Leave them out.')
+    away, down = leaving_data(model, given), descended(model, given)
+    if down is not None:
+        _check_idle(visits, plain_transitions, f"chains come down {down.name} to data, where they are taken")
+        n = (down.n_values or 1) - 1
+        each = transitions or config.transitions or 1
+        return Plan(visits=0, transitions=n * each, plain_transitions=0, values=n)
     n_visits = config.visits if visits is None else visits
     n_plain = config.plain_transitions if plain_transitions is None else plain_transitions
     if not away:
@@ -88,6 +127,27 @@ def plan_of(
     return Plan(visits=n_visits, transitions=most, plain_transitions=0)
 
 
+def _annealed(
+    model: Model, given: Collection[str], asked: dict[str, int | None], plain: int | None, moves: int | None
+) -> Plan:
+    """Returns the plan of chains that walk from noise to data; raises where something else was asked for, too."""
+    idle = [f"{name} = {count}" for name, count in asked.items() if count is not None]
+    idle += [f"plain_transitions = {plain}"] if plain else []
+    if idle:
+        raise RecipeError(
+            f"{' and '.join(idle)} has no effect: annealed chains make one walk from noise to data. Leave it out, or "
+            'sample with method = "visits".'
+        )
+    config, coordinate = model.recipe.table("sample"), walked_by(model, given)
+    return Plan(
+        visits=0,
+        transitions=coordinate.n_values or 0,
+        plain_transitions=0,
+        walked=coordinate.name,
+        moves=config.moves if moves is None else moves,
+    )
+
+
 def leaving_data(model: Model, given: Collection[str]) -> list[str]:
     """Returns the coordinates that take chains away from data and back, of those that are not given.
 
@@ -95,7 +155,9 @@ def leaving_data(model: Model, given: Collection[str]) -> list[str]:
         CapabilityError: the sampler does not move one of them, so that chains would never come to data.
     """
     names = [c.name for c in model.coordinates if c.leaves_data and c.name not in given]
-    stuck = [name for name in names if name not in model.sampler.traits.coordinates]
+    down = descended(model, given)
+    known = model.sampler.traits.coordinates | ({down.name} if down is not None else set())
+    stuck = [name for name in names if name not in known]
     if stuck:
         raise CapabilityError(
             f"Fresh chains do not start at data, and no part of the sampler moves {', '.join(stuck)}: they never get "
@@ -104,16 +166,34 @@ def leaving_data(model: Model, given: Collection[str]) -> list[str]:
     return names
 
 
+def descended(model: Model, given: Collection[str]) -> Coordinate | None:
+    """Returns the coordinate that chains come down, from its last value to data; None where a sampler moves it."""
+    for coordinate in model.coordinates:
+        moved = coordinate.name in model.sampler.traits.coordinates or coordinate.name in given
+        if isinstance(coordinate, Descending) and coordinate.leaves_data and coordinate.n_values and not moved:
+            return coordinate
+    return None
+
+
+def _check_idle(visits: int | None, plain: int | None, why: str) -> None:
+    """Raises RecipeError where visits or plain transitions were asked for and have no effect."""
+    for name, count in (("visits", visits), ("plain_transitions", plain)):
+        if count:
+            raise RecipeError(f"{name} = {count} has no effect: {why}. Leave it out.")
+
+
 def _why_at_data(model: Model) -> str:
     """Returns why no coordinate takes chains away from data."""
     away = [c.name for c in model.coordinates if c.leaves_data]
     return f"{' and '.join(away)} is held at what was given" if away else "they are at data all the time"
 
 
-def _check_counts(transitions: int | None, visits: int | None, plain_transitions: int | None) -> None:
-    asked = {"transitions": transitions, "visits": visits, "plain_transitions": plain_transitions}
+def _check_counts(
+    transitions: int | None, visits: int | None, plain_transitions: int | None, moves: int | None
+) -> None:
+    asked = {"transitions": transitions, "visits": visits, "plain_transitions": plain_transitions, "moves": moves}
     for name, count in asked.items():
-        least = 0 if name == "plain_transitions" else 1
+        least = 0 if name in ("plain_transitions", "moves") else 1
         if count is not None and count < least:
             raise RecipeError(f"Sampling needs {name} of at least {least}, found {count}.")
         if count is not None and count > MOST:

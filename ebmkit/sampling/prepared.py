@@ -48,8 +48,14 @@ def prepared(
     start: Tensor | None,
     seed: int,
     denoise: bool | float,
+    anneals: bool = False,
 ) -> Prepared:
     """Returns what n chains start with; see `generate` for the arguments and for what is refused."""
+    if anneals and (start is not None or PIXELS in given):
+        raise RecipeError(
+            "Annealed chains start from noise, with all of x free: leave out where they are to start and the pixels "
+            'that are given, or sample with method = "visits".'
+        )
     if n < 1:
         raise RecipeError(f"Sampling needs at least one chain, found n = {n}.")
     if strength is not None and "latent" not in given:
@@ -62,7 +68,7 @@ def prepared(
     said = tuple(filter(None, [never_saw_noise(model) if start is None else ""]))
     free = Prepared(model=model, rows=held.values, start=start, names=held.names, said=said)
     whole = _with_pixels(free, given[PIXELS], denoise) if PIXELS in given else free
-    return replace(whole, model=ready(whole.model, whole.rows, seed))
+    return whole if anneals else replace(whole, model=ready(whole.model, whole.rows, seed))
 
 
 def _with_pixels(made: Prepared, mask: Any, denoise: bool | float) -> Prepared:

@@ -13,6 +13,8 @@ from ebmkit.errors import CheckpointError, DivergenceError
 from ebmkit.processes import ALONE, World
 from ebmkit.recipes.tables import OptimConfig
 from ebmkit.training.alarms.table import advice
+from ebmkit.training.sharding import Sharding
+from ebmkit.training.split import clip_split_gradients, is_split, split_like
 
 
 def schedule(config: OptimConfig, step: int, total: int) -> float:
@@ -43,14 +45,29 @@ def make_optimiser(module: nn.Module, config: OptimConfig) -> torch.optim.Optimi
 class Optimisers:
     """One optimiser for each owner; one backward pass serves all of them, and one exchange between processes.
 
+    Args:
+        owners: modules with parameters, by name.
+        configs: settings of each.
+        total: steps over which the schedules run.
+        world: the processes that train together.
+        sharding: of the energy, where its weights are split over them.
+        after: step after which these begin.
+
     Attributes:
         rate: factor on every learning rate.
     """
 
     def __init__(
-        self, owners: Mapping[str, nn.Module], configs: Mapping[str, OptimConfig], total: int, world: World = ALONE
+        self,
+        owners: Mapping[str, nn.Module],
+        configs: Mapping[str, OptimConfig],
+        total: int,
+        world: World = ALONE,
+        sharding: Sharding | None = None,
+        after: int = 0,
     ) -> None:
-        self.world = world
+        self.after = after
+        self.world, self.sharding = world, sharding
         self.owners, self.configs, self.total = dict(owners), dict(configs), total
         self.rate = 1.0
         self.optimisers = {name: make_optimiser(module, configs[name]) for name, module in owners.items()}
@@ -66,11 +83,11 @@ class Optimisers:
         """
         total = torch.stack(list(losses.values())).sum()
         total.backward()  # type: ignore[no-untyped-call]
-        self.world.average_gradients(p for module in self.owners.values() for p in module.parameters())
-        norms = {
-            name: nn.utils.clip_grad_norm_(module.parameters(), self.configs[name].clip or float("inf"))
-            for name, module in self.owners.items()
-        }
+        if self.sharding is not None:
+            self.sharding.share_gradients()
+        parameters = (p for module in self.owners.values() for p in module.parameters())
+        self.world.average_gradients(p for p in parameters if not is_split(p))
+        norms = {name: _clipped(module, self.configs[name].clip) for name, module in self.owners.items()}
         if not bool(torch.isfinite(torch.stack(list(norms.values()))).all()):
             found = ", ".join(f"{name}: {float(norm):g}" for name, norm in norms.items())
             raise DivergenceError(
@@ -80,10 +97,18 @@ class Optimisers:
         for name, optimiser in self.optimisers.items():
             config = self.configs[name]
             for group in optimiser.param_groups:
-                group["lr"] = config.lr * self.rate * schedule(config, step, self.total)
+                group["lr"] = config.lr * self.rate * schedule(config, step - self.after, self.total)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         return {f"gradient_norm.{name}": norm.detach() for name, norm in norms.items()}
+
+
+def _clipped(module: nn.Module, clip: float) -> Tensor:
+    """Bounds the gradient norm of an owner; returns what it was."""
+    parameters, bound = list(module.parameters()), clip or float("inf")
+    if any(is_split(p) for p in parameters):
+        return clip_split_gradients(parameters, bound)
+    return nn.utils.clip_grad_norm_(parameters, bound)
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -105,6 +130,10 @@ def load_optimiser_tensors(optimiser: torch.optim.Optimizer, tensors: Mapping[st
             raise CheckpointError(f"The saved optimiser holds '{key}', which is no INDEX.NAME: it is not ours.")
         state.setdefault(int(index), {})[name] = tensor
     _check_state(optimiser, state)
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    for i, entry in state.items():
+        own = parameters[i]
+        state[i] = {k: split_like(v, own) if v.shape == own.shape else v for k, v in entry.items()}
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
 
 

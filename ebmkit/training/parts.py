@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import reduce
 
@@ -16,6 +17,7 @@ from ebmkit.protocols.coordinate import Coordinate
 from ebmkit.protocols.energy import Energy
 from ebmkit.protocols.objective import Objective, Requires
 from ebmkit.protocols.sampler import Sampler, Tuning
+from ebmkit.training.sharding import Sharding
 from ebmkit.views.view import CallableView, FrozenView
 
 
@@ -34,6 +36,7 @@ class Parts:
         seed: of every random stream.
         autocast: the losses are computed in bf16.
         world: the processes that train the model together.
+        sharding: how the energy's weights are split over them; None where each process holds them all.
         checker: looks at all parts before a step, and raises where one breaks a promise; see `checker/checker.py`.
     """
 
@@ -47,12 +50,24 @@ class Parts:
     seed: int = 0
     autocast: bool = False
     world: World = ALONE
+    sharding: Sharding | None = None
     checker: Callable[[Parts, Batch, int, Tuning], None] | None = None
 
     @property
     def requires(self) -> Requires:
         """What the objectives ask of the phases, together."""
         return reduce(lambda a, b: a | b, (objective.requires for objective in self.objectives.values()))
+
+    def whole_weights(self) -> AbstractContextManager[None]:
+        """Returns the context of a step, in which weights that are split over processes are joined where needed."""
+        return nullcontext() if self.sharding is None else self.sharding.step()
+
+    def refresh_view(self) -> None:
+        """Gives the view the weights as they are; with weights that are split, all processes call it together."""
+        if self.sharding is None:
+            self.view.refresh()
+        else:
+            self.sharding.refresh()
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """Yields every parameter that training moves: of the energy, and of objectives that own some."""

@@ -79,10 +79,10 @@ def train_step(
     tuning = first_tuning(parts) if tuning is None else tuning
     if parts.checker is not None:
         parts.checker(parts, batch, step, tuning)
-    with parametrize.cached():
+    with parametrize.cached(), parts.whole_weights():
         if isinstance(parts.energy, nn.Module):
             iterate_parametrisations(parts.energy)
-        parts.view.refresh()
+        parts.refresh_view()
         phases, info, tuning = run_phases(parts, batch, step, tuning)
         with torch.autocast(parts.device.type, torch.bfloat16, enabled=parts.autocast):
             losses = score(parts, phases)

@@ -6,7 +6,7 @@ The live module is never touched: no `requires_grad_`, no `remove_parametrizatio
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import torch
@@ -37,6 +37,7 @@ class FrozenCopy:
     def __init__(self, live: nn.Module, form: Form = "exact") -> None:
         self._live = tuple((name, tensor, holder) for holder, name, tensor in holders(live))
         self.module = _copied(live)
+        paths = {id(module): f"{path}." if path else "" for path, module in self.module.named_modules()}
         folds = {(owner, name): computed for owner, name, computed in parametrised(self.module)}
         for owner in {owner: None for owner, _ in folds}:
             _unparametrise(owner)
@@ -46,6 +47,8 @@ class FrozenCopy:
             _place(owner, name, _constant(source, form if (owner, name) in weights else "exact"))
         self._pairs = [(getattr(owner, name), source) for (owner, name), source in sources]
         self._folds = [(getattr(owner, name), computed) for (owner, name), computed in folds.items()]
+        self._named = {f"{paths[id(owner)]}{name}": getattr(owner, name) for (owner, name), _ in sources}
+        self._prefixes = [paths[id(computed)] for computed in folds.values()]
 
     @torch.no_grad()
     def refresh(self) -> None:
@@ -65,6 +68,31 @@ class FrozenCopy:
             torch._foreach_copy_(list(targets), list(sources))
         for target, computed in self._folds:
             target.copy_(computed())
+
+    def let_go(self) -> None:
+        """Holds no weight of the live module any more; from here on `copy_from` brings them."""
+        self._live, self._pairs = (), []
+        for part in {part for _, computed in self._folds for part in computed.modules()}:
+            for name, tensor in part._parameters.items():
+                if tensor is not None:
+                    part._parameters[name] = nn.Parameter(tensor.to("meta"), requires_grad=tensor.requires_grad)
+
+    @torch.no_grad()
+    def copy_from(self, held: Mapping[str, Tensor]) -> None:
+        """Copies weights by the names that they have in the live module, which holds other tensors by now.
+
+        Args:
+            held: some of its parameters and buffers; of what is parametrised all, or none.
+        """
+        for name, tensor in held.items():
+            if name in self._named:
+                self._named[name].copy_(tensor)
+        for (target, computed), prefix in zip(self._folds, self._prefixes, strict=True):
+            names = [name for name, _ in computed.named_parameters()]
+            if names and all(f"{prefix}{name}" in held for name in names):
+                own = {name: held[f"{prefix}{name}"] for name in names}
+                found: Tensor = torch.func.functional_call(computed, own, ())
+                target.copy_(found)
 
 
 def parametrised(module: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Module]]:

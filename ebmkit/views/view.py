@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Literal
@@ -51,6 +51,7 @@ class FrozenView:
         self._gradient_form: Form = "bf16" if precision == "bf16" else self._fast_form
         self._copies: dict[Form, FrozenCopy] = {}
         self._freshness = Freshness(live)
+        self._held: frozenset[Form] = frozenset()
 
     @property
     def constant(self) -> Energy:
@@ -61,11 +62,25 @@ class FrozenView:
         )
         return module
 
+    def hold(self) -> None:
+        """Copies the weights as they are now, and lets go of the live ones: `copy_from` alone brings others."""
+        self._copy("exact")
+        self.refresh()
+        for frozen in self._copies.values():
+            frozen.let_go()
+        self._held, self._freshness = frozenset(self._copies), Freshness(nn.Module())
+
+    def copy_from(self, held: Mapping[str, Tensor]) -> None:
+        """Copies weights by their names in the live module, into a view that holds; `refresh` is to follow."""
+        for form in self._held:
+            self._copies[form].copy_from(held)
+
     def refresh(self) -> None:
         """Copies the live weights. It is done by itself where they changed since the last copy; see `Freshness`."""
         self._freshness.mark()
-        for frozen in self._copies.values():
-            frozen.refresh()
+        for form, frozen in self._copies.items():
+            if form not in self._held:
+                frozen.refresh()
 
     def energy(self, point: Point) -> Tensor:
         """Returns the energies [B], nats, in fp32."""
@@ -123,7 +138,7 @@ class FrozenView:
     def _copy(self, form: Form) -> FrozenCopy:
         assert isinstance(self.live, nn.Module)
         if form not in self._copies:
-            self._copies[form] = FrozenCopy(self.live, form)
+            self._copies[form] = FrozenCopy(self._copies["exact"].module if self._held else self.live, form)
         return self._copies[form]
 
 

@@ -11,11 +11,11 @@ FLAGS = {
     "--device --seed --out --dry-run --plugin --resume-if-present",
     "resume": "directory --steps --plugin",
     "sample": "directory --out -n --sampler --given --given-strength --images --with --op --weight --transitions "
-    "--visits --plain-transitions --denoise --seed --step --device --plugin",
+    "--visits --plain-transitions --method --moves --denoise --seed --step --device --plugin",
     "score": "directory --data --out --fpr --score -n --seed --device --plugin",
     "report": "runs --out -n --transitions --visits --seconds --sampling --device --plugin",
-    "eval": "directory --metric -n --n-data --quick --sampler --transitions --visits --plain-transitions --seed "
-    "--last-weights --step --set --out --json --device --plugin",
+    "eval": "directory --metric -n --n-data --quick --sampler --transitions --visits --plain-transitions --method "
+    "--moves --seed --last-weights --step --set --out --json --device --plugin",
     "export": "directory --out --given --device --plugin",
     "list": "kind",
     "show": "name",

@@ -31,6 +31,7 @@ OBJECTIVES = host().names("objective")
 SETTINGS = {
     "cd": {"trim_highest": 0.3, "trim_lowest": 0.13},
     "improved-cd": {"augment_reference": "none", "rows": N_ROWS, "reference": 12},
+    "level-classification": {"window": 3},
 }
 Found = dict[str, dict[str, Tensor]]
 

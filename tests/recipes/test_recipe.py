@@ -19,6 +19,7 @@ from ebmkit.recipes.recipe import (
     read_recipe,
     to_toml,
 )
+from ebmkit.recipes.stage import OF_STAGE, Stage
 from ebmkit.recipes.tables import TABLES
 
 names = st.from_regex(r"[a-z][a-z0-9_-]{0,8}", fullmatch=True)
@@ -36,13 +37,24 @@ tables_of_values = st.dictionaries((names | st.text()).filter(lambda key: key !=
 parts = st.builds(Part, names | st.text(), tables_of_values)
 
 
+stages = st.builds(
+    Stage,
+    name=names,
+    settings=st.fixed_dictionaries({"steps": st.integers(1, 9)}, optional={"batch_size": st.integers(1, 9)}),
+    parts=st.dictionaries(st.sampled_from(OF_STAGE), parts.map(lambda part: (part,))),
+    optim=st.dictionaries(names | st.text(), tables_of_values, max_size=2),
+)
+
+
 @st.composite
 def recipes(draw: st.DrawFn) -> Recipe:
     singles = draw(st.dictionaries(st.sampled_from(SINGLES), parts.map(lambda part: (part,))))
     lists = draw(st.dictionaries(st.sampled_from(LISTS), st.lists(parts, max_size=3).map(tuple)))
     tables = draw(st.dictionaries(st.sampled_from(sorted(TABLES)), tables_of_values))
     optim = draw(st.dictionaries(names | st.text(), tables_of_values, max_size=2))
-    return Recipe(parts={**singles, **lists}, tables=tables, optim=optim, resolved=draw(st.booleans()))
+    followed = draw(st.lists(stages, max_size=2, unique_by=lambda stage: stage.name).map(tuple))
+    is_resolved = draw(st.booleans())
+    return Recipe(parts={**singles, **lists}, tables=tables, optim=optim, resolved=is_resolved, stages=followed)
 
 
 @given(recipes())

@@ -276,12 +276,12 @@ def test_a_run_is_resolved_once_and_its_data_set_built_once(
 
     counted("ebmkit.assembly.complete", "build_dataset")
     counted("ebmkit.assembly.assemble", "build_dataset")
-    counted("ebmkit.assembly.complete", "resolve")
+    counted("ebmkit.assembly.complete", "resolve_run")
     (tmp_path / "asked.toml").write_text(to_toml(from_mapping(recipe(name, steps=1))))
     monkeypatch.setattr("ebmkit.runs.run.load", lambda *a, **k: None)  # it resolves what was written, to check it
     monkeypatch.setattr("ebmkit.cli.training._end", lambda *a: None)
     assert main(["run", "--recipe", str(tmp_path / "asked.toml"), "--out", str(tmp_path / "run")]) == 0
-    assert sorted(counts) == ["build_dataset", "resolve"]
+    assert sorted(counts) == ["build_dataset", "resolve_run"]
 
 
 @pytest.mark.parametrize("error", [ValueError("no such board"), SystemExit(0)])

@@ -35,7 +35,7 @@ def kills(n: int, seed: int, folder: Path, made: Sequence[Whole], jobs: int) -> 
 
 
 def killed_at_random(whole: Whole, directory: Path, seed: str) -> tuple[int, str]:
-    """Kills a run up to three times and goes on with it; returns how many kills hit, and why it is not the whole one."""
+    """Kills a run up to three times and goes on with it; returns how many kills hit, and why it is not whole."""
     rng, killed = random.Random(seed), 0
     for _ in range(rng.randint(1, 3)):
         if rng.random() < 0.5:

@@ -16,7 +16,8 @@ from ebmkit.recipes.recipe import SINGLES, Recipe, kind_of
 DOCS = Path(__file__).parents[2] / "docs"
 TABLES: dict[str, dict[str, object]] = {
     "run": {"steps": 4, "batch_size": 8, "engine": "eager", "checked_steps": 0},
-    "checkpoint": {"every": 2}, "log": {"every": 1}, "pictures": {"every": 2, "n": 4}, "eval": {"every": 0}, "sample": {"transitions": 100, "visits": 1},
+    "checkpoint": {"every": 2}, "log": {"every": 1}, "pictures": {"every": 2, "n": 4}, "eval": {"every": 0},
+    "sample": {"transitions": 100, "visits": 1},
 }  # fmt: skip
 SMALL = {"moves": 2, "fill": 50, "reference": 8, "capacity": 32, "hidden": 16}
 """Settings of parts that cost time alone, and what they are cut to."""

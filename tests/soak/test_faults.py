@@ -5,25 +5,20 @@ from __future__ import annotations
 import pytest
 
 from tests.soak.faults import parsed, report
+from tests.soak.shipped import shipped
 
 FAMILIES = ["persistent chains in the plane", "labels, rows of bytes"]
+COUNTS = {"kills": 4, "damages": 14, "writers": 1, "several": 1, "formats": 3, "jobs": 1}
 
 
 def test_a_few_faults_of_each_kind(capsys: pytest.CaptureFixture[str]) -> None:
-    counts = [
-        "--kills",
-        "4",
-        "--damages",
-        "16",
-        "--writers",
-        "1",
-        "--several",
-        "1",
-        "--no-disks",
-        "--families",
-        *FAMILIES,
-    ]
+    counts = [word for name, count in COUNTS.items() for word in (f"--{name}", str(count))]
     assert report(parsed([*counts, "--families", *FAMILIES])) == 0, capsys.readouterr().out
     said = capsys.readouterr().out
-    assert "4 of 4 bit-equal" in said and "0 silent" in said and "1 of 1 directories" in said
+    assert "4 of 4 bit-equal" in said and "; 0 silent" in said and "1 of 1 directories" in said
     assert "1 of 1 runs of two processes" in said
+
+
+def test_every_shipped_recipe_has_a_cut() -> None:
+    for name, recipe in shipped().items():
+        assert dict(recipe.overrides)["run.steps"] == 4, name

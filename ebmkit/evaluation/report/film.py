@@ -71,7 +71,7 @@ def begun(model: Model, n: int, seconds: float = inf, n_film: int = 4) -> Film:
     seed = model.recipe.table("run").seed
     size = min(n, model.recipe.table("sample").batch_size)
     rng = stream(seed, 0, f"generate {seed} 0", model.device)  # as the first batch of `generate` has it
-    start = fresh_chains(ready(model, {}, seed), size, rng, {})
+    start = fresh_chains(_ready(model, seed), size, rng, {})
     return Film(model.in_data_range(start.without("latent")).cpu()[:n_film], seconds)
 
 
@@ -81,15 +81,20 @@ def sampled(model: Model, n: int, film: Film | None, transitions: int | None, vi
     Chains that are taken at a visit to data make no more than `MOST` transitions, unless more are asked for: a model
     that lets none through would take many minutes.
     """
-    plan = plan_of(ready(model, {}, model.recipe.table("run").seed), frozenset(), transitions, visits)
+    plan = plan_of(_ready(model, model.recipe.table("run").seed), frozenset(), transitions, visits)
     if plan.visits and transitions is None:
         transitions = min(plan.transitions, MOST)
     return shown(model, n, frames=film, transitions=transitions, visits=visits)
 
 
+def _ready(model: Model, seed: int) -> Model:
+    """Returns the model with the sampler that draws its samples; annealed, they need none."""
+    return model if model.recipe.table("sample").method == "anneal" else ready(model, {}, seed)
+
+
 def told(model: Model, made: Generated) -> str:
     """Returns how chains were made, in words."""
-    how = f"taken at visit {made.plan.visits} to data" if made.plan.visits else f"{made.transitions:,} transitions each"
+    how = f"taken {made.plan.taken()}"
     rate = "" if made.accept_rate is None else f", {made.accept_rate:.2f} of the proposals accepted"
     seed = model.recipe.table("run").seed
     return (

@@ -52,16 +52,19 @@ class CompositionConfig:
     weight: Annotated[float, Gt(0)] = 0.5
 
 
-def conditions(config: object, selection: Selection) -> tuple[Need, ...]:
-    """Returns what a model must have to be given a class: a label, or a latent and an encoder."""
-    common = (
-        Need("data.images", otherwise="The classifier is of images: leave this metric out"),
-        Need("data.labels", otherwise="There are no classes to ask for: leave this metric out"),
-    )
+CLASSIFIED = (
+    Need("data.images", otherwise="The classifier is of images: leave this metric out"),
+    Need("data.labels", otherwise="There are no classes to ask for: leave this metric out"),
+)
+
+HOW = "A class is given as a label or a latent: train with --coordinate label, or with --objective clel"
+
+
+def composable(config: object, selection: Selection) -> tuple[Need, ...]:
+    """Returns what a model must have for its classes to be composed: a label, or a latent and an encoder."""
     if LABEL in selection.coordinates:
-        return common
-    otherwise = "A class is given as a label or a latent: train with --coordinate label, or with --objective clel"
-    return (*common, Need("energy.latent", otherwise=otherwise), Need("objective.encoder", otherwise=otherwise))
+        return CLASSIFIED
+    return (*CLASSIFIED, Need("energy.latent", otherwise=HOW), Need("objective.encoder", otherwise=HOW))
 
 
 COMPONENTS: tuple[Component, ...] = (
@@ -71,7 +74,7 @@ COMPONENTS: tuple[Component, ...] = (
         config=ConditionalConfig,
         build="ebmkit.metrics.conditional:build_conditional",
         summary="whether samples that are given a class show it, class by class, by a classifier",
-        needs=conditions,
+        needs=(*CLASSIFIED, Need("given.class", otherwise=HOW)),
         cite=(
             "Suman Ravuri, Oriol Vinyals (2019). Classification accuracy score for conditional generative models. "
             "NeurIPS. arXiv:1905.10887"
@@ -83,7 +86,7 @@ COMPONENTS: tuple[Component, ...] = (
         config=CompositionConfig,
         build="ebmkit.metrics.composition:build_composition",
         summary="whether samples of two classes composed by and, or, not show each of them, by a classifier",
-        needs=conditions,
+        needs=composable,
         cite=(
             "Yilun Du, Shuang Li, Igor Mordatch (2020). Compositional visual generation with energy based models. "
             "NeurIPS. arXiv:2004.06030"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ebmkit.plugins.host import Host
 from ebmkit.recipes.recipe import Part, Recipe
+from ebmkit.recipes.resolver.asked_stages import stages_asked
 from ebmkit.recipes.resolver.draft import Draft
 
 
@@ -13,7 +14,8 @@ def asked_data(recipe: Recipe, host: Host) -> Part:
     Raises:
         RecipeError: an unknown part, or a setting of a named part that is wrong.
     """
-    draft = Draft(recipe, host, None)
-    for choice in draft.choices:
-        choice.config()
-    return draft.part(*draft.of("data"))
+    drafts = [Draft(one, host, None) for one in (stages_asked(recipe) if recipe.stages else (recipe,))]
+    for draft in drafts:
+        for choice in draft.choices:
+            choice.config()
+    return drafts[0].part(*drafts[0].of("data"))

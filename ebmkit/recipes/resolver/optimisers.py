@@ -18,20 +18,31 @@ def optimisers(draft: Draft) -> dict[str, dict[str, object]]:
     Raises:
         RecipeError: settings for a part that owns none, or settings that are wrong.
     """
-    usual = OPTIM if draft.has_vectors else {}
-    declared = {"energy": {**usual, **draft.of("energy")[0].component.optim}}
-    declared |= {c.name: dict(c.component.optim) for c in draft.of("objective")}
-    asked = {owner: dict(settings) for owner, settings in draft.recipe.optim.items()}
-    for owner in {override.part for override in draft.overrides if override.table == "optim"}:
-        asked[owner] = {**asked.get(owner, {}), **settings_of_table(draft.overrides, "optim", owner)}
-    for owner in sorted(set(asked) - set(declared)):
-        raise RecipeError(f"[optim.{owner}]: {_why_not(draft, owner)} Owners can be: {', '.join(sorted(declared))}.")
-    merged = {owner: {**settings, **asked.get(owner, {})} for owner, settings in sorted(declared.items())}
+    of_owners = declared(draft)
+    asked = {
+        owner: {**draft.recipe.optim.get(owner, {}), **settings_of_table(draft.overrides, "optim", owner)}
+        for owner in asked_owners(draft)
+    }
+    for owner in sorted(asked.keys() - of_owners.keys()):
+        raise RecipeError(f"[optim.{owner}]: {_why_not(draft, owner)} Owners can be: {', '.join(sorted(of_owners))}.")
+    merged = {owner: {**settings, **asked.get(owner, {})} for owner, settings in sorted(of_owners.items())}
     return {
         owner: settings_of(validated(OptimConfig, settings, f"[optim.{owner}]"))
         for owner, settings in merged.items()
         if owner == "energy" or owner in asked or settings
     }
+
+
+def declared(draft: Draft) -> dict[str, dict[str, object]]:
+    """Returns the settings that declarations have for who can own parameters."""
+    usual = OPTIM if draft.has_vectors else {}
+    energy = {"energy": {**usual, **draft.of("energy")[0].component.optim}}
+    return energy | {choice.name: dict(choice.component.optim) for choice in draft.of("objective")}
+
+
+def asked_owners(draft: Draft) -> set[str]:
+    """Returns the owners whose optimisers the user set."""
+    return {*draft.recipe.optim, *(override.part for override in draft.overrides if override.table == "optim")}
 
 
 def _why_not(draft: Draft, owner: str) -> str:

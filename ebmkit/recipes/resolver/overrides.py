@@ -84,7 +84,7 @@ def check_reached(
         left_out: parts that were not added, with the reason.
     """
     for override in overrides:
-        if override.table in TABLES or override.table == "optim":
+        if _is_of_table(override):
             continue
         hits = [target for target in chosen if override.reaches(target)]
         if len(hits) > 1:
@@ -92,6 +92,15 @@ def check_reached(
             raise RecipeError(f"--set {override.path}: several parts have it. Write {forms}.")
         if not hits:
             raise RecipeError(f"--set {override.path}: {_nobody(override, chosen, left_out)}")
+
+
+def is_missed(override: Override, chosen: Iterable[Target]) -> bool:
+    """Whether an override means a part, and reaches none."""
+    return not _is_of_table(override) and not any(override.reaches(target) for target in chosen)
+
+
+def _is_of_table(override: Override) -> bool:
+    return override.table in TABLES or override.table == "optim"
 
 
 def _read(path: str, value: object) -> Override:

@@ -9,7 +9,7 @@ out. What cannot be met is refused before anything is built.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ebmkit.errors import CapabilityError
 from ebmkit.plugins.component import Include, Need
@@ -23,7 +23,8 @@ from ebmkit.recipes.resolver.choice import BY_DEFAULT, Choice
 from ebmkit.recipes.resolver.defaults import DEFAULTS
 from ebmkit.recipes.resolver.deprecated import deprecations
 from ebmkit.recipes.resolver.draft import Draft
-from ebmkit.recipes.resolver.optimisers import optimisers
+from ebmkit.recipes.resolver.optimisers import asked_owners, declared, optimisers
+from ebmkit.recipes.resolver.overrides import is_missed
 from ebmkit.recipes.resolver.usual import table_settings, vector_notes
 from ebmkit.recipes.settings import as_toml, settings_of, written
 from ebmkit.recipes.tables import TABLES
@@ -35,14 +36,28 @@ PROVIDER = {"point": "coordinate", "sampler": "sampler", "moves": "sampler", "ob
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """A complete recipe and one line for everything that was added, set or left out."""
+    """A complete recipe and one line for everything that was added, set or left out.
+
+    Attributes:
+        recipe: resolved.
+        notes: the lines.
+        draft: the last pass, for who resolves several recipes together; None for a recipe of several stages.
+        missed: paths of overrides, and "optim.OWNER", that reached nothing.
+    """
 
     recipe: Recipe
     notes: tuple[str, ...]
+    draft: Draft | None = field(default=None, compare=False, repr=False)
+    missed: frozenset[str] = frozenset()
 
 
 def resolve(
-    recipe: Recipe, host: Host, event_shape: tuple[int, ...] | None = None, scale: Scale | None = None
+    recipe: Recipe,
+    host: Host,
+    event_shape: tuple[int, ...] | None = None,
+    scale: Scale | None = None,
+    *,
+    is_one_of_several: bool = False,
 ) -> Resolution:
     """Returns the complete recipe.
 
@@ -51,6 +66,7 @@ def resolve(
         host: where declarations come from.
         event_shape: of the data, where it is known already.
         scale: of the data, where it is far from that of a standard normal.
+        is_one_of_several: settings that reach no part are not refused, but returned as missed.
 
     Raises:
         RecipeError: an unknown name or setting.
@@ -66,7 +82,7 @@ def resolve(
             _complete(draft)
         assumed, added = draft.found(), {str(choice) for choice in draft.choices}
         if assumed == tried[-1]:
-            return _finish(draft)
+            return _finish(draft, is_one_of_several)
     raise CapabilityError(
         f"The parts contradict each other: with {', '.join(sorted(before ^ added)) or 'their settings'} added, the "
         "temperature, samplers or settings become such that this must not be added. Name what you want of it yourself."
@@ -150,28 +166,32 @@ def _provide(draft: Draft, prefix: str = "") -> bool:
 # --- the result
 
 
-def _finish(draft: Draft) -> Resolution:
+def _finish(draft: Draft, is_one_of_several: bool) -> Resolution:
+    missed = _leave_out_missed(draft) if is_one_of_several else frozenset[str]()
     check(draft)
     notes = tuple(_notes(draft))
     parts = {table: tuple(draft.part(choice) for choice in draft.ordered(table)) for table in (*SINGLES, *LISTS)}
     asked = {name: draft.recipe.with_table(name, **table_settings(draft, name)) for name in TABLES}
     asked["run"] = asked["run"].with_table("run", temperature=draft.temperature()[0])
     tables = {name: settings_of(recipe.table(name)) for name, recipe in asked.items()}
-    return Resolution(Recipe(parts=parts, tables=tables, optim=optimisers(draft), resolved=True), notes)
+    made = replace(draft.recipe, parts=parts, tables=tables, optim=optimisers(draft), overrides=(), resolved=True)
+    return Resolution(made, notes, draft, missed)
+
+
+def _leave_out_missed(draft: Draft) -> frozenset[str]:
+    """Drops the overrides that reach no part, and optimisers whose owners are not here; returns what it dropped."""
+    missed = [override for override in draft.overrides if is_missed(override, draft.choices)]
+    absent = asked_owners(draft) - declared(draft).keys()
+    kept = (o for o in draft.overrides if o not in missed and not (o.table == "optim" and o.part in absent))
+    draft.overrides = tuple(kept)
+    optim = {owner: table for owner, table in draft.recipe.optim.items() if owner not in absent}
+    draft.recipe = replace(draft.recipe, optim=optim)
+    return frozenset((*(override.path for override in missed), *(f"optim.{owner}" for owner in absent)))
 
 
 def _notes(draft: Draft) -> Iterator[str]:
     for choice in draft.everyone():
-        set_by_need = {name: value for name, value in choice.set_by_need.items() if name not in choice.given}
-        whys = (why for name in set_by_need if (why := choice.set_by_need_of[name]) != vectors.WHY)
-        for why in dict.fromkeys([choice.reason, *whys]):
-            settings = written(
-                {name: value for name, value in set_by_need.items() if choice.set_by_need_of[name] == why}
-            )
-            if why and why == choice.reason:
-                yield f"added {choice}{' with ' if settings else ''}{settings} ({why})"
-            elif why:
-                yield f"{choice}: {settings} ({why})"
+        yield from notes_of(choice)
     for choice, against in sorted(draft.left_out.items(), key=lambda item: item[0].key):
         yield f"{choice} left out ({choice.reason}): {against}"
     yield from vector_notes(draft)
@@ -179,6 +199,18 @@ def _notes(draft: Draft) -> Iterator[str]:
     temperature, origin = draft.temperature()
     if origin != "run.temperature":
         yield f"temperature {temperature:g} ({origin})"
+
+
+def notes_of(choice: Choice) -> Iterator[str]:
+    """Yields what is to be said of a part: that it was added, and what other parts set on it, with the reasons."""
+    set_by_need = {name: value for name, value in choice.set_by_need.items() if name not in choice.given}
+    whys = (why for name in set_by_need if (why := choice.set_by_need_of[name]) != vectors.WHY)
+    for why in dict.fromkeys([choice.reason, *whys]):
+        settings = written({name: value for name, value in set_by_need.items() if choice.set_by_need_of[name] == why})
+        if why and why == choice.reason:
+            yield f"added {choice}{' with ' if settings else ''}{settings} ({why})"
+        elif why:
+            yield f"{choice}: {settings} ({why})"
 
 
 def _included(same: list[tuple[Include, Choice]]) -> str:

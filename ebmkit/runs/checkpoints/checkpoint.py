@@ -36,6 +36,7 @@ class Saved:
         data: what is known of the data set (event shape, value range, classes), so that a run can be loaded without it.
         beside: what the other files of the run were then, by name.
         alarms: what the alarms of the run knew then, as JSON.
+        stage: that made the step; "" in a run without stages.
     """
 
     step: int
@@ -43,6 +44,7 @@ class Saved:
     data: Mapping[str, Any]
     beside: Mapping[str, Seal] = field(default_factory=dict)
     alarms: Mapping[str, Any] = field(default_factory=dict)
+    stage: str = ""
 
 
 def save(directory: Path, saved: Saved, keep: int, also: Collection[int] = (), world: World = ALONE) -> Path:
@@ -62,7 +64,7 @@ def save(directory: Path, saved: Saved, keep: int, also: Collection[int] = (), w
             for said in world.said_by_all("{}")[1:]:
                 files |= as_seals(json.loads(said))
             write_new(fresh / "state.json", json.dumps(_state(saved, files), indent=1))
-        others = [path for path in checkpoints(directory) if path == final or _step(path) not in also]
+        others = [path for path in checkpoints(directory) if path == final or step_of(path) not in also]
         for old in others[:-keep]:
             remove(old)
     except (OSError, SafetensorError) as error:
@@ -111,15 +113,17 @@ def _written(path: Path, tensors: Mapping[str, Tensor]) -> Seal:
 
 
 def _state(saved: Saved, files: Mapping[str, Seal]) -> dict[str, Any]:
+    stage = {"stage": saved.stage} if saved.stage else {}
     return self_sealed(
         {
             "format": FORMAT, "version": VERSION, "step": saved.step, "files": dict(sorted(files.items())),
-            "data": saved.data, "beside": dict(saved.beside), "alarms": saved.alarms,
+            "data": saved.data, "beside": dict(saved.beside), "alarms": saved.alarms, **stage,
         }
     )  # fmt: skip
 
 
-def _step(path: Path) -> int:
+def step_of(path: Path) -> int:
+    """Returns the step of a checkpoint by its name, −1 where it has none."""
     number = path.name.removeprefix("step-")
     return int(number) if number.isdecimal() else -1
 
@@ -140,64 +144,6 @@ def latest(run_directory: Path) -> Path:
     return found[-1]
 
 
-def newest(
-    run_directory: Path, note: Callable[[str], None], *, wanted: Callable[[str], bool] = lambda name: True
-) -> Saved | None:
-    """Returns the newest checkpoint that is whole, None where there is none at all; damaged ones are told by name.
-
-    Raises:
-        CheckpointError: there are some, and all are damaged.
-    """
-    wrong = list[CheckpointError]()
-    for path in reversed(checkpoints(run_directory / "checkpoints")):
-        try:
-            saved = load(path, wanted)
-        except CheckpointError as error:
-            wrong.append(error)
-            continue
-        for damaged in wrong:
-            note(f"Warning: {damaged} The checkpoint before it is taken, of step {saved.step}.")
-        return saved
-    if wrong:
-        raise CheckpointError(
-            f"{wrong[0]} There is no other checkpoint that could be taken: remove {run_directory / 'checkpoints'}, "
-            "and the run starts over on resuming."
-        )
-    return None
-
-
-def of_step(run_directory: Path, step: int, *, wanted: Callable[[str], bool] = lambda name: True) -> Saved:
-    """Returns the checkpoint of one step.
-
-    Raises:
-        CheckpointError: there is none, or it is damaged; it says which there are.
-    """
-    found = {_step(path): path for path in checkpoints(run_directory / "checkpoints")}
-    if step not in found:
-        there = ", ".join(map(str, found)) or "none"
-        raise CheckpointError(
-            f"{run_directory} keeps no checkpoint of step {step}. It keeps: {there}. "
-            "The setting checkpoint.keep says how many stay."
-        )
-    return load(found[step], wanted)
-
-
-def set_aside(run_directory: Path, after: int) -> None:
-    """Renames the checkpoints of later steps, which a run goes on without, so that none is taken for one of its own."""
-    for path in checkpoints(run_directory / "checkpoints"):
-        if _step(path) > after:
-            aside = path.with_name(f"{ASIDE}{path.name}")
-            remove(aside)
-            path.replace(aside)
-
-
-def drop_later(directory: Path, step: int) -> None:
-    """Removes the checkpoints of later steps, from which a run went back; raises OSError where it cannot."""
-    for path in checkpoints(directory):
-        if _step(path) > step:
-            remove(path)
-
-
 def load(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> Saved:
     """Reads one checkpoint, or of its files those that are wanted.
 
@@ -212,6 +158,7 @@ def load(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> Saved
         data=state["data"],
         beside=as_seals(state["beside"]),
         alarms=state["alarms"],
+        stage=state.get("stage", ""),
     )
 
 
@@ -244,6 +191,8 @@ def _damage(state: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: {error}"
     if strange := [name for name in state["files"] if not re.fullmatch(r"[\w+-][\w.+-]*", name)]:
         yield f"files: {strange[0]!r} is no name of one"
+    if not isinstance(state.get("stage", ""), str):
+        yield f"stage must be the name of one, found {state['stage']!r}"
     if not isinstance(data, dict) or not isinstance(alarms, dict):
         yield f"data and alarms must be tables, found {data!r} and {alarms!r}"
     if not is_self_sealed(state):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ebmkit.errors import CheckpointError, DivergenceError
 from ebmkit.runs.checkpoints.checkpoint import Saved
+from ebmkit.training.split import whole
 
 WORDS = {"buffer": "the buffer of the chains", "tuning": "the tuning of the sampler"}
 
@@ -31,7 +32,12 @@ def not_finite(tensors: Mapping[str, Tensor]) -> Iterator[str]:
 
 def open_names(modules: Mapping[str, nn.Module]) -> frozenset[str]:
     """Returns "OWNER.NAME" of what is not finite before training, as the −∞ of a mask: it is not held to be a fault."""
-    return frozenset(f"{owner}.{name}" for owner, module in modules.items() for name in not_finite(module.state_dict()))
+    return frozenset(
+        f"{owner}.{name}"
+        for owner, module in modules.items()
+        for name, tensor in module.state_dict().items()
+        if not is_finite(whole(tensor))
+    )
 
 
 def check_finite(saved: Saved, open: Collection[str]) -> None:

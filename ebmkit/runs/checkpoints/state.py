@@ -12,14 +12,17 @@ from ebmkit.data.spec import DataSpec
 from ebmkit.errors import CheckpointError
 from ebmkit.protocols.sampler import Tuning
 from ebmkit.recipes.recipe import Recipe
+from ebmkit.recipes.stage import begins_after, stage_name, steps_of
 from ebmkit.runs.checkpoints import taking
 from ebmkit.runs.checkpoints.checkpoint import Saved
 from ebmkit.runs.checkpoints.finite import open_names
+from ebmkit.runs.checkpoints.shares import OWN
 from ebmkit.training.batches import Batches
 from ebmkit.training.chains import first_tuning
 from ebmkit.training.ema import Averages
 from ebmkit.training.optim import Optimisers, load_optimiser_tensors, optimiser_tensors
 from ebmkit.training.parts import Parts
+from ebmkit.training.split import all_whole
 
 
 class TrainingState:
@@ -27,6 +30,7 @@ class TrainingState:
 
     Attributes:
         step: training steps made.
+        stage: whose state it is; "" where the run has none.
         tuning: of the sampler, empty without chains.
         optimisers: of every owner of parameters.
         averages: of their weights.
@@ -39,15 +43,16 @@ class TrainingState:
         self.parts = parts
         self.batches: Batches | None = None
         self.optimisers = Optimisers(
-            self.owners, {name: recipe.owner(name) for name in self.owners}, run.steps, parts.world
-        )
+            self.owners, {name: recipe.owner(name) for name in self.owners}, steps_of(recipe), parts.world,
+            parts.sharding, begins_after(recipe),
+        )  # fmt: skip
         self.averages = Averages(self.owners, run)
         self.tuning: Tuning = first_tuning(parts)
-        self.step = 0
+        self.step, self.stage = begins_after(recipe), stage_name(recipe)
         self.open = open_names(self.owners)
 
     def saved(self, data: DataSpec) -> Saved:
-        """Returns it as a checkpoint holds it."""
+        """Returns it as a checkpoint holds it; what is split over processes is whole in the first one."""
         tensors: dict[str, Mapping[str, Tensor]] = {
             **{name: module.state_dict() for name, module in self.owners.items()},
             **{f"ema.{name}": self.averages.values[name] for name in self.owners},
@@ -59,7 +64,8 @@ class TrainingState:
             tensors["tuning"] = taking.flatten(self.tuning)
         if self.batches is not None and (position := self.batches.state_dict()):
             tensors["position"] = position
-        return Saved(step=self.step, tensors=tensors, data=data.as_json())
+        joined = {name: all_whole(own, keep=self.parts.world.is_first or name in OWN) for name, own in tensors.items()}
+        return Saved(step=self.step, tensors=joined, data=data.as_json(), stage=self.stage)
 
     def take(self, saved: Saved) -> None:
         """Takes a checkpoint's; raises CheckpointError where it belongs to another recipe."""
@@ -79,6 +85,27 @@ class TrainingState:
             self.batches.load_state_dict(saved.tensors["position"])
         tuning = {key: tensor.to(self.parts.device) for key, tensor in saved.tensors.get("tuning", {}).items()}
         self.tuning, self.step = taking.unflatten(tuning), saved.step
+
+    def inherit(self, saved: Saved) -> tuple[str, ...]:
+        """Takes what a stage hands on to the next: steps, weights and averages, and the place in the data.
+
+        Optimisers, buffer and tuning begin anew, and so does an owner of which there is nothing.
+
+        Returns:
+            The owners that begin anew.
+
+        Raises:
+            CheckpointError: it is of another network.
+        """
+        DataSpec.from_json(saved.data)
+        for name, module in self.owners.items():
+            if name in saved.tensors:
+                taking.take(module, saved.tensors[name], name)
+                taking.take_tensors(self.averages.values[name], saved.tensors[f"ema.{name}"], f"ema.{name}")
+        if self.batches is not None and "position" in saved.tensors:
+            self.batches.load_state_dict(saved.tensors["position"])
+        self.step = saved.step
+        return tuple(name for name in self.owners if name not in saved.tensors)
 
 
 def on_device(device: torch.device, tuning: Tuning) -> Tuning:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ebmkit.errors import CheckpointError
 from ebmkit.runs.checkpoints.checkpoint import Saved
+from ebmkit.training.split import split_like
 
 
 def weights(saved: Saved, owner: str, *, averaged: bool) -> Mapping[str, Tensor]:
@@ -21,8 +22,9 @@ def weights(saved: Saved, owner: str, *, averaged: bool) -> Mapping[str, Tensor]
 
 def take(module: torch.nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
     """Loads weights into a module; raises CheckpointError where they belong to another network."""
+    own = module.state_dict()
     try:
-        module.load_state_dict(dict(tensors))
+        module.load_state_dict({key: split_like(t, own[key]) if key in own else t for key, t in tensors.items()})
     except RuntimeError as error:
         first = "; ".join(str(error).splitlines()[1:3])
         raise CheckpointError(f"The saved weights of '{name}' do not fit this recipe: {first.strip()}") from error
@@ -37,7 +39,7 @@ def take_tensors(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], name:
     if differing:
         raise CheckpointError(f"The saved '{name}' does not fit this recipe: {', '.join(differing[:3])}.")
     for key, value in own.items():
-        value.copy_(tensors[key])
+        value.copy_(split_like(tensors[key], value))
 
 
 def flatten(tuning: Mapping[str, Any], prefix: str = "") -> dict[str, Tensor]:

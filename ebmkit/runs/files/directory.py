@@ -14,7 +14,7 @@ from ebmkit.errors import CapabilityError, CheckpointError, RecipeError, RunErro
 from ebmkit.plain_files import check_plain, read_json, remove, write_new
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import Part, Recipe, kind_of, read_recipe
-from ebmkit.recipes.resolver.resolve import resolve
+from ebmkit.recipes.resolver.stages import resolve_run
 from ebmkit.runs.files.whole import written_whole
 from ebmkit.runs.given import with_given
 
@@ -58,7 +58,7 @@ def _checked(directory: Path, given: Mapping[str, Any] | None, data: DataSpec | 
     if not for_training:
         recipe = _without_foreign(recipe)
     _check_installed(directory, recipe)
-    return resolve(recipe, host()).recipe
+    return resolve_run(recipe, host()).recipe
 
 
 @contextmanager

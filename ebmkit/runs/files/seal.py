@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from ebmkit.plain_files import opened
 
@@ -29,20 +29,27 @@ class Seal(NamedTuple):
 def seal(path: Path) -> Seal:
     """Returns the seal of a file; raises OSError where it cannot be read."""
     with opened(path) as file:
-        sha256 = hashlib.sha256()
-        while block := file.read(2**20):
-            sha256.update(block)
-        return Seal(file.tell(), sha256.hexdigest())
+        return seal_of(file)
 
 
-def damage(path: Path, sealed: Seal) -> str:
-    """Returns what is wrong with a file, "" where it is what was sealed.
+def seal_of(file: IO[bytes], most: float = float("inf")) -> Seal:
+    """Returns the seal of the first bytes of an open file; of all where no number is given."""
+    sha256, size = hashlib.sha256(), 0
+    while block := file.read(int(min(2**20, most - size))):
+        sha256.update(block)
+        size += len(block)
+    return Seal(size, sha256.hexdigest())
+
+
+def damage(path: Path, sealed: Seal, *, grows: bool = False) -> str:
+    """Returns what is wrong with a file, "" where it is what was sealed, or where it grows, begins with that.
 
     >>> damage(Path("nowhere"), Seal(3, "ab"))
     'it is gone'
     """
     try:
-        found = seal(path)
+        with opened(path) as file:
+            found = seal_of(file, sealed.size if grows else float("inf"))
     except FileNotFoundError:
         return "it is gone"
     except OSError as error:

@@ -22,6 +22,7 @@ from ebmkit.point import Point
 from ebmkit.protocols.objective import Phases
 from ebmkit.protocols.sampler import Tuning
 from ebmkit.recipes.naming import data_name
+from ebmkit.recipes.recipe import Recipe
 from ebmkit.rng import stream
 from ebmkit.runs.files.whole import written_whole
 from ebmkit.samplers.none import NoSampler
@@ -36,6 +37,11 @@ _log = logging.getLogger(__name__)
 PLANE = (2,)
 """Event shape of data that are drawn with their density."""
 DATA_SHOWN = 1_000
+
+
+def is_due(step: int, recipe: Recipe) -> bool:
+    """Whether pictures are drawn after a step."""
+    return step % recipe.table("pictures").every == 0 or step == recipe.table("run").steps
 
 
 class Pictures:
@@ -53,7 +59,8 @@ class Pictures:
         self.n = assembly.recipe.table("pictures").n
         model = model_of(assembly)
         sampler = its_sampler(model)  # one that cannot draw these samples is refused now, and not after training
-        self.samples = not assembly.parts.requires.negatives and not isinstance(sampler, NoSampler)
+        can_draw = not isinstance(sampler, NoSampler) or assembly.recipe.table("sample").method == "anneal"
+        self.samples = not assembly.parts.requires.negatives and can_draw
         if self.samples:
             plan_of(replace(model, sampler=sampler), frozenset())
 
@@ -64,7 +71,8 @@ class Pictures:
             step: that was made.
             phases: its phases.
             tuning: of the sampler.
-            averaged: weights of the energy, by name: those of the density in the plane.
+            averaged: weights of the energy, by name: those of the density in the plane. Where weights are split over
+                processes, it is the density of the view's.
 
         Raises:
             RunError: the disk refuses.
@@ -90,7 +98,7 @@ class Pictures:
     def _density(self, window: Window, averaged: Mapping[str, Tensor]) -> Tensor | None:
         parts, temperature = self.assembly.parts, temperature_of(self.assembly.recipe)
         energy = parts.view.energy
-        if isinstance(parts.energy, nn.Module) and averaged:
+        if isinstance(parts.energy, nn.Module) and averaged and parts.sharding is None:
             energy = deepcopy(parts.energy).eval()
             energy.load_state_dict(dict(averaged))
         return density_if_any(energy, window, temperature, parts.coordinates, parts.device)

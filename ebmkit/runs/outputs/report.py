@@ -17,8 +17,9 @@ from ebmkit.evaluation.report.page import page
 from ebmkit.plain_files import check_plain
 from ebmkit.runs.files.directory import OWN, is_run, write_text
 from ebmkit.runs.files.located import run_directory, writable_directory
+from ebmkit.runs.finished import Run
+from ebmkit.runs.loaded import load
 from ebmkit.runs.outputs.report_files import read_files
-from ebmkit.runs.run import Run, load
 from ebmkit.sampling.model import Model
 from ebmkit.version import __version__
 

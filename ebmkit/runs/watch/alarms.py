@@ -15,6 +15,7 @@ from torch import Tensor
 from ebmkit.assembly.assemble import Assembly
 from ebmkit.errors import CheckpointError, DivergenceError
 from ebmkit.point import Batch
+from ebmkit.recipes.stage import begins_after
 from ebmkit.runs.files.seal import Seal
 from ebmkit.runs.log.lines import Lines, read_lines
 from ebmkit.runs.watch.rollback import Rollbacks
@@ -47,6 +48,7 @@ class RunAlarms:
         recipe, parts, data = assembly.recipe, assembly.parts, assembly.data
         config = recipe.table("run")
         self.on: bool = config.alarms
+        self.first_step = begins_after(recipe) + 1
         noised = any(coordinate.noises_x for coordinate in parts.coordinates)
         self.alarms = Alarms(temperature=config.temperature or 1.0, n_entries=prod(data.event_shape))
         self.value_range = None if noised or data.x_values != "real" else data.value_range
@@ -54,7 +56,7 @@ class RunAlarms:
         self.note = note or logging.getLogger("ebmkit.alarms").warning
         self.lines = Lines(Path() if directory is None else directory / ALARMS)
         self.writes = directory is not None
-        self.rollbacks = Rollbacks(config, on_disk=self.writes, n_processes=self.world.size)
+        self.rollbacks = Rollbacks(config, on_disk=self.writes, n_processes=self.world.size, after=begins_after(recipe))
         self.last: tuple[int, Mapping[str, Tensor], Mapping[str, Tensor]] | None = None
         self.rows: tuple[float, ...] = ()
         self.unchanged = 0
@@ -72,7 +74,7 @@ class RunAlarms:
             DivergenceError: the run has gone wrong beyond doubt.
         """
         self.last = report.step, report.losses, report.metrics
-        if not self.on or (report.step % EVERY and report.step > 1):
+        if not self.on or (report.step % EVERY and report.step > self.first_step):
             return ()
         signals = step_signals(report, proposes=self.proposes, value_range=self.value_range)
         signals = dict(zip(signals, self.world.mean([*signals.values()]), strict=True))
@@ -121,6 +123,13 @@ class RunAlarms:
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(f"What the checkpoint says of the alarms is not ours: {error}.") from error
 
+    def inherit(self, saved: Mapping[str, Any]) -> None:
+        """Takes what a stage hands on to the next: how often the run went back. What was seen begins anew."""
+        try:
+            self.rollbacks.made = list(saved["rollbacks"]["made"])
+        except (LookupError, TypeError) as error:
+            raise CheckpointError(f"What the checkpoint says of the alarms is not ours: {error}.") from error
+
     def _tell_of_stop(self, path: Path) -> None:
         """Says of a run that goes on that an alarm had stopped it, and that this changes none of its settings."""
         lines = [entry for entry in read_lines(path) if entry.get("kind") in ("stop", "rollback")]
@@ -154,7 +163,7 @@ class RunAlarms:
         if self.buffer is None or not len(self.buffer) or self.unchanged >= WATCHED:
             return {}
         rows = fingerprint(self.buffer)
-        if step == 1:
+        if step == self.first_step:
             self.rows = rows
             return {}
         (changed,) = self.world.any(not self.rows or rows != self.rows)

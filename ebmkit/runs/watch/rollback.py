@@ -24,12 +24,13 @@ class Rollbacks:
         config: `[run]`.
         on_disk: whether there are checkpoints.
         n_processes: that train the run.
+        after: step after which the stage of the run begins: it never goes back beyond it.
 
     Raises:
         RecipeError: rollbacks are asked for, and there are no alarms, no checkpoints, or several processes.
     """
 
-    def __init__(self, config: RunConfig, *, on_disk: bool, n_processes: int = 1) -> None:
+    def __init__(self, config: RunConfig, *, on_disk: bool, n_processes: int = 1, after: int = 0) -> None:
         if config.rollbacks and n_processes > 1:
             raise RecipeError(
                 f"run.rollbacks = {config.rollbacks}, and {n_processes} processes train this run: several processes do "
@@ -40,7 +41,7 @@ class Rollbacks:
             raise RecipeError(f"run.rollbacks = {config.rollbacks} needs {lacking}: a run goes back to a checkpoint.")
         self.config = config
         self.made: list[dict[str, Any]] = []
-        self.healthy = 0
+        self.healthy = after
         self.waiting: list[int] = []
 
     @property

@@ -73,13 +73,13 @@ def gradients(share: list[float], offsets: list[float], **settings: Any) -> tupl
     return energy.share.grad, energy.offsets.grad
 
 
-@pytest.mark.parametrize("settings", [{}, {"among": 2}], ids=str)
+@pytest.mark.parametrize("settings", [{}, {"among": 2}, {"window": 2}], ids=str)
 def test_nothing_pulls_at_the_truth(settings: dict[str, Any]) -> None:
     share, offsets = gradients(TRUE, [0.0, 0.0, 0.0], **settings)
     assert float(share.abs().max()) < 0.02 and float(offsets.abs().max()) < 0.01
 
 
-@pytest.mark.parametrize("settings", [{}, {"among": 2}], ids=str)
+@pytest.mark.parametrize("settings", [{}, {"among": 2}, {"window": 2}], ids=str)
 def test_offsets_of_levels_are_seen(settings: dict[str, Any]) -> None:
     _, offsets = gradients(TRUE, [0.0, 0.5, 0.0], **settings)
     assert float(offsets[1]) > 0.02, "an energy that is too high at a level falls"
@@ -112,16 +112,40 @@ def test_an_energy_without_all_levels_is_refused() -> None:
         ebmkit.build("objective", "level-classification", context=BuildContext(inner=lambda point: point.x.sum(dim=1)))
 
 
-def test_one_level_leaves_nothing_to_compare() -> None:
-    with pytest.raises(ebmkit.EbmkitError, match="among = 1"):
-        ebmkit.run(
-            {
-                "data": {"use": "toy"},
-                "energy": {"use": "mlp"},
-                "objective": [{"use": "level-classification", "among": 1}],
-            },
-            out="unused",
-        )
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"among": 1}, "among = 1"), ({"window": 1}, "window = 1"), ({"among": 2, "window": 2}, "set one of them")],
+)
+def test_settings_that_leave_nothing_to_compare_are_refused(settings: dict[str, int], message: str) -> None:
+    parts: dict[str, Any] = {"data": {"use": "toy"}, "energy": {"use": "mlp"}}
+    with pytest.raises(ebmkit.EbmkitError, match=message):
+        ebmkit.run({**parts, "objective": [{"use": "level-classification", **settings}]}, out="unused")
+
+
+def test_a_window_as_wide_as_all_levels_compares_all_of_them() -> None:
+    wide, every = (gradients([0.3, 0.2, 0.1], [0.0, 0.5, 0.0], **s) for s in ({"window": 9}, {}))
+    assert all(torch.allclose(one, two) for one, two in zip(wide, every, strict=True))
+
+
+def test_a_window_that_moves_with_the_true_level_leaves_the_truth() -> None:
+    """The double: a level is always compared with the one above it, so the choice says which of the two it is."""
+    energy = Modes(TRUE, [0.0, 0.0, 0.0])
+    phases = phases_of(energy)
+    levels, level = phases.evaluate("positive", LEVELS), phases.positive.aux["level"]
+    above = torch.arange(3) - level[:, None]
+    near = (above == 0) | (above == 1)
+    wrong = level_classification(levels.where(near, levels.new_tensor(torch.inf)), level, 1.0)
+    assert float(torch.autograd.grad(wrong, energy.offsets)[0].abs().max()) > 0.03
+
+
+@pytest.mark.parametrize("settings", [{}, {"among": 2}, {"window": 2}], ids=str)
+def test_energies_without_their_graph_teach_nothing(settings: dict[str, Any]) -> None:
+    """The double: detached energies give the same loss and no gradient; the objective's own have one."""
+    energy = Modes(TRUE, [0.0, 0.5, 0.0])
+    phases = phases_of(energy)
+    levels = phases.evaluate("positive", LEVELS)
+    assert not level_classification(levels.detach(), phases.positive.aux["level"], 1.0).requires_grad
+    assert all(bool(gradient.any()) for gradient in gradients([0.6, 0.2, 0.2], [0.0, 0.5, 0.0], **settings))
 
 
 def test_the_sampler_that_a_run_proposes_moves_the_level(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

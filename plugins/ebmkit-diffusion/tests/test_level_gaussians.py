@@ -16,7 +16,8 @@ from torch.distributions import MultivariateNormal
 import ebmkit
 from ebmkit import BuildContext, CapabilityError, Point, RecipeError
 from ebmkit.assembly.build import build
-from ebmkit.runs.run import load, run
+from ebmkit.runs.loaded import load
+from ebmkit.runs.run import run
 
 BETAS = [0.0, 0.01, 0.2, 0.6, 1.0]
 

@@ -8,8 +8,9 @@ import torch
 import ebmkit
 from ebmkit.assembly.context import data_point
 from ebmkit.runs.checkpoints import checkpoint
+from ebmkit.runs.loaded import load
 from ebmkit.runs.log.logbook import read_metrics
-from ebmkit.runs.run import load, resume, run
+from ebmkit.runs.run import resume, run
 
 RECIPE = """
 [run]

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from ebmkit.errors import CheckpointError, RunError
-from ebmkit.runs.checkpoints.checkpoint import Saved, checkpoints, latest, load, of_step, save
+from ebmkit.runs.checkpoints.checkpoint import Saved, checkpoints, latest, load, save
+from ebmkit.runs.checkpoints.chosen import of_step
 from ebmkit.runs.checkpoints.taking import flatten, take, take_tensors, unflatten
 from ebmkit.runs.files.seal import self_sealed
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Ge, Interval
 
 from ebmkit import Component, Need, SamplerTraits, Selection, short_repr
 from ebmkit.samplers.declarations.gibbs import window_refused

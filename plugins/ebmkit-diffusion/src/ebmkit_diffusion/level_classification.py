@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ebmkit import BuildContext, CapabilityError, Energy, Phases, Requires, abilities_of
+from ebmkit.samplers.gibbs import block
 from ebmkit_diffusion.level import LEVEL
 from ebmkit_diffusion.level_conditioned import LEVELS
 from ebmkit_diffusion.objective_declarations import LevelClassificationConfig
@@ -35,9 +36,12 @@ class LevelClassification:
     cannot: the mass of far modes beside each other, and the offsets of the levels. Alone it teaches little of the
     shape within a level: add `denoising-score-matching`.
 
-    Among a few levels, drawn at random beside the true one, it is the contrastive loss of Aggarwal et al. (2025).
+    Among a few levels it is the contrastive loss over time of Aggarwal et al. (2025): of levels drawn anywhere, or near
+    the true one, where they are hard to tell apart. Either choice of levels is as probable from each of them, so given
+    the choice the true one still has the probability softmax(−E(x, ·)/T) among them: nothing has to be corrected. The
+    published window moves with the true level, which is then always in its middle.
 
-    Source: Yadin, Elata, Michaeli (2024), eq. 8.
+    Source: Yadin, Elata, Michaeli (2024), eq. 8; Aggarwal, Chen, Boffi, Koes (2025), section 3.2.
     """
 
     def __init__(self, config: LevelClassificationConfig, temperature: float) -> None:
@@ -47,10 +51,21 @@ class LevelClassification:
     def losses(self, energy: Energy, phases: Phases) -> Mapping[str, Tensor]:
         """Returns "classification", nats."""
         levels, level = phases.evaluate("positive", LEVELS), phases.positive.aux[LEVEL]
-        if 0 < self.config.among < levels.shape[1]:
+        if self.config.window:
+            levels, level = self._near(levels, level, phases)
+        elif 0 < self.config.among < levels.shape[1]:
             levels, level = self._among(levels, level, phases)
         loss = level_classification(levels, level, self.temperature)
         return {"classification": self.config.weight * loss}
+
+    def _near(self, levels: Tensor, level: Tensor, phases: Phases) -> tuple[Tensor, Tensor]:
+        """Returns the energies [B, K] of a block of levels, infinite beyond the ends, and where the true one is."""
+        n, width = levels.shape[1], min(self.config.window, levels.shape[1])
+        offset = torch.randint(width, level.shape, generator=phases.rng("levels"), device=level.device)
+        chosen = block(level, offset if width < n else torch.zeros_like(offset), width)
+        present = (chosen >= 0) & (chosen < n)
+        energies = levels.gather(1, chosen.clamp(0, n - 1)).where(present, levels.new_tensor(torch.inf))
+        return energies, level - chosen[:, 0]
 
     def _among(self, levels: Tensor, level: Tensor, phases: Phases) -> tuple[Tensor, Tensor]:
         """Returns the energies [B, K] of the true level, first, and of others drawn without replacement."""

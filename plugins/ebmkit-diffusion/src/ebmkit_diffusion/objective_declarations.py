@@ -32,14 +32,23 @@ class LevelClassificationConfig:
     Attributes:
         weight: of the loss.
         among: levels that are compared, the true one and others at random; 0 for all of them.
+        window: w ≥ 2 compares the w levels of a block that holds the true one, whose offset is random; 0 for all.
     """
 
     weight: Annotated[float, Gt(0)] = 1.0
     among: Annotated[int, Ge(0)] = 0
+    window: Annotated[int, Ge(0)] = 0
 
 
 def _among_refused(config: LevelClassificationConfig, selection: Selection) -> str:
-    return "among = 1 leaves nothing to compare: set 0 for all levels, or 2 or more." if config.among == 1 else ""
+    for name in ("among", "window"):
+        if getattr(config, name) == 1:
+            return f"{name} = 1 leaves nothing to compare: set 0 for all levels, or 2 or more."
+    if config.among and config.window:
+        return (
+            f"among = {config.among} takes levels from anywhere, window = {config.window} near ones: set one of them."
+        )
+    return ""
 
 
 COMPONENTS: tuple[Component, ...] = (

@@ -1,0 +1,154 @@
+"""The ledger: numbers that are printed in the documentation, each with the command that makes it again.
+
+python docs/ledger.py                    all entries: what they say, and how long each takes
+python docs/ledger.py run --n 3          makes three entries again, those not checked for longest first
+python docs/ledger.py run ID ...         makes these again
+
+An entry of docs/results/ledger.toml has pages and the text on them, the number as shown, value and standard error, what
+it is, seeds and counts, date and commit, and commands whose last one writes {out}/told.json. A number made again that
+is further off than two standard errors is flagged, and the exit status is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import shlex
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LEDGER = ROOT / "docs" / "results" / "ledger.toml"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """A number of the documentation.
+
+    Attributes:
+        id: its name.
+        pages: on which it stands.
+        text: as it stands there, with the number in it.
+        shown: the number in the text.
+        value: with more digits.
+        error: one standard error of a repetition on another machine; 0 where the number must come out alike.
+        read: where the number is in told.json, as "METRIC: VALUE".
+        commands: that make it, from the root of the repository; {out} is a folder.
+        definition: what it is the number of, with seeds and counts.
+        minutes: CPU time.
+        date: when it was measured last.
+        commit: at which.
+    """
+
+    id: str
+    pages: tuple[str, ...]
+    text: str
+    shown: str
+    value: float
+    error: float
+    read: str
+    commands: tuple[str, ...]
+    definition: str
+    minutes: float
+    date: str
+    commit: str
+
+
+def entries(file: Path = LEDGER) -> list[Entry]:
+    """Returns all entries, in order."""
+    told = tomllib.loads(file.read_text(encoding="utf-8"))["number"]
+    return [Entry(**entry | {name: tuple(entry[name]) for name in ("pages", "commands")}) for entry in told]
+
+
+def wrong(entry: Entry, root: Path = ROOT) -> list[str]:
+    """Returns what does not fit between an entry and the pages that it names; nothing where all fits."""
+    found = []
+    if entry.shown not in entry.text:
+        found.append(f"{entry.id}: {entry.shown} does not stand in its text")
+    for page in entry.pages:
+        if " ".join(entry.text.split()) not in " ".join((root / page).read_text(encoding="utf-8").split()):
+            found.append(f"{entry.id}: {page} does not say {entry.text!r}")
+    if abs(float(entry.shown.replace(",", "").replace("−", "-")) - entry.value) > half_a_digit(entry.shown):
+        found.append(f"{entry.id}: {entry.shown} is shown, and the value is {entry.value:g}")
+    return found
+
+
+def half_a_digit(shown: str) -> float:
+    """Returns half of the last digit of a printed number.
+
+    >>> half_a_digit(".010"), half_a_digit("3.69"), half_a_digit("12")
+    (0.0005, 0.005, 0.5)
+    """
+    return 0.5 * 10.0 ** -len(shown.partition(".")[2])
+
+
+def made_again(entry: Entry) -> float:
+    """Runs the commands of an entry in a new folder and returns its number; raises CalledProcessError."""
+    with tempfile.TemporaryDirectory() as out:
+        for command in entry.commands:
+            words = [
+                sys.executable if word == "python" else word for word in shlex.split(command.replace("{out}", out))
+            ]
+            words = [sys.executable, "-m", *words] if words[0] == "ebmkit" else words
+            subprocess.run(words, cwd=ROOT, check=True, capture_output=True)
+        metric, _, name = entry.read.partition(": ")
+        told = json.loads((Path(out) / "told.json").read_text(encoding="utf-8"))
+        found = next(judged for judged in told["metrics"] if judged["name"] == metric)
+        return float(found["estimates"][name]["value"])
+
+
+def verdict(entry: Entry, found: float) -> tuple[bool, str]:
+    """Returns whether a number that was made again is the one of the ledger, and a line that says so.
+
+    Both are measured with the same error, so that they may differ by two of √2 times it; where it is 0, by a
+    millionth.
+    """
+    allowed = 2 * math.sqrt(2) * entry.error or 1e-6 * abs(entry.value)
+    fits = abs(found - entry.value) <= allowed
+    return (
+        fits,
+        f"{entry.id}: {entry.value:g} ± {entry.error:g} in the ledger, {found:g} now: {'fits' if fits else 'OFF'}",
+    )
+
+
+def run(chosen: Sequence[Entry]) -> int:
+    """Makes entries again; returns how many are off or failed."""
+    n_off = 0
+    for entry in chosen:
+        try:
+            fits, line = verdict(entry, made_again(entry))
+        except (subprocess.CalledProcessError, StopIteration, KeyError) as error:
+            fits, line = False, f"{entry.id}: failed: {error}"
+        n_off += not fits
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    sys.stdout.write(f"{len(chosen) - n_off} of {len(chosen)} fit\n")
+    return n_off
+
+
+def main() -> None:
+    """Lists the ledger, or makes entries of it again."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="?", choices=("list", "run"), default="list")
+    parser.add_argument("ids", nargs="*")
+    parser.add_argument("--n", type=int, help="how many, the oldest first; unset, all")
+    asked = parser.parse_args()
+    known = entries()
+    if unknown := set(asked.ids) - {entry.id for entry in known}:
+        sys.exit(f"The ledger has no {', '.join(sorted(unknown))}. It has: {', '.join(entry.id for entry in known)}.")
+    if asked.what == "list":
+        lines = [f"{entry.id}: {entry.text} ({entry.date}, {entry.minutes:g} minutes)" for entry in known]
+        sys.stdout.write("\n".join(lines) + "\n")
+        return
+    chosen = [entry for entry in known if not asked.ids or entry.id in asked.ids]
+    sys.exit(min(1, run(sorted(chosen, key=lambda entry: entry.date)[: asked.n])))
+
+
+if __name__ == "__main__":
+    main()

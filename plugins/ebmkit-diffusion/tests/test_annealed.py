@@ -1,0 +1,103 @@
+"""Samples that are annealed along the noise levels."""
+
+import pytest
+import torch
+
+import ebmkit
+from ebmkit import BuildContext, CapabilityError, Point
+from ebmkit.assembly.build import build
+from ebmkit.cli.main import main
+from ebmkit.data.spec import DataSpec
+from ebmkit.evaluation.evaluate import sampling_words
+from ebmkit.recipes.recipe import Recipe
+from ebmkit.runs.run import load, run
+from ebmkit.samplers.none import NoSampler
+from ebmkit.sampling.generate import generate
+from ebmkit.sampling.model import Model
+
+RECIPE = """
+[run]
+steps = 4
+batch_size = 16
+[data]
+use = "toy"
+[energy]
+use = "mlp"
+widths = [16]
+[[wrapper]]
+use = "level-head"
+base = "gaussian"
+[[objective]]
+use = "level-classification"
+[[objective]]
+use = "denoising-score-matching"
+[sample]
+method = "anneal"
+moves = 2
+[checkpoint]
+every = 4
+[pictures]
+every = 2
+n = 8
+[log]
+every = 1
+tensorboard = false
+"""
+MEANS, SD = torch.tensor([-0.6, 0.7]), 0.05
+
+
+def mixture_run(smooth: float) -> Model:
+    """The exact energies of ¼N(−.6, s²) + ¾N(.7, s²) with its noise at each of 24 levels, in the units of chains."""
+    level = build("coordinate", "level", context=BuildContext(event_shape=(1,)), noise_levels=24, smooth=smooth)
+
+    def energy(point: Point) -> torch.Tensor:
+        kept, sd = level.noise(point)
+        variance = kept[:, None] ** 2 * SD**2 + sd[:, None] ** 2
+        squares = (point.x - kept[:, None] * MEANS) ** 2 / (2 * variance)
+        return -(torch.tensor([0.25, 0.75]).log() - variance.log() / 2 - squares).logsumexp(dim=1)
+
+    data = DataSpec(event_shape=(1,), value_range=None, n_classes=0, class_names=(), n_data=1)
+    return Model(
+        recipe=Recipe(tables={"run": {"precision": "fp32", "temperature": 1.0}, "sample": {"batch_size": 3000}}),
+        energy=energy, sampler=NoSampler(), objectives={}, coordinates=(level,), data=data,
+        device=torch.device("cpu"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("smooth", [0.0, 0.15])
+def test_exact_energies_give_the_law_of_data(smooth):
+    made = generate(mixture_run(smooth), 3000, method="anneal", moves=4, seed=0)
+    x, sd = made.x[:, 0], (SD**2 + smooth**2) ** 0.5
+    right = x > 0.05
+    assert abs(float(right.double().mean()) - 0.75) < 4 * (0.75 * 0.25 / 3000) ** 0.5
+    assert abs(float(x[right].mean()) - 0.7) < 5 * sd / int(right.sum()) ** 0.5
+    assert float(x[right].std()) == pytest.approx(sd, rel=0.06)
+    assert made.n_gradients == 25 * 5 and made.aux["level"].tolist() == [0] * 3000
+
+
+def test_the_last_step_takes_away_what_data_were_smoothed_by():
+    made = generate(mixture_run(0.15), 500, method="anneal", moves=4, denoise=True, seed=0)
+    spread = float(made.x[made.x > 0.05].std())
+    assert spread < 0.05, "the mean of clean x given noisy x varies less than clean x"
+    assert made.denoised == pytest.approx(0.15) and made.n_gradients == 25 * 5 + 1
+
+
+def test_a_run_without_chains_shows_and_judges_annealed_samples(tmp_path, capsys):
+    made = run(RECIPE, out=tmp_path / "run")
+    assert len(list((made.directory / "samples").glob("step-*.png"))) == 2
+    again = load(made.directory).model
+    words = sampling_words(again, generate(again, 4))
+    assert words.startswith("annealed, taken after a walk from level 6 to 0, an ancestral step and 2 exact moves")
+    assert torch.equal(again.sample(4, seed=1, progress=False).x, ebmkit.generate(again, 4, seed=1).x)
+    out = tmp_path / "x.npz"
+    assert main(["sample", str(made.directory), "-n", "4", "--moves", "1", "--out", str(out)]) == 0
+    assert "taken after a walk from level 6 to 0" in (said := capsys.readouterr().out) and "14 gradients each" in said
+    assert main(["sample", str(made.directory), "-n", "4", "--given", "level=0", "--out", str(out)]) != 0
+    assert main(["report", str(made.directory), "-n", "4", "--out", str(tmp_path / "x.html")]) == 0
+    assert "a walk from level 6 to 0" in (tmp_path / "x.html").read_text()
+
+
+def test_a_model_without_levels_is_refused(tmp_path):
+    model = ebmkit.fit("mlp", torch.randn(32, 2), sampler="mala", steps=1, progress=False)
+    with pytest.raises(CapabilityError, match="Train with a noise level"):
+        model.sample(2, method="anneal", progress=False)

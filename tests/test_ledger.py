@@ -1,0 +1,59 @@
+"""The ledger says what the pages say, and a number that comes out otherwise is flagged."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "docs"))
+
+import ledger  # noqa: E402
+
+ENTRIES = ledger.entries()
+
+TOLD = '{"metrics": [{"name": "fd", "estimates": {"fd-x": {"value": 2.5, "error": 0.1}}}]}'
+WRITES = f"python -c \"open('{{out}}/told.json', 'w').write('''{TOLD.replace(chr(34), chr(92) + chr(34))}''')\""
+
+
+def an_entry(**changed: object) -> ledger.Entry:
+    known = replace(ENTRIES[0], id="fd", read="fd: fd-x", value=2.5, error=0.1, shown="2.5", commands=(WRITES,))
+    return replace(known, **changed)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.id)
+def test_the_pages_say_what_the_ledger_says(entry: ledger.Entry) -> None:
+    assert ledger.wrong(entry) == []
+    assert entry.definition and entry.minutes > 0
+
+
+def test_names_are_used_once() -> None:
+    assert len({entry.id for entry in ENTRIES}) == len(ENTRIES)
+
+
+def test_a_page_that_says_something_else_is_told(tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text("It is 2.4 here.")
+    told = ledger.wrong(an_entry(pages=("page.md",), text="It is 2.5 here."), tmp_path)
+    assert told == ["fd: page.md does not say 'It is 2.5 here.'"]
+    told = ledger.wrong(an_entry(pages=("page.md",), text="It is 2.4 here.", shown="2.4"), tmp_path)
+    assert told == ["fd: 2.4 is shown, and the value is 2.5"]
+
+
+def test_a_number_is_made_again_and_one_that_is_off_is_flagged(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ledger.run([an_entry()]) == 0
+    assert ledger.run([an_entry(value=3.0), an_entry(commands=("python -c 1/0",)), an_entry(read="fd: other")]) == 3
+    said = capsys.readouterr().out
+    assert "3 ± 0.1 in the ledger, 2.5 now: OFF" in said
+    assert said.count("failed") == 2
+
+
+@pytest.mark.parametrize(("found", "fits"), [(2.5, True), (2.77, True), (2.79, False), (2.2, False)])
+def test_two_standard_errors_of_a_difference_are_allowed(found: float, fits: bool) -> None:
+    assert ledger.verdict(an_entry(), found)[0] is fits
+
+
+def test_a_number_without_error_must_come_out_alike() -> None:
+    assert not ledger.verdict(an_entry(error=0.0), 2.5001)[0]

@@ -1,0 +1,75 @@
+"""Studies can be read and resolved, and a small one runs from training to its table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "docs"))
+
+import results_measured  # noqa: E402
+from results_table import BEGIN, END, table, write_page  # noqa: E402
+
+STUDIES = results_measured.studies()
+
+SMALL = """
+question = "Does it run?"
+minutes = 0.001
+seeds = [0, 1]
+all = "--data toy:rings --set energy.widths=[8] --set run.batch_size=16"
+curve = "--metric chains -n 16"
+columns = ["chains: acceptance"]
+
+[arms]
+mala = "--sampler mala --set sampler.mala.moves=1"
+hmc = "--sampler hmc --set sampler.hmc.moves=1"
+
+[judge]
+all = ["--metric chains -n 16 --transitions 4"]
+"""
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_arm_of_a_study_is_a_run(name: str, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    from ebmkit.cli.main import main
+
+    monkeypatch.chdir(ROOT)
+    study = results_measured.study_of(name)
+    assert study.columns and study.seeds and study.question.endswith("?")
+    assert set(study.judge) <= {"all", *(arm.name for arm in study.arms)}
+    for arm in study.arms:
+        assert main(["run", *arm.asked, "--dry-run"]) == 0, (arm.name, capsys.readouterr().err)
+
+
+def test_a_study_runs_from_training_to_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results_measured, "ROOT", tmp_path)
+    (tmp_path / "small.toml").write_text(SMALL)
+    (tmp_path / "small").mkdir()
+    pilot = {arm: {"steps": 8, "seconds": 0.1} for arm in ("mala", "hmc")}
+    (tmp_path / "small" / "pilot.json").write_text(json.dumps(pilot))
+    study = results_measured.study_of("small", tmp_path)
+    asked = argparse.Namespace(arms=["mala"], seeds=[0], minutes=10.0, jobs=1)
+    results_measured.run(study, asked, tmp_path)
+    kept = json.loads((tmp_path / "small" / "mala-0.json").read_text())
+    assert kept["steps"] == 8
+    assert sorted(kept["curve"]) == ["2", "4", "6"]
+    assert 0 <= kept["numbers"]["chains: acceptance"][0] <= 1
+    assert "[run]" in (tmp_path / "small" / "mala.toml").read_text()
+    left = [(arm.name, seed) for arm, seed in results_measured.left(study, [], [], tmp_path)]
+    assert left == [("hmc", 0), ("mala", 1), ("hmc", 1)]
+    (tmp_path / "small.md").write_text(f"# Small\n\n{BEGIN}\n{END}\n\nWords.\n")
+    write_page(tmp_path, "small", study.columns, ["mala", "hmc"])
+    page = (tmp_path / "small.md").read_text()
+    assert "| mala | one seed | 8 |" in page
+    assert "| hmc | not measured" in page
+    assert page.endswith("Words.\n")
+
+
+def test_a_table_says_mean_and_error_over_seeds() -> None:
+    entries = [{"arm": "a", "steps": 3, "seconds": 60.0, "numbers": {"fd: x": [v, 0.1]}} for v in (1.0, 2.0, 3.0)]
+    assert table({"a": entries}, ["fd: x"]).splitlines()[-1] == "| a | 3 | 3 | 1.0 | 2.00 ± 0.58 |"
