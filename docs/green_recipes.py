@@ -32,8 +32,17 @@ ABOUT = re.compile(r"^\[about\]\n(?:(?!\[).*\n)*", re.MULTILINE)
 
 
 CORE = [f"{short}-{data}" for short in ("dsm", "ssm", "nce", "cnce") for data in ("moons", "fashion")]
-ALSO = tuple(
-    Planned(command=f"--recipe {name} --set run.batch_size=100", steps=STEPS) for name in ("chain-free-rings", *CORE)
+ALSO = (
+    Planned(command="--recipe chain-free-rings --set run.batch_size=100", steps=STEPS),
+    Planned(command="--recipe staged-rings --set run.batch_size=100 --set stage.chain-free.steps=5", steps=STEPS),
+    Planned(command="--recipe recovery-rings --set run.batch_size=50 --set sampler.mala.moves=5", steps=STEPS),
+    Planned(command="--recipe recovery-fashion-cpu --set energy.widths=[64,32] --set run.batch_size=16", steps=STEPS),
+    Planned(
+        command="--recipe chain-free-fashion --data fashion-mini --set run.batch_size=16 --set pictures.n=2 "
+        "--set sample.moves=1 --set energy.widths=[4,4,4] --set energy.hidden=16 --set energy.features=16",
+        steps=STEPS,
+    ),
+    *(Planned(command=f"--recipe {name} --set run.batch_size=100", steps=STEPS) for name in CORE),
 )
 """Recipes whose alarms were not measured."""
 

@@ -23,7 +23,7 @@ from ebmkit.training.optim import Optimisers
 from ebmkit.training.parts import Parts
 from ebmkit.training.step import train_step
 
-PLUGINS = {"clel", "improved-cd", "diffusion"}
+PLUGINS = {"clel", "improved-cd", "diffusion", "recovery"}
 INSTALLED = {plugin.name for plugin in host().plugins if not plugin.error}
 pytestmark = pytest.mark.skipif(not INSTALLED >= PLUGINS, reason=f"needs the plugins {', '.join(sorted(PLUGINS))}")
 

@@ -12,7 +12,7 @@ from ebmkit.assembly.assemble import Assembly
 from ebmkit.display.doing import doing
 from ebmkit.errors import RunError
 from ebmkit.recipes.recipe import Recipe, to_toml
-from ebmkit.runs.checkpoints import checkpoint, chosen
+from ebmkit.runs.checkpoints import checkpoint, later
 from ebmkit.runs.checkpoints.beside import Beside, drop_later
 from ebmkit.runs.checkpoints.checkpoint import Saved
 from ebmkit.runs.checkpoints.finite import check_finite
@@ -216,7 +216,7 @@ class OnDisk:
         saved = checkpoint.load(folder / f"step-{step:08d}")
         self.book.back_to(step, saved.beside.get(METRICS))
         try:
-            chosen.drop_later(folder, step)
+            later.drop_later(folder, step)
             drop_later(self.directory, step)
         except OSError as error:
             raise RunError(f"{self.directory} could not be cleared: {error}.") from error
@@ -234,8 +234,8 @@ class OnDisk:
         """Raises RunError where the directory is no longer that of this run."""
         if self.lock is not None and not self.lock.is_held():
             raise RunError(
-                f"{self.directory} is not the directory of this run any more: it was removed, renamed or replaced. "
-                "Nothing more is written. If it was renamed, go on with: ebmkit resume NEW_NAME"
+                f"{self.directory} is not the directory of this run any more: {self.lock.lost()}. Nothing more is "
+                "written. If it was renamed, go on with: ebmkit resume NEW_NAME"
             )
 
 

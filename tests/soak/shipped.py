@@ -19,6 +19,8 @@ TABLES: dict[str, dict[str, object]] = {
     "checkpoint": {"every": 2}, "log": {"every": 1}, "pictures": {"every": 2, "n": 4}, "eval": {"every": 0},
     "sample": {"transitions": 100, "visits": 1},
 }  # fmt: skip
+HERE = ("toy", "toy-discrete", "fashion-mini")
+"""Data sets that need no files."""
 SMALL = {"moves": 2, "fill": 50, "reference": 8, "capacity": 32, "hidden": 16}
 """Settings of parts that cost time alone, and what they are cut to."""
 
@@ -27,22 +29,31 @@ def shipped() -> dict[str, Recipe]:
     """Returns name → recipe of all that the installed plugins ship, cut as docs/green_recipes.py cuts them, and more.
 
     Raises:
-        LookupError: docs/alarms_runs.py does not say how to cut one.
+        LookupError: the data of one are not here, and docs/alarms_runs.py does not say how to cut it.
     """
     sys.path.insert(0, str(DOCS))
     for component in importlib.import_module("alarms_parts").COMPONENTS:
         if (component.kind, component.name) not in {(known.kind, known.name) for known, _ in host().all()}:
             ebmkit.register(component)
     plans, recipe_of = importlib.import_module("green_recipes").planned(), _recipe_of()
-    missing = sorted(set(host().recipe_names()) - set(plans))
-    if missing:
-        raise LookupError(f"docs/alarms_runs.py does not say how to cut {', '.join(missing)}.")
-    return {name: cut(recipe_of(plans[name])) for name in host().recipe_names()}
+    return {
+        name: cut(recipe_of(plans[name]) if name in plans else _on_data_that_are_here(name))
+        for name in host().recipe_names()
+    }
+
+
+def _on_data_that_are_here(name: str) -> Recipe:
+    recipe = ebmkit.as_recipe(name)
+    if recipe.part("data").use not in HERE:
+        raise LookupError(f"docs/alarms_runs.py does not say how to cut {name}, whose data are not here.")
+    return recipe
 
 
 def cut(recipe: Recipe) -> Recipe:
     """Returns a recipe of four steps, two checkpoints and two pictures, with few moves, rows and units."""
-    of_tables = ((f"{table}.{name}", value) for table, own in TABLES.items() for name, value in own.items())
+    of_tables = tuple((f"{table}.{name}", value) for table, own in TABLES.items() for name, value in own.items())
+    if "sampler" not in recipe.parts:  # its pictures are samples, for which a sampler must first be adapted
+        of_tables = (*of_tables, ("pictures.every", TABLES["run"]["steps"]))
     return recipe.with_overrides([*of_tables, *_smaller(recipe)])
 
 

@@ -20,7 +20,7 @@ class Examined:
     Attributes:
         checkpoints: name → what is wrong with its files; nothing where it is whole.
         beside: what is wrong with other files, as the newest checkpoint that can be read remembers them.
-        n_files: files that were looked at.
+        n_files: files that were looked at, beside the state of each checkpoint, which seals them.
         n_bytes: that they were written with.
     """
 
@@ -51,7 +51,7 @@ def examine(directory: Path) -> Examined:
         of_checkpoints[path.name] = wrong
         sealed += seals.values()
         beside = _beside(path) or beside
-    sealed += beside.values()
+    sealed += (own for own in beside.values() if own.size)
     return Examined(
         checkpoints=of_checkpoints,
         beside=tuple(damaged(directory, beside)),

@@ -36,7 +36,10 @@ def data_seals(dataset: Dataset) -> dict[str, Seal]:
 
 def files_of(dataset: Dataset) -> Sequence[Path]:
     """Returns the files that a data set was read from; none where it does not say so."""
-    return tuple(getattr(dataset, "files", ()))[:MOST_FILES]
+    found = getattr(dataset, "files", ())
+    if not isinstance(found, tuple) or not all(isinstance(path, Path) for path in found):
+        return ()  # a set of a program's own, which calls something else so
+    return found[:MOST_FILES]
 
 
 def other_data(directory: Path, dataset: Dataset) -> str:

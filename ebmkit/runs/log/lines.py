@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from ebmkit.errors import RunError
-from ebmkit.plain_files import json_value, opened, opened_to_append
+from ebmkit.plain_files import json_value, opened, opened_new, opened_to_append, remove
 from ebmkit.plain_files import read_lines as lines_of
-from ebmkit.runs.checkpoints.checkpoint import ASIDE
+from ebmkit.runs.checkpoints.later import ASIDE
 from ebmkit.runs.files.directory import write_text
 from ebmkit.runs.files.seal import Seal
+from ebmkit.runs.files.whole import written_whole
 
 Note = Callable[[str], None]
 MOST = 2**26
@@ -46,7 +47,7 @@ class Lines:
         try:
             if sealed is not None and _digest(self.path, sealed.size)[0].hexdigest() == sealed.sha256:
                 if self.path.exists():
-                    os.truncate(self.path, sealed.size)
+                    _shorten(self.path, sealed.size)
             else:
                 if sealed is not None:
                     note(f"Warning: {self._set_aside(after)}")
@@ -88,11 +89,22 @@ class Lines:
         if not self.path.exists():
             return f"{self.path} is gone, with what it held until step {after}. The run goes on without that."
         aside = self.path.with_name(f"{ASIDE}{self.path.name}")
-        shutil.copyfile(self.path, aside)
+        remove(aside)  # it may be a link, to anything
+        with opened(self.path) as damaged, opened_new(aside) as kept:
+            shutil.copyfileobj(damaged, kept)
         return (
             f"{self.path} is damaged: it is not what was written until step {after}. Lines of it that can be read are "
             f"kept; the file as it was is {aside}."
         )
+
+
+def _shorten(path: Path, size: int) -> None:
+    """Cuts a file; one with a second name, as in a backup by hard links, is left alone and replaced by a new one."""
+    if path.stat().st_nlink == 1:
+        os.truncate(path, size)
+        return
+    with opened(path) as file, written_whole(path) as fresh, opened_new(fresh) as kept:
+        kept.write(file.read(size))
 
 
 def _digest(path: Path, most: float = float("inf")) -> tuple[Any, int]:

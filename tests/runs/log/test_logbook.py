@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,8 @@ import ebmkit
 from ebmkit.errors import RunError
 from ebmkit.runs.files import environment
 from ebmkit.runs.files.directory import write_text
+from ebmkit.runs.files.seal import Seal
+from ebmkit.runs.log.lines import Lines
 from ebmkit.runs.log.logbook import Logbook, read_metrics
 
 WHOLE = '{"step": 1, "loss.cd": 0.1}\n{"step": 2, "loss.cd": NaN}\n'
@@ -70,3 +73,39 @@ def test_the_commit_is_of_the_checkout_that_holds_the_package_as_source(tmp_path
     git("commit", "-q", "--allow-empty", "-m", "first")
     assert environment._commit(source) == git("rev-parse", "HEAD")
     assert environment._commit(installed) == ""
+
+
+def logged(path: Path, steps: int = 3) -> Seal:
+    lines = Lines(path)
+    for step in range(1, steps + 1):
+        lines.append({"step": step})
+    lines.close()
+    return lines.seal()
+
+
+def test_a_backup_by_hard_links_is_left_alone(tmp_path: Path) -> None:
+    path, backup = tmp_path / "metrics.jsonl", tmp_path / "backup"
+    sealed = logged(path)
+    path.write_text(path.read_text() + '{"step": 4}\n')
+    backup.hardlink_to(path)
+    before = backup.read_bytes()
+    lines = Lines(path)
+    lines.cut(3, sealed, print)
+    lines.append({"step": 4, "again": 1})
+    lines.close()
+    assert backup.read_bytes() == before
+    assert [entry.get("again") for entry in read_metrics(tmp_path)] == [None, None, None, 1]
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_a_damaged_log_is_kept_aside_and_not_written_through_a_link(link: Any, tmp_path: Path) -> None:
+    path, mine = tmp_path / "run" / "metrics.jsonl", tmp_path / "mine"
+    path.parent.mkdir()
+    mine.write_text("kept")
+    link(path.with_name(f"damaged-{path.name}"), mine)
+    sealed = logged(path)
+    path.write_text("rm -rf everything\n" + path.read_text()[18:])
+    told: list[str] = []
+    Lines(path).cut(3, sealed, told.append)
+    assert mine.read_text() == "kept"
+    assert "is damaged" in told[0] and path.with_name(f"damaged-{path.name}").read_text().startswith("rm -rf")
