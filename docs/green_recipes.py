@@ -100,7 +100,9 @@ def main() -> int:
         sys.stdout.flush()
         if not why:
             path = Path(owners[name].recipes[name])
-            with_ = f"{owners[name].distribution}, ebmkit-core {ebmkit.__version__}, torch {version('torch')}"
+            theirs = owners[name].distribution
+            also = "" if theirs == "ebmkit-core" else f"{theirs}, "
+            with_ = f"{also}ebmkit-core {ebmkit.__version__}, torch {version('torch')}"
             day = datetime.now(UTC).date().isoformat()
             path.write_text(dated(path.read_text(encoding="utf-8"), day, with_), encoding="utf-8")
     return 1 if failed else 0

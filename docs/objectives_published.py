@@ -32,7 +32,7 @@ from torch import Tensor
 
 from ebmkit.data.mixture import GaussianMixture, mixture
 from ebmkit.data.mixture_config import MixtureConfig
-from ebmkit.errors import EbmkitError
+from ebmkit.errors import EbmkitError, RunError
 from ebmkit.point import Point
 from ebmkit.sampling.model import Model
 
@@ -87,6 +87,8 @@ def measured(side: str, on: str, seed: int, seconds: float) -> dict[str, Any]:
         steps = steps_for(seconds, row, target, seed, {})
         model, spent = trained(row, target, seed, steps, {})
         found = judged(model, target)
+    except RunError:  # it was interrupted, and is no result
+        raise
     except EbmkitError as error:
         return {"failed": str(error).splitlines()[0][:300]}
     if target is FAR:

@@ -159,12 +159,14 @@ ROWS: Mapping[str, Row] = {
     "level-classification": ladder("level classification alone", "level-classification"),
     "classification-dsm": ladder("level classification + DSM", "level-classification+denoising-score-matching"),
     "info-nce": ladder(
-        "InfoNCE, among 3 levels", "level-classification", settings={**HEAD, "objective.level-classification.among": 3}
+        "InfoNCE, among 3 near levels",
+        "level-classification",
+        settings={**HEAD, "objective.level-classification.window": 3},
     ),
     "info-nce-dsm": ladder(
-        "InfoNCE, among 3 levels, + DSM",
+        "InfoNCE, among 3 near levels, + DSM",
         "level-classification+denoising-score-matching",
-        settings={**HEAD, "objective.level-classification.among": 3},
+        settings={**HEAD, "objective.level-classification.window": 3},
     ),
     "mgms": ladder(
         "diffusion-assisted CD (mgms)",
