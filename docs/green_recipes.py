@@ -31,7 +31,26 @@ RAN = f"{STEPS} steps, cut down by docs/green_recipes.py"
 ABOUT = re.compile(r"^\[about\]\n(?:(?!\[).*\n)*", re.MULTILINE)
 
 
-ALSO = (Planned(command="--recipe chain-free-rings --set run.batch_size=100", steps=STEPS),)
+CORE = [f"{short}-{data}" for short in ("dsm", "ssm", "nce", "cnce") for data in ("moons", "fashion")]
+ALSO = (
+    Planned(command="--recipe chain-free-rings --set run.batch_size=100", steps=STEPS),
+    Planned(command="--recipe staged-rings --set run.batch_size=100 --set stage.chain-free.steps=5", steps=STEPS),
+    Planned(command="--recipe recovery-rings --set run.batch_size=50 --set sampler.mala.moves=5", steps=STEPS),
+    Planned(command="--recipe recovery-fashion-cpu --set energy.widths=[64,32] --set run.batch_size=16", steps=STEPS),
+    Planned(
+        command="--recipe chain-free-fashion --data fashion-mini --set run.batch_size=16 --set pictures.n=2 "
+        "--set sample.moves=1 --set energy.widths=[4,4,4] --set energy.hidden=16 --set energy.features=16",
+        steps=STEPS,
+    ),
+    *(Planned(command=f"--recipe {name} --set run.batch_size=100", steps=STEPS) for name in CORE),
+    Planned(command="--recipe energy-discrepancy-rings --set run.batch_size=50", steps=STEPS),
+    Planned(command="--recipe energy-discrepancy-ising --set run.batch_size=50", steps=STEPS),
+    Planned(
+        command="--recipe energy-discrepancy-fashion --set run.batch_size=16 --set energy.widths=[64,32]", steps=STEPS
+    ),
+    Planned(command="--recipe jem-moons --set run.batch_size=50 --set sampler.mala.moves=5", steps=STEPS),
+    Planned(command="--recipe jem-fashion --set run.batch_size=8 --set sampler.sgld.moves=5", steps=STEPS),
+)
 """Recipes whose alarms were not measured."""
 
 
@@ -81,7 +100,9 @@ def main() -> int:
         sys.stdout.flush()
         if not why:
             path = Path(owners[name].recipes[name])
-            with_ = f"{owners[name].distribution}, ebmkit-core {ebmkit.__version__}, torch {version('torch')}"
+            theirs = owners[name].distribution
+            also = "" if theirs == "ebmkit-core" else f"{theirs}, "
+            with_ = f"{also}ebmkit-core {ebmkit.__version__}, torch {version('torch')}"
             day = datetime.now(UTC).date().isoformat()
             path.write_text(dated(path.read_text(encoding="utf-8"), day, with_), encoding="utf-8")
     return 1 if failed else 0

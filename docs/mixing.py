@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -14,13 +14,15 @@ from ebmkit.recipes.resolver.resolve import resolve
 POINTS = ("plain", "level")
 OBJECTIVES = ("cd", "clel", "improved-cd", "clel+improved-cd")
 SAMPLERS = ("sgld", "mala", "hmc", "mgms")
-BUFFERS = ("replay", "reservoir", "none")
+BUFFERS = ("replay", "reservoir", "none", "data")
 ENERGIES = ("mlp", "resnet")
 LATER = (
     "jem", "jem+improved-cd", "jem+clel", "energy-discrepancy", "energy-discrepancy+jem", "energy-discrepancy+clel",
     "energy-discrepancy+improved-cd", "energy-discrepancy+level-classification",
 )  # fmt: skip
 """Objectives of further papers, alone and beside those of the three; their samplers and buffers are left open."""
+LADDERS = {"diffusion-recovery": (("sgld", "mala", "hmc"), ("anchored", "replay", "none", "data"))}
+"""Objectives with noise levels of their own, and the samplers and buffers that they are combined with."""
 
 SHAPE = (1, 28, 28)
 SMALL = {
@@ -30,6 +32,7 @@ SMALL = {
     "improved-cd": {"reference": 8, "fill": 0},
     "energy-discrepancy": {"n_perturbed": 2},
     "level": {"noise_levels": 2},
+    "recovery": {"conditioning": 8},
     "level-conditioned": {"conditioning": 8},
     "latent-head": {"latent": 4, "hidden": 16},
     "replay": {"capacity": 24},
@@ -78,6 +81,10 @@ class Mix:
 MIXES = tuple(
     Mix(point=p, objective=o, sampler=s, buffer=b, energy=e)
     for p, o, s, b, e in product(POINTS, OBJECTIVES, SAMPLERS, BUFFERS, ENERGIES)
+) + tuple(
+    Mix(point="plain", objective=o, sampler=s, buffer=b, energy=e)
+    for o, (samplers, buffers) in LADDERS.items()
+    for s, b, e in product(samplers, buffers, ENERGIES)
 )
 
 BESIDE = tuple(
@@ -94,7 +101,7 @@ def reason(mix: Mix) -> str:
         return "E = −log Σ exp f of the logits takes the place of the energies of all levels"
     if {"jem", "clel"} <= {*parts}:
         return "E = −log Σ exp f of the logits takes the place of ½‖f‖², on which the latents rest"
-    if "improved-cd" in mix.objective and mix.buffer == "none":
+    if "improved-cd" in mix.objective and mix.buffer in ("none", "data"):
         return "an entropy from nearest neighbours needs other samples of the model, and this buffer keeps none"
     return ""
 
@@ -110,7 +117,9 @@ def verdict(mix: Mix, host: Host) -> str:
 
 def page(host: Host) -> str:
     """Returns the matrix as Markdown: a table for each pair of point and objective."""
-    return "\n".join([*(_section(host, p, o) for p in POINTS for o in OBJECTIVES), _further(host)])
+    papers = [_section(host, p, o, SAMPLERS, BUFFERS) for p in POINTS for o in OBJECTIVES]
+    ladders = [_section(host, "plain", o, *parts) for o, parts in LADDERS.items()]
+    return "\n".join([*papers, *ladders, _further(host)])
 
 
 def _further(host: Host) -> str:
@@ -121,11 +130,11 @@ def _further(host: Host) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _section(host: Host, point: str, objective: str) -> str:
-    heads = ("| sampler | replay | reservoir | none | resolves to |", "|---|---|---|---|---|")
+def _section(host: Host, point: str, objective: str, samplers: Sequence[str], buffers: Sequence[str]) -> str:
+    heads = (f"| sampler | {' | '.join(buffers)} | resolves to |", "|" + "---|" * (len(buffers) + 2))
     lines = [f"### {point}, `{objective}`\n", *heads]
-    for sampler in SAMPLERS:
-        cells = [_cell(host, point, objective, sampler, buffer) for buffer in BUFFERS]
+    for sampler in samplers:
+        cells = [_cell(host, point, objective, sampler, buffer) for buffer in buffers]
         lines.append(f"| `{sampler}` | {' | '.join(cells)} | {_meaning(host, point, objective, sampler)} |")
     return "\n".join(lines) + "\n"
 

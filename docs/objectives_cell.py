@@ -19,7 +19,7 @@ from objectives_rows import PLANE, ROWS, TARGETS, Row, Settings, Target, setting
 import ebmkit
 from ebmkit.assembly.complete import complete
 from ebmkit.energies.mlp import Mlp
-from ebmkit.errors import DataError, EbmkitError
+from ebmkit.errors import DataError, EbmkitError, RunError
 from ebmkit.evaluation.plane import Window, log_density
 from ebmkit.metrics import Plane
 from ebmkit.recipes.recipe import Part, Recipe
@@ -120,6 +120,8 @@ def cell(name: str, on: str, seed: int, seconds: float, kept: str, more: Setting
             model, spent = trained(row, target, seed, steps, more)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         numbers = judged(model, target)
+    except RunError:  # it was interrupted, and is no result
+        raise
     except EbmkitError as error:
         return {"failed": str(error).splitlines()[0][:300]}
     if kept and target.kind == PLANE:

@@ -149,20 +149,64 @@ def filled(text: str, tables: Mapping[str, str]) -> str:
     return text
 
 
-def write_page(ledger: Mapping[str, Cells]) -> None:
-    """Writes every table into the page, and the picture where densities were kept."""
+def tables_of(ledger: Mapping[str, Cells]) -> dict[str, str]:
+    """Returns block of the page → what stands in it."""
     cells = {key: found for key, found in ledger["cells"].items() if key.split("|")[0] in ROWS}
     tried = {key: found for key, found in ledger["tried"].items() if key.split("|")[0] in ROWS}
-    tables = {
+    return {
         "conditions": conditions(cells),
         "plane": plane_table(cells),
         "mixtures": mixture_table(cells),
         "costs": cost_table(cells),
         "tried": tried_table(tried),
+        "published": published_table(ledger["published"]),
         "not-here": missing_text(),
     }
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), tables), encoding="utf-8")
+
+
+def write_page(ledger: Mapping[str, Cells]) -> None:
+    """Writes every table into the page, and the picture where densities were kept."""
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), tables_of(ledger)), encoding="utf-8")
     draw(PICTURE)
+
+
+PRINTED = {
+    "InfoNCE alone|eight-gaussians": ".2395",
+    "score alone|eight-gaussians": ".2199",
+    "InfoNCE + score|eight-gaussians": ".0150",
+    "both|eight-gaussians": "–",
+    "InfoNCE alone|checkerboard": "3.85",
+    "score alone|checkerboard": ".838",
+    "InfoNCE + score|checkerboard": ".199",
+    "both|checkerboard": "–",
+    "score alone|mixture-128": "383.5",
+    "both|mixture-128": "4.40",
+}
+"""What the papers print: KL in the plane, an error in 128 dimensions (see docs/objectives_published.py)."""
+
+
+def published_table(published: Cells) -> str:
+    """Returns what was found of each side of the published figures, beside what is printed."""
+    heads = (
+        "law",
+        "trained by",
+        "KL(data ‖ model)",
+        "classification, exact",
+        "of modes",
+        "weights, TV",
+        "printed",
+        "s",
+    )
+    rows = []
+    for name, printed in PRINTED.items():
+        side, on = name.split("|")
+        found = of(published, side, on)
+        worked = [one for one in found if "failed" not in one]
+        pair = f"{entry(found, ('classification',))}, {entry(found, ('exact',))}" if "mixture" in on else "–"
+        numbers = (entry(found, ("kl",)), pair, entry(found, ("modes",)), entry(found, ("weights",)))
+        seconds = f"{mean(one['seconds'] for one in worked):.0f}" if worked else "–"
+        rows.append((on, side, *numbers, printed, seconds))
+    return markdown(heads, rows)
 
 
 def draw(path: Path) -> None:

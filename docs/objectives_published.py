@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ from torch import Tensor
 
 from ebmkit.data.mixture import GaussianMixture, mixture
 from ebmkit.data.mixture_config import MixtureConfig
-from ebmkit.errors import EbmkitError
+from ebmkit.errors import EbmkitError, RunError
 from ebmkit.point import Point
 from ebmkit.sampling.model import Model
 
@@ -41,12 +40,11 @@ DIMENSIONS = 128
 FAR = Target(
     kind=MIXTURE, sd=1.0, title="40 modes in 128 dimensions", data={"use": "gaussian-mixture", "dimensions": DIMENSIONS}
 )
-INFO = {"objective.level-classification.among": 3}
-BOTH, SCORE = ROWS["classification-dsm"], ROWS["dsm-levels"]
 SIDES: Mapping[str, Row] = {
-    "InfoNCE alone": replace(ROWS["level-classification"], settings={**BOTH.settings, **INFO}),
-    "score alone": SCORE,
-    "both": BOTH,
+    "InfoNCE alone": ROWS["info-nce"],
+    "score alone": ROWS["dsm-levels"],
+    "InfoNCE + score": ROWS["info-nce-dsm"],
+    "both": ROWS["classification-dsm"],
 }
 SECONDS = {"eight-gaussians": 60.0, "checkerboard": 120.0, "mixture-128": 300.0}
 N = 2_000
@@ -89,6 +87,8 @@ def measured(side: str, on: str, seed: int, seconds: float) -> dict[str, Any]:
         steps = steps_for(seconds, row, target, seed, {})
         model, spent = trained(row, target, seed, steps, {})
         found = judged(model, target)
+    except RunError:  # it was interrupted, and is no result
+        raise
     except EbmkitError as error:
         return {"failed": str(error).splitlines()[0][:300]}
     if target is FAR:

@@ -11,26 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import sqrt
 
-Settings = Mapping[str, object]
+from objectives_targets import CHAINS, MIXTURE, NETWORKS, PLANE, SMALLER, TARGETS, TRAINING, Settings, Target
 
-PLANE, MIXTURE = "plane", "mixture"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """A law with a known density.
-
-    Attributes:
-        kind: "plane" or "mixture".
-        data: settings of its data set, `use` among them.
-        sd: of an entry of x, data units.
-        title: as readers see it.
-    """
-
-    kind: str
-    data: Settings
-    sd: float
-    title: str
+__all__ = ["MIXTURE", "NOT_HERE", "PLANE", "ROWS", "TARGETS", "Row", "Settings", "Target", "settings_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,63 +45,19 @@ class Row:
         return {*self.objective.split("+"), *self.parts.values()}
 
 
-TOY = {"use": "toy"}
-TARGETS = {
-    "rings": Target(
-        kind=PLANE, sd=1.94, title="rings", data={**TOY, "density": "rings", "radius": 4.0, "n_rings": 4, "sd": 0.1}
-    ),
-    "eight-gaussians": Target(
-        kind=PLANE, sd=1.42, title="eight Gaussians", data={**TOY, "density": "eight-gaussians", "sd": 0.126}
-    ),
-    "checkerboard": Target(kind=PLANE, sd=1.15, title="checkerboard", data={**TOY, "density": "checkerboard"}),
-    "moons": Target(kind=PLANE, sd=1.1, title="moons", data={**TOY, "density": "moons", "sd": 0.1}),
-    "mixture-16": Target(
-        kind=MIXTURE, sd=1.0, title="40 modes in 16 dimensions", data={"use": "gaussian-mixture", "dimensions": 16}
-    ),
-    "mixture-64": Target(
-        kind=MIXTURE, sd=1.0, title="40 modes in 64 dimensions", data={"use": "gaussian-mixture", "dimensions": 64}
-    ),
-}
-
-NETWORK = {"energy.widths": [128, 128, 128], "energy.activation": "softplus", "energy.first_gain": 1.0}
-NETWORKS: Mapping[str, Settings] = {
-    PLANE: {**NETWORK, "energy.frequencies": 64, "energy.frequency_sd": 3.0},
-    MIXTURE: {**NETWORK, "energy.widths": [256, 256, 256], "energy.activation": "silu", "energy.frequencies": 128},
-}
-"""The same for every objective; where x has levels, a head on its features makes the energies of all of them."""
-
-TRAINING: Settings = {
-    "run.engine": "eager",
-    "run.precision": "fp32",
-    "run.checked_steps": 0,
-    "run.alarms": False,
-    "run.batch_size": 1_000,
-    "run.ema_half_life": 150_000.0,
-    "run.ema_copy_steps": 100,
-    "optim.energy.use": "adam",
-    "optim.energy.lr": 2e-3,
-    "optim.energy.betas": [0.9, 0.999],
-    "optim.energy.schedule": "cosine",
-    "log.every": 1_000_000,
-}
-SMALLER: Settings = {"run.batch_size": 250, "run.ema_half_life": 37_500.0}
-"""On the mixtures, where more steps are worth more than more rows: tried once, 250 against 1,000."""
-
-CHAINS: Settings = {
-    "run.batch_size": 200,
-    "run.ema_half_life": 30_000.0,
-    "run.temperature": 1.0,
-    "optim.energy.lr": 1e-3,
-    "optim.energy.betas": [0.0, 0.999],
-    "buffer.capacity": 10_000,
-    "buffer.reinit": 0.01,
-}
-"""Of what has chains: fewer rows a step, each of which moves many times."""
-
 LEVEL = {"coordinate": "level", "wrapper": "level-head"}
 LEVELS_PLANE = {"coordinate.level.noise_levels": 6, "coordinate.level.low": 0.01, "coordinate.level.high": 0.3}
-LEVELS_MIXTURE = {"coordinate.level.noise_levels": 32, "coordinate.level.low": 0.02}
+LEVELS_MIXTURE = {
+    "coordinate.level.noise_levels": 32,
+    "coordinate.level.schedule": "even",
+    "coordinate.level.low": 0.05,
+    "coordinate.level.high": 1.0,
+}
+"""Levels that overlap equally, from the s.d. of a mode to that of the data."""
 HEAD = {"wrapper.level-head.embedding": 32, "wrapper.level-head.base": "gaussian"}
+WITH_BASE = ("level-head", "recovery")
+"""Wrappers whose Gaussian base has the s.d. of the target."""
+
 LADDER = {"parts": LEVEL, "settings": HEAD, "plane": LEVELS_PLANE, "mixture": LEVELS_MIXTURE}
 
 
@@ -208,13 +147,27 @@ ROWS: Mapping[str, Row] = {
     "energy-discrepancy": Row(
         title="energy discrepancy",
         objective="energy-discrepancy",
-        settings={"objective.energy-discrepancy.sigma": 0.5},
-        tried=({"objective.energy-discrepancy.sigma": 0.2}, {"objective.energy-discrepancy.sigma": 1.0}),
+        settings={
+            "run.batch_size": 500,
+            "run.ema_half_life": 75_000.0,
+            "objective.energy-discrepancy.sigma": 1.0,
+            "objective.energy-discrepancy.n_perturbed": 16,
+        },
+        mixture={"run.batch_size": 125, "run.ema_half_life": 18_750.0},
+        tried=({"objective.energy-discrepancy.sigma": 0.5}, {"objective.energy-discrepancy.n_perturbed": 4}),
     ),
     "level-classification": ladder("level classification alone", "level-classification"),
     "classification-dsm": ladder("level classification + DSM", "level-classification+denoising-score-matching"),
-    "info-nce": ladder("InfoNCE over levels", "info-nce"),
-    "info-nce-dsm": ladder("InfoNCE over levels + DSM", "info-nce+denoising-score-matching"),
+    "info-nce": ladder(
+        "InfoNCE, among 3 near levels",
+        "level-classification",
+        settings={**HEAD, "objective.level-classification.window": 3},
+    ),
+    "info-nce-dsm": ladder(
+        "InfoNCE, among 3 near levels, + DSM",
+        "level-classification+denoising-score-matching",
+        settings={**HEAD, "objective.level-classification.window": 3},
+    ),
     "mgms": ladder(
         "diffusion-assisted CD (mgms)",
         "cd-levels",
@@ -222,7 +175,23 @@ ROWS: Mapping[str, Row] = {
         settings={**CHAINS, **HEAD, "buffer.reinit": 0.0, "sampler.mgms.moves": 10, "sampler.mgms.adapt_every": 10},
         tried=({"sampler.mgms.moves": 4}, {"optim.energy.lr": 2e-3}),
     ),
-    "recovery": ladder("diffusion recovery likelihood", "diffusion-recovery"),
+    "recovery": Row(
+        title="diffusion recovery likelihood",
+        objective="diffusion-recovery",
+        parts={"wrapper": "recovery", "sampler": "mala"},
+        settings={
+            "run.batch_size": 200,
+            "run.ema_half_life": 30_000.0,
+            "optim.energy.lr": 5e-4,
+            "optim.energy.betas": [0.0, 0.999],
+            "optim.energy.clip": 10.0,
+            "wrapper.recovery.conditioning": 32,
+            "wrapper.recovery.base": "gaussian",
+            "sampler.mala.moves": 20,
+            "sampler.mala.step_size": 0.2,
+        },
+        tried=({"sampler.mala.moves": 5}, {"optim.energy.lr": 1e-3}),
+    ),
 }
 
 NOT_HERE = {
@@ -234,14 +203,10 @@ NOT_HERE = {
 
 def settings_of(row: Row, target: Target) -> dict[str, object]:
     """Returns every setting of a cell, dotted name → value."""
-    found = {
-        **NETWORKS[target.kind],
-        **TRAINING,
-        **row.settings,
-        **(row.plane if target.kind == PLANE else row.mixture),
-    }
+    is_plane = target.kind == PLANE
+    found = {**NETWORKS[target.kind], **TRAINING, **({} if is_plane else SMALLER), **row.settings}
+    found |= row.plane if is_plane else row.mixture
     if not is_plane:  # waves that turn by .6 rad across a mode, in any number of dimensions
         found["energy.frequency_sd"] = 12 / sqrt(int(str(target.data["dimensions"])))
-    if "level-head" in row.parts.values():
-        found["wrapper.level-head.base_sd"] = target.sd
+    found |= {f"wrapper.{name}.base_sd": target.sd for name in row.parts.values() if name in WITH_BASE}
     return found | {f"data.{name}": value for name, value in target.data.items()}

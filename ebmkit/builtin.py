@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from ebmkit.buffers import declarations as buffers
 from ebmkit.coordinates import declarations as coordinates
@@ -16,6 +17,9 @@ from ebmkit.samplers.declarations import augment, gibbs, langevin, metropolis, t
 
 SAMPLERS = (langevin, metropolis, gibbs, tempering, augment)
 OBJECTIVES = (contrastive, score_matching, noise_contrastive)
+
+RECIPES = Path(__file__).parent / "recipes" / "shipped"
+"""Those of the objectives without chains, in the plane and on garments."""
 
 
 @hookimpl

@@ -6,6 +6,7 @@ processes together, the mean of a gradient above all, equals what one process wo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+handed: Counter[str] = Counter()
+"""Bytes that this process has handed to others, by what was asked of its `World`; docs/scaling_measured.py reads it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +64,7 @@ class World:
         if self.size == 1 or not values:
             return list(values)
         both = torch.tensor(list(values), dtype=torch.float64)
-        dist.all_reduce(both)
+        _summed(both, "numbers")
         found: list[float] = (both / self.size).tolist()
         return found
 
@@ -69,6 +73,7 @@ class World:
         if self.size == 1:
             return yes
         flags = torch.tensor([int(answer) for answer in yes])
+        handed["whether to stop"] += flags.nbytes
         dist.all_reduce(flags, dist.ReduceOp.MAX)
         return tuple(bool(flag) for flag in flags.tolist())
 
@@ -150,12 +155,18 @@ def _buckets(parameters: Sequence[nn.Parameter]) -> Iterator[list[nn.Parameter]]
     yield bucket
 
 
+def _summed(tensor: Tensor, what: str) -> None:
+    """Sums a tensor over all processes, in place, and counts its bytes."""
+    handed[what] += tensor.nbytes
+    dist.all_reduce(tensor)
+
+
 def _average(parameters: Sequence[nn.Parameter], size: int) -> None:
     like = parameters[0]
     has = like.new_tensor([parameter.grad is not None for parameter in parameters])
     flat = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
     sent = torch.cat([has, *(gradient.reshape(-1) for gradient in flat)])
-    dist.all_reduce(sent)
+    _summed(sent, "gradients")
     counts = sent[: len(parameters)].tolist()
     means = torch.split(sent[len(parameters) :] / size, [p.numel() for p in parameters])
     for parameter, count, mean in zip(parameters, counts, means, strict=True):
@@ -173,6 +184,7 @@ class _Rows(torch.autograd.Function):
         ctx.world = world
         ctx.n_rows = len(tensor)
         found = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(world.size)]
+        handed["rows"] += tensor.nbytes
         dist.all_gather(found, tensor.contiguous())
         return torch.cat(found)
 
@@ -180,7 +192,7 @@ class _Rows(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         total = gradient.contiguous().clone()
-        dist.all_reduce(total)
+        _summed(total, "gradients of rows")
         first = ctx.world.rank * ctx.n_rows
         return total[first : first + ctx.n_rows], None
 
@@ -191,12 +203,12 @@ class _Total(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, tensor: Tensor) -> Tensor:
         total = tensor.detach().clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(total)
+        _summed(total, "sums")
         return total
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         total = gradient.contiguous().clone()
-        dist.all_reduce(total)
+        _summed(total, "gradients of sums")
         return total

@@ -23,7 +23,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the slow tests."""
+    """Marks the slow tests, and skips those that need a device where there is none."""
+    without = pytest.mark.skip(reason="needs a CUDA device, and there is none")
     for item in items:
+        if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+            item.add_marker(without)
         if item.nodeid.startswith(SLOW):
             item.add_marker(pytest.mark.slow)

@@ -119,6 +119,22 @@ def test_clel_fashion_trains_and_samples_freely_and_given_latents(tmp_path):
     assert not torch.equal(found["class"], found["both"])
 
 
+@pytest.mark.skipif(not is_installed("ebmkit-diffusion"), reason="the plugin ebmkit-diffusion is not installed")
+def test_one_pass_is_compared_with_the_truth(capsys):
+    found = example("one_pass_likelihood").main(["--steps", "2", "-n", "60", "--chains", "4"])
+    assert set(found) == {"gaussian", "four modes"} and all(len(numbers) == 5 for numbers in found.values())
+    assert abs(found["gaussian"]["truth"] - 1.22) < 0.2 and capsys.readouterr().out.count("seed 0") == 2
+
+
+@pytest.mark.skipif(not is_installed("ebmkit-diffusion"), reason="the plugin ebmkit-diffusion is not installed")
+def test_rings_without_chains_are_judged_by_their_processor_time(capsys):
+    small = ["energy.widths=[8]", "run.batch_size=20"]
+    options = [word for setting in small for word in ("--set", setting)]
+    ((spent, numbers),) = example("chain_free_rings").main(["--steps", "3", *options])
+    assert spent > 0 and {"KL(data ‖ model)", "KL(model ‖ data)"} <= set(numbers)
+    assert "seed 0, 3 steps" in capsys.readouterr().out
+
+
 def test_own_idea_is_used_by_name(tmp_path):
     command = "run --objective margin --energy mlp --data toy:rings --set run.temperature=1 --steps 2 --out run"
     done = subprocess.run(

@@ -23,7 +23,7 @@ from ebmkit.training.optim import Optimisers
 from ebmkit.training.parts import Parts
 from ebmkit.training.step import train_step
 
-PLUGINS = {"clel", "improved-cd", "diffusion"}
+PLUGINS = {"clel", "improved-cd", "diffusion", "recovery"}
 INSTALLED = {plugin.name for plugin in host().plugins if not plugin.error}
 pytestmark = pytest.mark.skipif(not INSTALLED >= PLUGINS, reason=f"needs the plugins {', '.join(sorted(PLUGINS))}")
 
@@ -49,7 +49,7 @@ BESIDE = mixing.BESIDE if INSTALLED >= FURTHER else ()
 
 
 def test_the_refusals_are_those_with_a_reason() -> None:
-    assert len(mixing.MIXES) == 192 and len(REFUSED) == 32
+    assert len(mixing.MIXES) == 280 and len(REFUSED) == 64
     assert {str(mix) for mix in mixing.MIXES if mixing.verdict(mix, host())} == {str(mix) for mix in REFUSED}
 
 

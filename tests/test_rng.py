@@ -89,7 +89,7 @@ def test_an_unknown_layout_is_told_and_streams_still_repeat(monkeypatch: pytest.
         rng._template.cache_clear()
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.cuda
 def test_other_devices_read_their_seed_whole() -> None:
     draws = [torch.rand(3, generator=stream(0, 1, part, "cuda"), device="cuda").tolist() for part in ("a", "a", "b")]
     assert draws[0] == draws[1] != draws[2]

@@ -52,6 +52,7 @@ class Assembly:
         dataset: to train on; None where there is none.
         recipe: with every "auto" decided; where there are no data, the engine is left as it was.
         choice: of the engine, where "auto" was asked for and it was measured.
+        inside: the energies inside each other: the network, and each wrapper around it.
     """
 
     parts: Parts
@@ -59,6 +60,7 @@ class Assembly:
     recipe: Recipe
     dataset: Dataset | None = None
     choice: Choice | None = None
+    inside: tuple[Energy, ...] = ()
 
 
 def assemble(
@@ -111,10 +113,9 @@ def assemble(
     check_values(parts.sampler, context.coordinates, data.x_values)
     owners = {name: settings_of(recipe.owner(name)) for name in parts.owners()}
     check_optimisers(recipe, owners)
-    assembly = Assembly(parts=parts, data=data, recipe=replace(recipe, optim=owners), dataset=dataset)
-    if not with_data:
-        return assembly
-    ready = _ready_to_train(assembly, precision)
+    found = replace(recipe, optim=owners)
+    assembly = Assembly(parts=parts, data=data, recipe=found, dataset=dataset, inside=tuple(stages))
+    ready = _ready_to_train(assembly, precision) if with_data else assembly
     return _split(ready) if splits else ready
 
 

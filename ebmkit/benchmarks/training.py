@@ -17,7 +17,8 @@ from ebmkit.benchmarks.workload import Call, Make, Timed, Way
 from ebmkit.plugins.host import host
 from ebmkit.point import Batch, XValues
 from ebmkit.recipes.recipe import Recipe
-from ebmkit.recipes.resolver.resolve import resolve
+from ebmkit.recipes.resolver.stages import resolve_run
+from ebmkit.recipes.stage import at_step, steps_of
 from ebmkit.training.ema import Averages as Averages  # public here: what a plugin times averages its weights too
 from ebmkit.training.optim import Optimisers
 from ebmkit.training.step import train_step
@@ -63,7 +64,7 @@ def assembled(
         settings: as `--set` takes them: {"run.batch_size": 16}.
     """
     asked = as_recipe(recipe).with_table("run", device=str(device)).with_overrides(settings.items())
-    complete = resolve(asked, host(), event_shape).recipe
+    complete = at_step(resolve_run(asked, host(), event_shape).recipe, 0)
     unchecked = complete.with_table("run", checked_steps=0)
     return assemble(unchecked, dataset=NoiseImages(event_shape))
 
@@ -73,7 +74,7 @@ def steps(assembly: Assembly) -> Call:
     parts, config, dataset = assembly.parts, assembly.recipe.table("run"), assembly.dataset
     assert dataset is not None
     owners = parts.owners()
-    optimisers = Optimisers(owners, {name: assembly.recipe.owner(name) for name in owners}, config.steps)
+    optimisers = Optimisers(owners, {name: assembly.recipe.owner(name) for name in owners}, steps_of(assembly.recipe))
     averages, rng, numbers = Averages(owners, config), Generator().manual_seed(0), count(1)
     tuning: dict[str, Any] = {}
 

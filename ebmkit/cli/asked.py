@@ -31,6 +31,7 @@ class Asked:
     steps: int | None = None
     device: str | None = None
     seed: int | None = None
+    init: str | None = None
 
     @property
     def names_nothing(self) -> bool:
@@ -59,7 +60,7 @@ def asked_recipe(asked: Asked, host: Host) -> Recipe:
     if named:
         only_watches = named.keys() <= {"observer"}  # the run itself stays as it was resolved
         recipe = replace(recipe, parts={**recipe.parts, **named}, resolved=recipe.resolved and only_watches)
-    short = {"run.steps": asked.steps, "run.device": asked.device, "run.seed": asked.seed}
+    short = {"run.steps": asked.steps, "run.device": asked.device, "run.seed": asked.seed, "run.init": asked.init}
     return recipe.with_overrides([*overrides, *((k, v) for k, v in short.items() if v is not None)])
 
 

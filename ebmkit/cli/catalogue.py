@@ -55,7 +55,7 @@ def show(name: Annotated[str, typer.Argument(help="A part, as `ebmkit list` show
 def list_recipes() -> None:
     """Lists the recipes that core and plugins ship, who looks after each, and when it last ran."""
     said = [(name, _said(name), plugin.distribution) for name, plugin in host().recipes()]
-    rows = [(name, s.last_green or "unknown", s.summary, s.maintainer, whence) for name, s, whence in said]
+    rows = [(name, s.last_green or "unknown", _about(s), s.maintainer, whence) for name, s, whence in said]
     if not rows:
         say("No plugin here ships a recipe. A recipe of your own is a TOML file: ebmkit run --recipe FILE.")
         return
@@ -114,6 +114,10 @@ def _said(name: str) -> Said:
         return said_by(host().recipe(name))
     except (OSError, UnicodeDecodeError, EbmkitError) as error:
         return Said(f"cannot be read: {error}", "", "")
+
+
+def _about(said: Said) -> str:
+    return f"{said.summary} Stages: {', '.join(said.stages)}." if said.stages else said.summary
 
 
 def _show(component: Component, plugin: Plugin) -> None:

@@ -62,7 +62,8 @@ def entry() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status.
 
-    0 success, 1 it failed, 2 the request was wrong, 75 a run was told to stop, was saved and can go on.
+    0 success, 1 it failed, 2 the request was wrong, 75 a run was told to stop, was saved and can go on; 0 then, too,
+    under `torchrun`.
     With `EBMKIT_STRICT=1` failures are raised instead.
     """
     try:
@@ -75,12 +76,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("EBMKIT_STRICT") == "1":
             raise
         try:
-            return _explain(error)
+            return for_launcher(_explain(error))
         except OSError:  # nobody hears it: the terminal is gone
             return error.exit_status if isinstance(error, EbmkitError) else 1
     return 0
 
 
+def for_launcher(status: int) -> int:
+    """Returns the exit status as the program that started this process is to see it."""
+    return 0 if status == STOPPED and "TORCHELASTIC_RUN_ID" in os.environ else status
+
+
+STOPPED = 75
+"""`ebmkit.runs.interrupt.TRY_AGAIN`, which is not imported for every command."""
 TOGETHER = frozenset(training.COMMANDS)
 """What several processes do together. Of all else that ebmkit is asked under `torchrun`, the first one does it."""
 
@@ -174,6 +182,8 @@ def _explain(error: Exception) -> int:
         error = told
     if isinstance(error, EbmkitError):
         remark(f"Error: {error}")
+        if for_launcher(error.exit_status) != error.exit_status:
+            remark("It ends with status 0: torchrun takes any other for a failure, and may start it again at once.")
         return error.exit_status
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: end in silence

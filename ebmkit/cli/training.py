@@ -60,6 +60,7 @@ def run(
     steps: Steps = None,
     device: Annotated[Text, option("DEVICE", "auto, cpu, cuda, or any device of torch.")] = None,
     seed: Annotated[int | None, option("N", "Of everything random.", min=0)] = None,
+    init: Annotated[Text, option("RUN", "A run, or pretrained:NAME, whose weights are the start.")] = None,
     out: Annotated[Path | None, option("DIR", "Run directory; unset, runs/NAME-NNN.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")] = False,
     plugin: PluginFiles = None,
@@ -78,7 +79,7 @@ def run(
     asked = Asked(
         energy=energy, sampler=sampler, objective=objective, buffer=buffer, coordinate=coordinate, wrapper=wrapper,
         observer=observer, data=data, recipe=recipe, settings=tuple(settings or ()), steps=steps, device=device,
-        seed=seed,
+        seed=seed, init=init,
     )  # fmt: skip
     if resume_if_present and out is None:
         raise RecipeError("--resume-if-present needs --out DIR: which run is meant?")
@@ -181,12 +182,14 @@ def _watched(directory: Path, train: Callable[[Watcher], Trained]) -> Trained:
 def _end(directory: Path, steps: int, files: tuple[Path, ...]) -> None:
     """Says where the newest picture of a run is, and how to go on and to sample."""
     from ebmkit.recipes.recipe import read_recipe
+    from ebmkit.recipes.stage import at_step
     from ebmkit.runs.files.directory import newest_picture
 
     picture, where = newest_picture(directory), shlex.quote(str(directory))
     loaded = "".join(f" --plugin {shlex.quote(str(path))}" for path in files)
     command("Train on:  ", f"ebmkit resume {where} --steps {2 * steps}{loaded}")
     recipe = read_recipe(directory / "recipe.toml")
+    recipe = at_step(recipe, steps)
     sample = recipe.table("sample")
     can_draw = recipe.parts.get("sampler") or sample.sampler or sample.method == "anneal"
     named = "" if can_draw else _a_sampler_for(recipe)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt
 
 from ebmkit.data.files_config import MOST_BYTES, Bytes, Cifar10Config, Count, FashionMnistConfig, MnistConfig, Split
+from ebmkit.data.hub_config import HF_STREAM, HfConfig
 from ebmkit.data.mixture_config import MIXTURE
 from ebmkit.data.shards_config import SHARDS
 from ebmkit.errors import RecipeError
@@ -143,38 +144,9 @@ class ToyDiscreteConfig:
         return replace(self, side=self.side or LARGEST_SIDE[self.law], coupling=coupling)
 
 
-@short_repr
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HfConfig:
-    """Settings of `hf`.
-
-    Attributes:
-        name: of the data set, as `datasets.load_dataset` takes it.
-        subset: its configuration, where it has several.
-        split: its split of that name.
-        limit: only the first so many rows of either split; 0 for all.
-        image_column: column of the images.
-        label_column: column of the class labels; empty for none.
-        size: height and width that every image must have, pixels; 0 for those of the first image.
-        channels: 1 (grey) or 3 (RGB); 0 for those of the first image.
-        resize: stretch images of another size (bicubic) instead of refusing them.
-        max_bytes: that the values may take in memory; a set that takes more is refused.
-    """
-
-    name: str = ""
-    subset: str = ""
-    split: Split = "train"
-    limit: Count = 0
-    image_column: str = "image"
-    label_column: str = "label"
-    size: Count = 0
-    channels: Literal[0, 1, 3] = 0
-    resize: bool = False
-    max_bytes: Bytes = MOST_BYTES
-
-
 COMPONENTS: tuple[Component, ...] = (
     SHARDS,
+    HF_STREAM,
     Component(
         kind="dataset",
         name="fashion-mini",

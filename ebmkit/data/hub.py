@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ebmkit.data.arrays import ArrayData, known_split
-from ebmkit.data.declarations import HfConfig
+from ebmkit.data.hub_config import HfConfig
 from ebmkit.data.images import stack_images
 from ebmkit.data.picture_files import UNREADABLE, opened_picture
 from ebmkit.data.raw import Array, Raw, array_data
@@ -64,13 +64,7 @@ def load_rows(config: HfConfig) -> Rows:
     """
     if not config.name:
         raise DataError("Data set 'hf' needs the name of a set. Write --data hf:NAME.")
-    try:
-        library = importlib.import_module("datasets")
-    except ImportError as error:
-        raise DataError(
-            f"Data set 'hf' needs the library 'datasets', which cannot be imported ({error}). "
-            "Install ebmkit-core[hf], or datasets itself."
-        ) from error
+    library = hub_library("hf")
     try:
         rows: Rows = library.load_dataset(config.name, config.subset or None, split=known_split(config.split))
     except (OSError, ValueError, RuntimeError, library.exceptions.DatasetsError) as error:
@@ -83,8 +77,19 @@ def load_rows(config: HfConfig) -> Rows:
                 f"'{config.name}' has no column '{column}'; found: {', '.join(rows.column_names)}. "
                 "Set data.image_column, and data.label_column (empty for no labels)."
             )
-    rows = _undecoded(rows, config, library)
+    rows = undecoded(rows, config.image_column, library)
     return rows.select(range(min(config.limit, len(rows)))) if config.limit else rows
+
+
+def hub_library(part: str) -> Any:
+    """Returns the library `datasets`; raises DataError where it is not installed."""
+    try:
+        return importlib.import_module("datasets")
+    except ImportError as error:
+        raise DataError(
+            f"Data set '{part}' needs the library 'datasets', which cannot be imported ({error}). "
+            "Install ebmkit-core[hf], or datasets itself."
+        ) from error
 
 
 def _pictures(rows: Rows, config: HfConfig, origin: str) -> Iterator[tuple[str, Image.Image]]:
@@ -100,12 +105,12 @@ def _pictures(rows: Rows, config: HfConfig, origin: str) -> Iterator[tuple[str, 
 def _decoded(column: Iterable[object], origin: str) -> Iterator[object]:
     try:
         for value in column:
-            yield _picture(value)
+            yield picture_of(value)
     except UNREADABLE as error:
         raise DataError(f"{origin} holds a picture that cannot be read: {error}. Leave the row out.") from error
 
 
-def _picture(value: object) -> object:
+def picture_of(value: object) -> object:
     """Returns a picture that came as bytes, or as the path of a file, decoded; anything else as it is."""
     if not isinstance(value, Mapping) or not {"bytes", "path"} <= value.keys():
         return value
@@ -114,12 +119,12 @@ def _picture(value: object) -> object:
         return picture
 
 
-def _undecoded(rows: Rows, config: HfConfig, library: Any) -> Rows:
+def undecoded(rows: Any, column: str, library: Any) -> Any:
     """Returns rows whose pictures come as bytes: the library would decode any format that a file claims to be."""
     kind = getattr(library, "Image", None)
-    if kind is None or not isinstance(rows.features.get(config.image_column), kind):
+    if kind is None or not isinstance((rows.features or {}).get(column), kind):
         return rows
-    return rows.cast_column(config.image_column, kind(decode=False))
+    return rows.cast_column(column, kind(decode=False))
 
 
 def _labels(rows: Rows, config: HfConfig) -> Array | None:

@@ -13,8 +13,9 @@ from einops import rearrange
 from numpy.typing import NDArray
 
 from ebmkit.data.arrays import ArrayData
-from ebmkit.data.declarations import FashionMiniConfig, FolderConfig, HfConfig, NpzConfig
+from ebmkit.data.declarations import FashionMiniConfig, FolderConfig, NpzConfig
 from ebmkit.data.files_config import FilesConfig
+from ebmkit.data.hub_config import HfConfig
 from ebmkit.errors import DataError
 from ebmkit.plugins.context import BuildContext
 

@@ -19,6 +19,7 @@ from torch import Generator, Tensor
 from ebmkit.data.arrays import dequantise, known_split
 from ebmkit.data.budget import check_bytes
 from ebmkit.data.folder import split_folder
+from ebmkit.data.hub_config import HfStreamConfig
 from ebmkit.data.npz_shards import NpzShard, npz_shard
 from ebmkit.data.raw import Array
 from ebmkit.data.shards_config import ShardsConfig
@@ -64,19 +65,21 @@ class ShardData:
         event_shape: shape of one datum.
         value_range: (0, 1) for bytes and values said to lie in it, else None.
         n_classes: number of label values, 0 where they are left out.
+        open_split: gives the part of a name.
         x_values: "real".
-        class_names: none.
+        class_names: their names, perhaps none.
         shard_sizes: rows of each.
         mixed: shards whose rows are shuffled together.
         damaged: name of a datum that could not be decoded → why.
     """
 
     shards: tuple[Shard, ...]
-    config: ShardsConfig
+    config: ShardsConfig | HfStreamConfig
     device: torch.device | str
     event_shape: tuple[int, ...]
     value_range: tuple[float, float] | None
     n_classes: int
+    open_split: Callable[[str], ShardData]
     x_values: XValues = "real"
     class_names: tuple[str, ...] = ()
     shard_sizes: tuple[int, ...] = field(init=False)
@@ -121,10 +124,7 @@ class ShardData:
 
     def split(self, name: str) -> ShardData:
         """Returns the "train" or "test" part; raises DataError where there is none."""
-        known = known_split(name)
-        if known == self.config.split:
-            return self
-        return build_shards(replace(self.config, split=known), BuildContext(device=self.device))
+        return self if known_split(name) == self.config.split else self.open_split(name)
 
     def _values(self, rows: Tensor, of_shard: Tensor) -> tuple[Tensor, Tensor]:
         x, y = None, torch.zeros(len(rows), dtype=torch.int64)
@@ -195,26 +195,45 @@ def build_shards(config: ShardsConfig, context: BuildContext) -> ShardData:
     shards: tuple[Shard, ...] = tuple(shard for path in paths if (shard := KINDS[path.suffix](path, config)).n_rows)
     if not shards:
         raise DataError(f"{folder} holds no data: every one of its {len(paths)} shards is empty.")
-    first = shards[0]
-    _check_fits(shards, config, folder)
     for other in shards:
-        if other.event_shape != first.event_shape:
-            raise DataError(f"{other.path} holds data of shape {other.event_shape}, {first.path} {first.event_shape}.")
-    is_bounded = config.in_unit_range or first.row_bytes == math.prod(first.event_shape)
-    return ShardData(
-        shards=shards,
-        config=config,
-        device=context.device,
-        event_shape=first.event_shape,
-        value_range=(0.0, 1.0) if is_bounded else None,
+        if other.event_shape != shards[0].event_shape:
+            shape = shards[0].event_shape
+            raise DataError(f"{other.path} holds data of shape {other.event_shape}, {shards[0].path} {shape}.")
+    is_bounded = config.in_unit_range or shards[0].row_bytes == math.prod(shards[0].event_shape)
+    return shard_data(
+        shards, config, context, str(folder), value_range=(0.0, 1.0) if is_bounded else None,
         n_classes=config.n_classes,
-    )
+        open_split=lambda name: build_shards(replace(config, split=known_split(name)), context),
+    )  # fmt: skip
 
 
-def _check_fits(shards: Sequence[Shard], config: ShardsConfig, folder: Path) -> None:
+def shard_data(
+    shards: tuple[Shard, ...],
+    config: ShardsConfig | HfStreamConfig,
+    context: BuildContext,
+    origin: str,
+    *,
+    value_range: tuple[float, float] | None,
+    n_classes: int,
+    open_split: Callable[[str], ShardData],
+    class_names: tuple[str, ...] = (),
+) -> ShardData:
+    """Returns the set of shards of one event shape, none of them empty.
+
+    Raises:
+        DataError: `mixed` of them twice do not fit into `max_bytes`.
+    """
+    _check_fits(shards, config, origin)
+    return ShardData(
+        shards=shards, config=config, device=context.device, event_shape=shards[0].event_shape,
+        value_range=value_range, n_classes=n_classes, open_split=open_split, class_names=class_names,
+    )  # fmt: skip
+
+
+def _check_fits(shards: Sequence[Shard], config: ShardsConfig | HfStreamConfig, origin: str) -> None:
     n_held = min(2 * config.mixed, len(shards))
     sizes = sorted((shard.n_rows * shard.row_bytes for shard in shards), reverse=True)
-    check_bytes(sum(sizes[:n_held]), config.max_bytes, f"{folder}, {n_held} shards (data.mixed={config.mixed}, twice)")
+    check_bytes(sum(sizes[:n_held]), config.max_bytes, f"{origin}, {n_held} shards (data.mixed={config.mixed}, twice)")
 
 
 def _wrong_values(x: Array, y: Array | None, n_classes: int, value_range: tuple[float, float] | None) -> dict[int, str]:

@@ -4,10 +4,12 @@ The names below are the settings of the parts, typed, the same as in a recipe; t
 them is in the modules of this package.
 """
 
+from ebmkit.energies.declarations import ConvNetConfig as ConvNet
 from ebmkit.energies.declarations import MlpConfig as Mlp
 from ebmkit.energies.resnet_config import ResNetConfig as ResNet
 
 __all__ = [
+    "ConvNet",
     "Mlp",
     "ResNet",
 ]

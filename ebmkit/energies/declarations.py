@@ -46,11 +46,39 @@ class MlpConfig:
     frequency_sd: Annotated[float, Gt(0)] = 3.0
 
 
+@short_repr
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConvNetConfig:
+    """Strided convolutions and two dense layers, for images.
+
+    Attributes:
+        widths: channels of the convolutions: a 3×3 one, and one 4×4 of stride 2 for each further width.
+        hidden: width of the dense layer on all places of the last convolution.
+        features: of the vector f before the head.
+        head: "linear" gives w·f + b, "half-squared-norm" gives ½‖f‖².
+        activation: after every layer but the last.
+    """
+
+    widths: Annotated[tuple[Width, ...], MinLen(1)] = (16, 32, 32)
+    hidden: Width = 512
+    features: Width = 256
+    head: Head = "linear"
+    activation: Activation = "silu"
+
+
 def _refused(config: ResNetConfig, selection: Selection) -> str:
+    return _no_images(config, selection) or contradiction(config)
+
+
+def _no_images(config: ResNetConfig | ConvNetConfig, selection: Selection) -> str:
     shape = selection.event_shape
-    if shape is not None and len(shape) != 3:
-        return f"it needs images [channels, height, width], but a datum has shape {shape}: use --energy mlp."
-    return contradiction(config)
+    if shape is None or len(shape) == 3:
+        return ""
+    return f"it needs images [channels, height, width], but a datum has shape {shape}: use --energy mlp."
+
+
+def _norm(config: ConvNetConfig, selection: Selection) -> tuple[str, ...]:
+    return ("energy.features", *(("energy.half-squared-norm",) if config.head == "half-squared-norm" else ()))
 
 
 def _gives(config: MlpConfig | ResNetConfig, selection: Selection) -> tuple[str, ...]:
@@ -86,5 +114,14 @@ COMPONENTS = (
         ),
         gives=_gives,
         refuse=_refused,
+    ),
+    Component(
+        kind="energy",
+        name="convnet",
+        config=ConvNetConfig,
+        build="ebmkit.energies.convnet:build_convnet",
+        summary="a few strided convolutions and two dense layers; the cheapest network for small images",
+        gives=_norm,
+        refuse=_no_images,
     ),
 )

@@ -51,4 +51,5 @@ def trimmed_weights(
     kept = (every >= low[of_every]) & (every <= high[of_every])
     n_kept = torch.zeros_like(n).index_add(0, of_every, kept.long()).clamp(min=1)
     own = (values >= low[group]) & (values <= high[group])
-    return own.to(values) * (n.to(values) / n_kept)[group]
+    weights: Tensor = own.to(values) * (n.to(values) / n_kept)[group]
+    return weights

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from ebmkit.errors import CapabilityError
 from ebmkit.point import Point
@@ -26,6 +26,15 @@ class Energy(Protocol):
 
     def __call__(self, point: Point, /) -> Tensor:
         """Returns the energies [B], nats."""
+        ...
+
+
+@runtime_checkable
+class Draws(Protocol):
+    """An energy whose law is known where a coordinate has some value, as at a last noise level that is a Gaussian."""
+
+    def drawn(self, point: Point, rng: Generator) -> Tensor | None:
+        """Returns x [B, *event] from p(x | coordinates), at T of the run; None where that of a row is not known."""
         ...
 
 

@@ -35,25 +35,31 @@ class Said:
         summary: first sentence of the comment that it begins with.
         maintainer: who looks after it, "" where nobody says so.
         last_green: day on which it last ran to its end, "" where nobody says so.
+        stages: their names, in order.
     """
 
     summary: str
     maintainer: str
     last_green: str
+    stages: tuple[str, ...] = ()
 
 
 def said_by(text: str) -> Said:
     """Returns what the TOML text of a recipe says of itself. Nothing is refused: that is for those who run it.
 
     >>> said_by('# Rings. Slow.\\n[about]\\nmaintainer = "Ann"\\nlast_green = 2026-11-20\\n')
-    Said(summary='Rings.', maintainer='Ann', last_green='2026-11-20')
+    Said(summary='Rings.', maintainer='Ann', last_green='2026-11-20', stages=())
     """
     block = takewhile(lambda line: line.startswith("#"), text.lstrip().splitlines())
     summary = re.split(r"(?<=\.) (?=[A-Z])", " ".join(line.strip("# ") for line in block), maxsplit=1)[0]
     try:
-        about = tomllib.loads(text).get("about", {})
+        raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
-        about = {}
+        raw = {}
+    about, stages = raw.get("about", {}), raw.get("stage", [])
     if not isinstance(about, Mapping):
         about = {}
-    return Said(summary, str(about.get("maintainer", "")), str(about.get("last_green", "")))
+    names = (
+        [str(stage.get("name")) for stage in stages if isinstance(stage, Mapping)] if isinstance(stages, list) else []
+    )
+    return Said(summary, str(about.get("maintainer", "")), str(about.get("last_green", "")), tuple(names))

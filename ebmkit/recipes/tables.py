@@ -43,6 +43,9 @@ class RunConfig:
         fully_shard: split the energy's weights, with their gradients, optimiser states and averages, over the processes
             of the run (torch's `fully_shard`), for an energy that does not fit one GPU else; see docs/scaling.md. One
             process has nothing to split.
+        init: directory of another run, or "pretrained:NAME": the weights and averages of its last whole checkpoint are
+            the start, and `ema_copy_steps` does not apply. One of another architecture is refused.
+        init_fresh: wrappers that the other run lacks: their parameters begin afresh.
         max_minutes: minutes after which a process saves a checkpoint and ends with exit status 75, so that
             `ebmkit resume` goes on; unset, none.
     """
@@ -63,6 +66,8 @@ class RunConfig:
     rollbacks: Annotated[int, Ge(0)] = 0
     rollback_rate: Annotated[float, Interval(gt=0, le=1)] = 0.5
     fully_shard: bool = False
+    init: str | None = None
+    init_fresh: tuple[str, ...] = ()
     max_minutes: Annotated[float, Gt(0)] | None = None
 
 

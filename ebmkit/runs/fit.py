@@ -18,6 +18,7 @@ from ebmkit.data.range import Range
 from ebmkit.display.notebook import in_notebook
 from ebmkit.display.output import remark, say
 from ebmkit.display.watching import watching
+from ebmkit.errors import RecipeError
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import Part, Recipe
 from ebmkit.runs.files.directory import for_new_run, is_run, remove_run
@@ -46,6 +47,7 @@ def fit(
     value_range: Range = None,
     device: str | torch.device | None = None,
     seed: int = 0,
+    init: str | Path | None = None,
     settings: Mapping[str, object] | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
@@ -75,6 +77,7 @@ def fit(
             where all of x lies in it.
         device: any torch device; unset, that of the network where it is not on the CPU, else cuda where there is one.
         seed: of everything random in the run.
+        init: directory of another run, or "pretrained:NAME", whose weights and averages are the start.
         settings: any other, by the dotted name that `--set` takes: {"sampler.moves": 40, "optim.energy.clip": 1.0}.
         out: a directory for a full run, with recipe, metrics, checkpoints and pictures; unset, nothing is written.
         overwrite: replace the run that `out` holds; else a number is added to its name.
@@ -97,7 +100,8 @@ def fit(
     made = _complete(
         net, x, value_range, {"sampler": sampler, "objective": objective, "buffer": buffer, "coordinate": coordinate,
                               "wrapper": wrapper, "observer": observer},
-        {"steps": steps, "batch_size": batch_size, "temperature": temperature, "device": device, "seed": seed},
+        {"steps": steps, "batch_size": batch_size, "temperature": temperature, "device": device, "seed": seed,
+         "init": None if init is None else str(init)},
         {} if lr is None else {"energy": {"lr": lr}}, settings,
     )  # fmt: skip
     for note in made.notes:
@@ -171,6 +175,12 @@ def parts(
     tell = _tell(progress)
     for note in made.notes:
         tell(note)
+    init = made.recipe.table("run").init
+    if init is not None:
+        raise RecipeError(
+            f"run.init = {init}: a loop of one's own keeps no averages to take. Load the weights by yourself: "
+            "parts.energy.load_state_dict(ebmkit.load(RUN, averaged=False).energy.state_dict())."
+        )
     return assemble(made.recipe, dataset=made.dataset).parts
 
 

@@ -12,7 +12,7 @@ from ebmkit.assembly.assemble import Assembly
 from ebmkit.display.doing import doing
 from ebmkit.errors import RunError
 from ebmkit.recipes.recipe import Recipe, to_toml
-from ebmkit.runs.checkpoints import checkpoint, chosen
+from ebmkit.runs.checkpoints import checkpoint, later
 from ebmkit.runs.checkpoints.beside import Beside, drop_later
 from ebmkit.runs.checkpoints.checkpoint import Saved
 from ebmkit.runs.checkpoints.finite import check_finite
@@ -216,7 +216,7 @@ class OnDisk:
         saved = checkpoint.load(folder / f"step-{step:08d}")
         self.book.back_to(step, saved.beside.get(METRICS))
         try:
-            chosen.drop_later(folder, step)
+            later.drop_later(folder, step)
             drop_later(self.directory, step)
         except OSError as error:
             raise RunError(f"{self.directory} could not be cleared: {error}.") from error

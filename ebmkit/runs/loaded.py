@@ -15,10 +15,9 @@ from ebmkit.display.doing import doing
 from ebmkit.errors import RecipeError
 from ebmkit.recipes.stage import of_stage
 from ebmkit.recipes.tables import Weights
-from ebmkit.runs.checkpoints import checkpoint, chosen, taking
-from ebmkit.runs.checkpoints.checkpoint import Saved
+from ebmkit.runs.checkpoints import taking
 from ebmkit.runs.checkpoints.finite import check_weights
-from ebmkit.runs.checkpoints.shares import OWN
+from ebmkit.runs.checkpoints.of_model import checkpoint_of_model
 from ebmkit.runs.checkpoints.state import on_device
 from ebmkit.runs.files.directory import recipe_of
 from ebmkit.runs.files.located import run_directory
@@ -54,7 +53,7 @@ def load(
     directory = run_directory(run_dir)
     doing(f"loading {run_dir}")
     recipe = recipe_of(directory, given)
-    saved = _checkpoint_of(directory, step)
+    saved = checkpoint_of_model(directory, _log.warning, step)
     recipe = of_stage(recipe, saved.stage)
     recipe = recipe.with_table("run", device=device or _device_here(recipe.table("run").device))
     with no_larger_than(tensor for own in saved.tensors.values() for tensor in own.values()):
@@ -69,20 +68,6 @@ def load(
     weights: Weights = "averaged" if averaged else "last"
     model = model_of(assembly, step=saved.step, tuning=tuning, name=str(run_dir), weights=weights)
     return Run(directory=directory, model=opened(model))
-
-
-def _checkpoint_of(directory: Path, step: int | None) -> Saved:
-    if step is not None:
-        return chosen.of_step(directory, step, wanted=_for_a_model)
-    checkpoint.latest(directory)
-    saved = chosen.newest(directory, _log.warning, wanted=_for_a_model)
-    assert saved is not None, "one is there"
-    return saved
-
-
-def _for_a_model(name: str) -> bool:
-    """Whether a file of a checkpoint is needed by the model, and not by training alone."""
-    return name.partition(".rank-")[0] not in OWN and not name.startswith("optim.")
 
 
 def _device_here(recorded: str) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor
 from ebmkit.assembly.assemble import Assembly, assemble
 from ebmkit.display.doing import doing
 from ebmkit.display.progress import Progress, Watcher
-from ebmkit.errors import CheckpointError, DivergenceError, RunError
+from ebmkit.errors import DivergenceError, RunError
 from ebmkit.plugins.host import Host, host
 from ebmkit.recipes.recipe import Recipe
 from ebmkit.recipes.stage import begins_after, next_stage, stage_name, total_steps
@@ -69,9 +69,10 @@ class Trainer:
         if not self.world.is_first:
             watch, note, observers = None, lambda text: None, Observers(Host())  # the first one says and shows all
         self.observers = observers or Observers(host(), observers_of(assembly))
-        self.note, self._alarmed, self._judged = note or _log.warning, note, note or _log.info
+        self.note, self._alarmed, self.told = note or _log.warning, note, note or _log.info
         self.history: list[Mapping[str, float]] = []
         self.sealed: Mapping[str, Seal] = {}
+        self._data = 0
         self._enter(assembly)
         self.kept: Kept = kept_of(directory, assembly, self.alarms, lock, self.note)
 
@@ -81,7 +82,7 @@ class Trainer:
         doing("getting the optimisers ready")  # with the first one, torch imports its compiler
         self.state = TrainingState(assembly.parts, self.recipe)
         self.alarms = RunAlarms(assembly, self._alarmed, self.directory if self.world.is_first else None)
-        self.judging = Judging(assembly, self.directory, self._judged)
+        self.judging = Judging(assembly, self.directory, self.told)
         self._set_out()
 
     def take(self, saved: Saved) -> None:
@@ -91,11 +92,6 @@ class Trainer:
             CheckpointError: it belongs to another recipe.
         """
         inherits = saved.stage != self.state.stage
-        if inherits and saved.step != self.state.step:
-            raise CheckpointError(
-                f"The checkpoint of step {saved.step} is of stage '{saved.stage}', but by the recipe stage "
-                f"'{self.state.stage}' begins after step {self.state.step}: recipe.toml was changed. Put it back."
-            )
         (self.alarms.inherit if inherits else self.alarms.take)(saved.alarms)
         self._set_out()
         (self.state.inherit if inherits else self.state.take)(saved)
@@ -108,7 +104,7 @@ class Trainer:
             RunError: on an interruption, after saving a checkpoint where there is a directory.
         """
         first, steps = self.state.step, total_steps(self.recipe)
-        self._begun, self._data = time.monotonic(), 0
+        self._begun = time.monotonic()
         doing(f"making step {first + 1}")
         run = Described(directory=self.directory, recipe=self.recipe, first_step=first + 1, steps=steps)
         with (
@@ -124,7 +120,7 @@ class Trainer:
                 self.kept.keep(self.state)
             self._make_steps(watched, stop)
             while (following := next_stage(self.recipe)) is not None:
-                left = replace(self.state.saved(self.assembly.data), alarms=self.alarms.as_json())
+                left = replace(self.state.saved(self.assembly.data, in_all=True), alarms=self.alarms.as_json())
                 self._begin(following, left)
                 self._make_steps(watched, stop)
             self._any(watched, False)
@@ -149,10 +145,10 @@ class Trainer:
 
     def _begin(self, stage: Recipe, left: Saved) -> None:
         """Begins a stage, with parts of its own, from what the one before it left."""
-        lines, note = self.alarms.lines, self._alarmed
+        lines = self.alarms.lines
         assembly = assemble(stage, dataset=self.assembly.dataset, world=self.world)
-        if note is not None and assembly.choice is not None:
-            note(f"stage {stage_name(stage)}: engine = {assembly.choice.engine}: {assembly.choice.reason}")
+        if self._alarmed is not None and assembly.choice is not None:
+            self._alarmed(f"stage {stage_name(stage)}: engine = {assembly.choice.engine}: {assembly.choice.reason}")
         self._enter(assembly)
         self.alarms.lines = lines
         self.kept.enter(assembly, self.alarms)

@@ -37,3 +37,21 @@ def _differences(made: Recipe, wanted: Recipe) -> Iterator[str]:
     for owner in sorted(made.optim.keys() & wanted.optim.keys()):
         if made.optim[owner] != wanted.optim[owner]:
             yield f"[optim.{owner}]"
+    yield from _differing_stages(made, wanted)
+
+
+def _differing_stages(made: Recipe, wanted: Recipe) -> Iterator[str]:
+    """Yields the stages that are others; the last one may have another number of steps."""
+    if [stage.name for stage in made.stages] != [stage.name for stage in wanted.stages]:
+        yield f"stages {_names(made)}, now {_names(wanted)}"
+        return
+    for one, two in zip(made.stages, wanted.stages, strict=True):
+        free = {"steps"} if two is wanted.stages[-1] else set[str]()
+        same = all(value in ("auto", one.settings.get(key)) for key, value in two.settings.items() if key not in free)
+        optim = all(one.optim[owner] == two.optim[owner] for owner in one.optim.keys() & two.optim.keys())
+        if not same or not optim or one.parts != two.parts:
+            yield f"stage {one.name}"
+
+
+def _names(recipe: Recipe) -> str:
+    return ", ".join(stage.name for stage in recipe.stages) or "none"

@@ -24,13 +24,15 @@ from ebmkit.runs.files.located import check_own
 from ebmkit.runs.files.lock import Lock
 from ebmkit.runs.finished import Run
 from ebmkit.runs.given import given_of
+from ebmkit.runs.init import take_init, with_init
+from ebmkit.runs.later_stages import check_later_stages
 from ebmkit.runs.launched import this_world
 from ebmkit.runs.loaded import load
 from ebmkit.runs.loop import Trainer
 from ebmkit.runs.other_recipe import refuse_other
 from ebmkit.runs.readable import check_reads_back
 from ebmkit.runs.session import session
-from ebmkit.runs.start import clear_later, write_start
+from ebmkit.runs.start import clear_later, tell_choices, write_start
 
 __all__ = ["Progress", "Run", "Watcher", "resume", "run", "train", "train_or_resume"]
 
@@ -38,12 +40,20 @@ Note = Callable[[str], None]
 _log = logging.getLogger(__name__)
 
 
-def run(recipe: Asked, out: str | Path, *, watch: Watcher | None = None, note: Note | None = None) -> Run:
+def run(
+    recipe: Asked,
+    out: str | Path,
+    *,
+    init: str | Path | None = None,
+    watch: Watcher | None = None,
+    note: Note | None = None,
+) -> Run:
     """Trains what a recipe describes, into a new directory.
 
     Args:
         recipe: a `Recipe`, a shipped recipe's name, a TOML file, TOML text or a mapping.
         out: directory; it must not hold a run.
+        init: directory of another run, or "pretrained:NAME", whose weights and averages are the start; as `run.init`.
         watch: is told of every step.
         note: is told, in one line each, what was measured and decided at the start and the warnings of the alarms;
             unset, the warnings are logged.
@@ -56,7 +66,7 @@ def run(recipe: Asked, out: str | Path, *, watch: Watcher | None = None, note: N
     directory = Path(out)
     check_free(directory)
     with session(directory, note) as lock:
-        return _trained(complete(recipe), directory, lock, watch, note)
+        return _trained(complete(with_init(recipe, init)), directory, lock, watch, note)
 
 
 def train(made: Complete, out: str | Path, *, watch: Watcher | None = None, note: Note | None = None) -> Run:
@@ -83,7 +93,7 @@ def train_or_resume(
         return train(made, directory, watch=watch, note=note)
     refuse_other(directory, made.recipe)
     with session(directory, note) as lock:
-        saved = chosen.newest(directory, note or _log.warning)
+        saved = chosen.newest_together(directory, note or _log.warning, this_world())
         if saved is None:
             if this_world().is_first:
                 clear(directory, recipe_too=True)
@@ -112,15 +122,15 @@ def begun(
 ) -> Trainer:
     """Returns a run that is ready for its first step: parts built, its recipe written where it has a directory."""
     world = this_world()
+    check_later_stages(made, directory, world)
     assembly = assemble(at_step(made.recipe, 0), dataset=made.dataset, world=world)
-    if note is not None and assembly.choice is not None and world.is_first:
-        note(f"engine = {assembly.choice.engine}: {assembly.choice.reason}")
-    if note is not None and assembly.parts.sharding is not None and world.is_first:
-        note(f"fully_shard: {assembly.parts.sharding}")
+    if note is not None and world.is_first:
+        tell_choices(assembly, note)
     trainer = Trainer(directory, assembly, watch, note=note, lock=lock)
     check_reads_back(assembly)
+    init = take_init(assembly, trainer.state, trainer.told)
     if directory is not None and world.is_first:
-        write_start(directory, assembly)
+        write_start(directory, assembly, init)
     return trainer
 
 
@@ -152,7 +162,7 @@ def resume(
     directory = Path(directory)
     check_is_run(directory)
     with session(directory, note) as lock:
-        saved = chosen.newest(directory, note or _log.warning)
+        saved = chosen.newest_together(directory, note or _log.warning, this_world())
         own = {} if steps is None else {"steps": steps}
         return _resumed(directory, saved, lock, own, watch, note, given)
 
@@ -178,10 +188,12 @@ def _resumed(
     world = this_world()
     assembly = assemble(at_step(recipe, 0 if saved is None else saved.step), world=world)
     trainer = Trainer(directory, assembly, watch, note=note, lock=lock)
-    if saved is not None:
+    if saved is None:
+        take_init(assembly, trainer.state, trainer.told)
+    else:
         trainer.take(own_of(saved, world, trainer.note))
     if world.is_first:
-        clear_later(directory, saved, trainer.note)
+        clear_later(directory, recipe, saved, trainer.note)
         tell_changes(directory, assembly.parts.device, trainer.note)
         if assembly.dataset is not None and (changed := other_data(directory, assembly.dataset)):
             trainer.note(changed)

@@ -10,17 +10,18 @@ from pathlib import Path
 
 from ebmkit.assembly.assemble import Assembly
 from ebmkit.errors import RunError
-from ebmkit.recipes.recipe import to_toml
-from ebmkit.runs.checkpoints import chosen
+from ebmkit.recipes.recipe import Recipe, to_toml
+from ebmkit.runs.checkpoints import later
 from ebmkit.runs.checkpoints.beside import tell_damage, without_logs
 from ebmkit.runs.checkpoints.checkpoint import Saved
 from ebmkit.runs.checkpoints.examined import tell_damaged_checkpoints
 from ebmkit.runs.files.data_files import data_seals
 from ebmkit.runs.files.directory import clear, write_text
 from ebmkit.runs.files.environment import environment, origins
+from ebmkit.runs.init import Init
 
 
-def write_start(directory: Path, assembly: Assembly) -> None:
+def write_start(directory: Path, assembly: Assembly, init: Init | None = None) -> None:
     """Writes recipe and environment of a new run, or nothing at all."""
     kept = environment(assembly.parts.device, assembly.recipe.table("run").seed)
     kept["parts"] = origins(assembly.recipe)
@@ -28,6 +29,8 @@ def write_start(directory: Path, assembly: Assembly) -> None:
         kept["data"] = data_seals(assembly.dataset)
     if assembly.choice is not None:
         kept["engine"] = asdict(assembly.choice)
+    if init is not None:
+        kept["init"] = asdict(init)
     made = not directory.exists()
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -42,11 +45,26 @@ def write_start(directory: Path, assembly: Assembly) -> None:
         raise RunError(message) from error
 
 
-def clear_later(directory: Path, saved: Saved | None, tell: Callable[[str], None]) -> None:
-    """Removes or sets aside what a run wrote after the checkpoint that it goes on from; says what is damaged."""
+def tell_choices(assembly: Assembly, tell: Callable[[str], None]) -> None:
+    """Says what was measured and decided when the parts were built."""
+    if assembly.choice is not None:
+        tell(f"engine = {assembly.choice.engine}: {assembly.choice.reason}")
+    if assembly.parts.sharding is not None:
+        tell(f"fully_shard: {assembly.parts.sharding}")
+
+
+def clear_later(directory: Path, recipe: Recipe, saved: Saved | None, tell: Callable[[str], None]) -> None:
+    """Removes or sets aside what a run wrote after the checkpoint that it goes on from; says what is damaged.
+
+    Later stages of the run may have written down what was decided for them: only in the last one recipe.toml must be as
+    it was.
+    """
     if saved is None:
         clear(directory, recipe_too=False)
         return
-    tell_damage(directory, without_logs(saved.beside), saved.step, tell)
+    beside = without_logs(saved.beside)
+    if recipe.stages and saved.stage != recipe.stages[-1].name:
+        beside.pop("recipe.toml", None)
+    tell_damage(directory, beside, saved.step, tell)
     tell_damaged_checkpoints(directory, saved.step, tell)
-    chosen.set_aside(directory, saved.step)
+    later.set_aside(directory, saved.step)

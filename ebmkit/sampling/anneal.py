@@ -12,7 +12,7 @@ from ebmkit.errors import CapabilityError, DivergenceError
 from ebmkit.ops.rows import normal, rows_as
 from ebmkit.point import Point
 from ebmkit.protocols.coordinate import Coordinate, Noising
-from ebmkit.protocols.energy import EnergyView
+from ebmkit.protocols.energy import Draws, EnergyView
 from ebmkit.rng import stream
 from ebmkit.samplers.declarations.metropolis import MalaConfig
 from ebmkit.samplers.mala import Mala, build_mala
@@ -21,7 +21,7 @@ from ebmkit.sampling.model import Model
 from ebmkit.sampling.starts import fresh_chains
 from ebmkit.sampling.transitions import Moment, Taken, Watch
 
-N_PILOTS, N_PASSES, LEAST_MOVES = 16, 2, 8
+N_PILOTS, N_PASSES, LEAST_MOVES = 16, 2, 4
 """Chains that walk down first, how often, and the least moves that they make at a value: they find the steps."""
 
 ACCEPTANCE = 0.6
@@ -35,7 +35,7 @@ def ancestral(x: Tensor, score: Tensor, now: tuple[Tensor, Tensor], before: tupl
     where clean x is known: it is too small for data that x_j leaves uncertain, which moves mend.
 
     Args:
-        x: x_j [B, *event], x_j = a_j·x₀ + σ_j·(standard normal).
+        x: x_j [B, *event], x_j = a_j·x₀ + σ_j·(standard normal). Where a_j = 0 it knows nothing of x_{j−1} and stays.
         score: S = ∇log p_j(x_j) [B, *event], per unit of x.
         now: a_j and σ_j [B].
         before: a_{j−1} and σ_{j−1} [B].
@@ -44,9 +44,10 @@ def ancestral(x: Tensor, score: Tensor, now: tuple[Tensor, Tensor], before: tupl
     Source: Sohl-Dickstein et al. (2015); Ho, Jain, Abbeel (2020), eq. 7 and 11.
     """
     alpha, sd, sd_before = now[0] / before[0], now[1], before[1]
-    added = sd**2 - (alpha * sd_before) ** 2
-    mean = (x + rows_as(added, x).to(x) * score) / rows_as(alpha, x).to(x)
-    return mean + rows_as(added.sqrt() * sd_before / sd, x).to(x) * e
+    added, safe = sd**2 - (alpha * sd_before) ** 2, alpha.where(alpha > 0, 1.0)
+    mean = (x + rows_as(added, x).to(x) * score) / rows_as(safe, x).to(x)
+    drawn = mean + rows_as(added.sqrt() * sd_before / sd, x).to(x) * e
+    return torch.where(rows_as(alpha > 0, x), drawn, x)
 
 
 def walked_by(model: Model, given: Collection[str]) -> Coordinate:
@@ -105,7 +106,7 @@ class Annealing:
             DivergenceError: a chain is not finite.
         """
         n, last, rates = len(start), _last(self.coordinate), list[Tensor]()
-        chains = self.mala.target.at(self.view, self._at(start, last))
+        chains = self.begun(start, rng)
         for j in range(last, -1, -1):
             if j < last:
                 chains = self.stepped(chains, j, rng)
@@ -123,6 +124,13 @@ class Annealing:
             n_gradients=n * (last + 1) * (self.moves + 1),
             accept_rate=float(torch.stack(rates).mean()) if rates else None,
         )
+
+    def begun(self, start: Point, rng: Generator) -> Evaluated:
+        """Returns chains at the last value, evaluated there: draws of its law where the energy knows it."""
+        point = self._at(start, _last(self.coordinate))
+        energy = self.model.energy
+        x = energy.drawn(point, rng) if isinstance(energy, Draws) else None
+        return self.mala.target.at(self.view, point if x is None else point.replace(x=x))
 
     def stepped(self, chains: Evaluated, j: int, rng: Generator) -> Evaluated:
         """Returns chains after the ancestral step to value j, evaluated there."""
@@ -148,7 +156,7 @@ class Annealing:
         last, scales = _last(self.coordinate), _scales(self.coordinate, start)
         log_steps = self.steps.log()
         for turn in range(N_PASSES):
-            chains = self.mala.target.at(self.view, self._at(start, last))
+            chains = self.begun(start, rng)
             for j in range(last, -1, -1):
                 if j < last:
                     chains = self.stepped(chains, j, rng)

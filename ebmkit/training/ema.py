@@ -16,7 +16,7 @@ class Averages:
     def __init__(self, owners: Mapping[str, nn.Module], run: RunConfig) -> None:
         self.owners = dict(owners)
         self.decay = 0.5 ** (run.batch_size / run.ema_half_life) if run.ema_half_life else 0.0
-        self.copy_steps = run.ema_copy_steps
+        self.copy_steps = 0 if run.init else run.ema_copy_steps  # the averages of another run are worth keeping
         self.values = {name: {k: v.detach().clone() for k, v in m.state_dict().items()} for name, m in owners.items()}
 
     @torch.no_grad()

@@ -8,7 +8,7 @@ from ebmkit.cli.main import make_app
 
 FLAGS = {
     "run": "--energy --sampler --objective --buffer --coordinate --wrapper --observer --data --recipe --set --steps "
-    "--device --seed --out --dry-run --plugin --resume-if-present",
+    "--device --seed --init --out --dry-run --plugin --resume-if-present",
     "resume": "directory --steps --plugin",
     "sample": "directory --out -n --sampler --given --given-strength --images --with --op --weight --transitions "
     "--visits --plain-transitions --method --moves --denoise --seed --step --device --plugin",

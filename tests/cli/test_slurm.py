@@ -43,6 +43,43 @@ def test_a_job_that_runs_out_of_time_saves_and_the_next_one_goes_on(toy, ebmkit_
     assert not Path("it/.lock").exists()
 
 
+SRUN = """#!/bin/bash
+# A stand-in: starts the tasks, hands signals on, ends with the largest exit status.
+tasks=()
+for ((i = 0; i < SLURM_NTASKS; i++)); do
+    SLURM_PROCID=$i SLURM_LOCALID=$i "$@" & tasks+=($!)
+done
+trap 'kill -USR1 "${tasks[@]}"' USR1
+largest=0
+for task in "${tasks[@]}"; do
+    wait $task; status=$?
+    while kill -0 $task 2>/dev/null; do wait $task; status=$?; done
+    [ $status -gt 128 ] && { wait $task; status=$?; }
+    [ $status -gt $largest ] && largest=$status
+done
+exit $largest
+"""
+SCONTROL = """#!/bin/bash
+case $1 in show) echo localhost;; requeue) echo "requeued $2";; esac
+"""
+
+
+def test_tasks_of_a_job_train_together_and_the_job_is_put_back(toy, ebmkit_command: str, tmp_path: Path) -> None:
+    for name, content in (("srun", SRUN), ("scontrol", SCONTROL)):
+        (tmp_path / name).write_text(content)
+        (tmp_path / name).chmod(0o755)
+    job_id = str(10_000 + os.getpid() % 40_000)
+    slurm = {"SLURM_JOB_ID": job_id, "SLURM_NTASKS": "2", "SLURM_JOB_NODELIST": "localhost"}
+    path = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
+    environment = {**os.environ, **slurm, "PATH": path, "EBMKIT": ebmkit_command, "OMP_NUM_THREADS": "1"}
+    limited = [*FLAGS, "--set", "run.max_minutes=0.00001"]
+    job = ["bash", str(ROOT / "docs" / "slurm.sh"), "it", *toy, *limited]
+    done = subprocess.run(job, capture_output=True, text=True, env=environment, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert f"requeued {job_id}" in done.stdout
+    assert done.stderr.count("Error:") == 1 and "(run.max_minutes)" in done.stderr
+
+
 def test_a_signal_while_torch_is_imported_is_one_line(toy) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, "run", *toy, *FLAGS, "--out", "it"],

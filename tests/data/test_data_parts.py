@@ -22,6 +22,7 @@ FIRST = {
     "gaussian-mixture": "dimensions",
     "toy-discrete": "law",
     "hf": "name",
+    "hf-stream": "name",
     "shards": "path",
 }
 

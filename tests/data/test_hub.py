@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from ebmkit.data.declarations import HfConfig
 from ebmkit.data.hub import build_hf
+from ebmkit.data.hub_config import HfConfig
 from ebmkit.errors import DataError
 from ebmkit.plugins.context import BuildContext
 

@@ -26,7 +26,14 @@ ROOMS = {
     "dataset": "ebmkit.data",
     "metric": "ebmkit.metrics",
 }
-PLUGINS = ("ebmkit_clel", "ebmkit_diffusion", "ebmkit_improved_cd")
+PLUGINS = (
+    "ebmkit_clel",
+    "ebmkit_diffusion",
+    "ebmkit_energy_discrepancy",
+    "ebmkit_improved_cd",
+    "ebmkit_jem",
+    "ebmkit_recovery",
+)
 CORE = [pytest.param(part, id=f"{part.kind}-{part.name}") for part in ebmkit_components()]
 
 

@@ -19,6 +19,7 @@ from ebmkit.display import processes
 from ebmkit.errors import DivergenceError
 from ebmkit.plugins.host import host
 from ebmkit.runs import launched, loop, run
+from ebmkit.runs.checkpoints import checkpoint
 from tests.processes.commands import Ended, Job, free_port
 
 RECIPE = """
@@ -124,6 +125,35 @@ def test_who_is_told_to_stop_tells_the_others_and_the_first_says_how_to_go_on(
     assert [each.status for each in found] == [75, 75], found
     (said,) = errors(found)
     assert "(SIGTERM); a checkpoint is saved. Go on with: ebmkit resume" in said and said in found[0].said
+
+
+def test_each_process_reads_its_own_share_and_all_take_a_checkpoint_that_is_whole_for_all(
+    whole: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(whole, tmp_path / "run")
+    newest = tmp_path / "run" / "checkpoints" / "step-00000006"
+    share = newest / "buffer.rank-1.safetensors"
+    share.write_bytes(share.read_bytes()[:-1] + b"?")  # the first process does not read it
+
+    def counting(rank: int) -> None:
+        original = checkpoint._tensors
+        checkpoint._tensors = lambda path, sealed: (sys.stdout.write(f"read {path.stem}\n"), original(path, sealed))[1]
+
+    found = Job(["resume", tmp_path / "run"], tmp_path, before=counting).ended()
+    assert [each.status for each in found] == [0, 0], found
+    assert "buffer.rank-1.safetensors is damaged" in found[0].said and "of step 4" in found[0].said
+    assert "read buffer.rank-1" not in found[0].said and "read buffer\n" in found[0].said
+    assert held(tmp_path / "run") == held(whole)
+
+
+def test_under_torchrun_a_run_that_was_told_to_stop_is_no_failure(tmp_path: Path) -> None:
+    def by_torchrun(rank: int) -> None:
+        os.environ["TORCHELASTIC_RUN_ID"] = "none"
+
+    found = job(tmp_path, "--set", "run.max_minutes=0.00001", before=by_torchrun, steps=100_000).ended()
+    assert [each.status for each in found] == [0, 0], found
+    assert "(run.max_minutes)" in found[0].said and "It ends with status 0: torchrun" in found[0].said
+    assert not errors(found[1:])
 
 
 def test_what_is_wrong_in_one_process_alone_is_said_by_that_one(tmp_path: Path) -> None:

@@ -254,6 +254,30 @@ def test_it_goes_on_exactly_and_on_another_number_of_processes(split_run: Path, 
     done(tmp_path, "resume", tmp_path / "run", "--steps", 8)
 
 
+STAGES = """
+[[stage]]
+name = "warm"
+steps = 2
+[[stage.objective]]
+use = "sliced-score-matching"
+[[stage]]
+name = "exact"
+steps = 2
+[[stage.objective]]
+use = "cd"
+"""
+
+
+def test_a_stage_takes_the_weights_of_the_one_before_it_in_all_processes(tmp_path: Path) -> None:
+    for is_split in (False, True):
+        folder = tmp_path / str(is_split)
+        folder.mkdir()
+        text = RECIPE.format(steps=4, split=str(is_split).lower()).replace("steps = 4\n", "")
+        (folder / "recipe.toml").write_text(text + STAGES)
+        done(folder, "run", "--recipe", folder / "recipe.toml", "--out", folder / "run")
+    assert worst(held(tmp_path / "True"), held(tmp_path / "False")) < 1e-6
+
+
 def test_what_does_not_go_together_is_refused() -> None:
     world = World(rank=0, size=2)
 

@@ -18,7 +18,7 @@ from ebmkit.recipes.recipe import from_toml, to_toml
 from ebmkit.recipes.settings import validated
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = sorted([*ROOT.glob("plugins/*/src/*/recipes/*.toml"), *ROOT.glob("ebmkit/**/recipes/*.toml")])
+SHIPPED = sorted([*ROOT.glob("plugins/*/src/*/recipes/*.toml"), *ROOT.glob("ebmkit/recipes/shipped/*.toml")])
 PLAIN = '# Rings. Slow.\n\n[energy]\nuse = "mlp"\n\n[data]\nuse = "toy"\n'
 ABOUT = '[about]\nmaintainer = "Ann Other <ann@example.org>"\nlast_green = 2026-01-02\nversion = "1"\nran = "all"\n'
 

@@ -14,7 +14,7 @@ EVERY = samplers("sampler.exact", "sampler.unadjusted")
 # --- purity
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 @pytest.mark.parametrize("name", EVERY)
 def test_a_transition_waits_for_no_device(name: str) -> None:
     sampler = built(name, context=context_of((2,), device="cuda"))

@@ -171,6 +171,27 @@ def test_the_mean_of_a_step_is_that_of_the_posterior() -> None:
     assert torch.allclose(found, wanted, atol=1e-6)
 
 
+class Broad(Gaussian):
+    """Knows its law at the last level, which is far from where fresh chains start."""
+
+    def drawn(self, point: Point, rng: torch.Generator) -> Tensor:
+        assert bool((point.aux["noise"] == 4).all())
+        kept = KEPT[4]
+        return kept.sqrt() * MEAN + variance_at(kept).sqrt() * torch.randn(point.x.shape, generator=rng) + 100
+
+
+def test_chains_start_in_a_law_that_the_energy_knows() -> None:
+    run = gaussian_run(Broad())
+    begun = annealing(run, run.view(), {}, 1, 0).begun(Point(x=torch.zeros(50, 1)), torch.Generator().manual_seed(0))
+    assert 99 < float(begun.point.x.mean()) < 101.5 and begun.point.aux["noise"].tolist() == [4] * 50
+
+
+def test_from_pure_noise_only_the_moves_lead_on() -> None:
+    x, e = torch.tensor([[1.0], [2.0]]), torch.ones(2, 1)
+    noise, before = (torch.zeros(2), torch.ones(2)), (torch.full((2,), 0.3), torch.full((2,), 0.95))
+    assert torch.equal(ancestral(x, -x, noise, before, e), x)
+
+
 def test_it_says_how_chains_were_made_and_what_they_cost() -> None:
     moments: list[Moment] = []
     made = generate(gaussian_run(), 5, method="anneal", moves=2, denoise=True, watch=moments.append)

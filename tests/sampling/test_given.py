@@ -15,6 +15,7 @@ from ebmkit.errors import CapabilityError, RecipeError
 from ebmkit.plugins import host as plugins
 from ebmkit.plugins.component import Component
 from ebmkit.sampling.given import class_index, condition, givable, latent_direction, parse_terms, trained_strength
+from ebmkit.sampling.held import held_by
 
 LATENT = frozenset({"latent"})
 
@@ -131,3 +132,22 @@ def test_the_strength_of_training_is_what_the_energy_says() -> None:
 def test_an_energy_that_does_not_say_the_strength_of_its_latent_is_refused(silent: Any) -> None:
     with pytest.raises(CapabilityError, match="must forward `guidance_strength`"):
         trained_strength(silent)
+
+
+LABELLED = SimpleNamespace(abilities=frozenset({"levels.label"}))
+
+
+def test_a_class_can_be_given_to_an_energy_of_all_labels_without_the_coordinate() -> None:
+    run = run_of(("cat", "dog"), 2, energy=LABELLED, coordinates=(Momentum(),))
+    assert givable(run) == ["label"]
+    assert int(condition(run, {"label": "dog"}, None)["label"]) == 1
+    assert held_by(run, {"label": "all"}, None, 4).names == ("cat", "cat", "dog", "dog")
+    assert givable(run_of(n_classes=2, energy=LABELLED)) == ["label"], "once, where it is a coordinate as well"
+
+
+@pytest.mark.parametrize("lacks", [{"energy": object()}, {"n_classes": 0}], ids=["ability", "classes"])
+def test_without_that_ability_or_without_classes_it_cannot(lacks: dict[str, Any]) -> None:
+    run = run_of(**{"energy": LABELLED, "coordinates": (Momentum(),), **lacks})
+    assert givable(run) == []
+    with pytest.raises(RecipeError, match="label=1: this run can be given nothing"):
+        condition(run, {"label": "1"}, None)

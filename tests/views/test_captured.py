@@ -18,8 +18,6 @@ from ebmkit.views import captured, passes
 from ebmkit.views.captured import CudaGraphs, Results, capture
 from ebmkit.views.view import view
 
-cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
-
 
 class Replayed:
     """A capture as the host sees it: the function never sees a new argument, and every replay writes the same tensors.
@@ -241,7 +239,7 @@ def test_without_cuda_there_are_no_graphs(monkeypatch: pytest.MonkeyPatch) -> No
         view(mlp(), engine="graph")
 
 
-@cuda
+@pytest.mark.cuda
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_on_cuda_a_captured_transition_is_the_eager_one(precision: str) -> None:
     context = BuildContext(event_shape=(1, 12, 12), value_range=(0.0, 1.0), device=torch.device("cuda"))
@@ -258,7 +256,7 @@ def test_on_cuda_a_captured_transition_is_the_eager_one(precision: str) -> None:
         seen.refresh(), eager.refresh()
 
 
-@cuda
+@pytest.mark.cuda
 def test_on_cuda_a_graph_is_replayed_without_waiting() -> None:
     run = capture(quartic, (torch.zeros(5, 2, device="cuda"), torch.zeros(5, device="cuda")), CudaGraphs())
     x, weight = torch.ones(5, 2, device="cuda"), torch.ones(5, device="cuda")

@@ -211,12 +211,23 @@ def _marks(runs: Sequence[RunContent]) -> list[Mark]:
     marks = dict[int, Mark]()
     for run in runs:
         who = f"{run.name}: " if len(runs) > 1 else ""
+        for step, name in _borders(run):
+            marks[step] = Mark(x=float(step), kind="stage", label=f"{who}stage {name} begins")
         for finding in run.alarms:
             kind = "stop" if finding.get("kind") == "stop" else "warning"
             before = f"{marks[finding['step']].label}, " if finding["step"] in marks else ""
             label = f"{before}{who}{finding.get('alarm')}"
             marks[finding["step"]] = Mark(x=float(finding["step"]), kind=kind, label=label)
     return [marks[step] for step in sorted(marks)][-MARKED:]
+
+
+def _borders(run: RunContent) -> Iterator[tuple[int, str]]:
+    """Yields the first step, and the name, of each stage that the run has come to, the first aside."""
+    made = 0
+    for stage in () if run.recipe is None else run.recipe.stages:
+        if made and made < run.steps:
+            yield made + 1, stage.name
+        made += stage.steps
 
 
 def _lost(lines: Sequence[Line]) -> str:
@@ -229,6 +240,8 @@ def _guide(runs: Sequence[RunContent]) -> Content:
     window = max(window_for(len(run.metrics)) for run in runs)
     if window:
         guide.append(f"Thin: each logged step. Bold: the mean of up to {window} logged steps around it.")
+    if any(list(_borders(run)) for run in runs):
+        guide.append("A dashed line marks the first step of a stage.")
     if any(run.alarms for run in runs):
         guide.append(
             "▲ marks a step at which an alarm warned, ■ one at which it stopped the run; pointing at one shows which."

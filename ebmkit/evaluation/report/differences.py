@@ -50,6 +50,10 @@ def flat(recipe: Recipe) -> Iterator[tuple[str, str]]:
             yield from _flat(part.settings, prefix)
     for name, settings in (*recipe.tables.items(), *((f"optim.{o}", s) for o, s in recipe.optim.items())):
         yield from _flat(settings, name)
+    for stage in recipe.stages:
+        inside = Recipe(parts=stage.parts, optim=stage.optim)
+        for path, value in (*_flat(stage.settings, ""), *flat(inside)):
+            yield f"stage.{stage.name}.{path.removeprefix('.')}", value
 
 
 def shown(value: object) -> str:

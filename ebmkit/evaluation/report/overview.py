@@ -93,6 +93,8 @@ def _hero(run: RunContent) -> Markup | None:
 
 def _facts(run: RunContent) -> Iterator[Fact]:
     yield "Training steps", said(run.steps), f"of {run.planned:,}" if run.planned is not None else None
+    if run.recipe is not None and run.recipe.stages:
+        yield "Stages", *_stages(run.recipe)
     if run.seconds:
         spent = max(run.seconds.values())
         rate = f"{said(max(run.seconds) / spent)} steps/s" if spent > 0 else None
@@ -103,6 +105,15 @@ def _facts(run: RunContent) -> Iterator[Fact]:
     yield from _tail(run)
     yield "Alarms", *_alarms(run)
     yield from islice(_measured(run), N_FIGURES)
+
+
+def _stages(recipe: Recipe) -> tuple[Content, Content]:
+    """Returns the number of stages, and the step at which each begins."""
+    first, begins = 1, list[str]()
+    for stage in recipe.stages:
+        begins.append(f"{stage.name} from step {first:,}")
+        first += stage.steps
+    return said(len(begins)), ", ".join(begins)
 
 
 def _device(run: RunContent) -> Iterator[Fact]:

@@ -14,7 +14,7 @@ from ebmkit.plugins.bibtex import bibtex
 from ebmkit.plugins.citation import Work, itself, work, works
 from ebmkit.plugins.component import Component
 from ebmkit.plugins.host import host
-from ebmkit.recipes.recipe import Part, kind_of
+from ebmkit.recipes.recipe import Part, Recipe, kind_of
 
 ORDER = ("data", "energy", "wrapper", "coordinate", "sampler", "buffer", "objective", "metric", "observer")
 
@@ -45,14 +45,21 @@ def declared(table_name: str, part: Part) -> Component | None:
         return None
 
 
+def tables_of(recipe: Recipe) -> Iterator[tuple[str, Mapping[str, tuple[Part, ...]]]]:
+    """Yields the parts of a run, by table, and those of each stage, with what is said of whose they are."""
+    yield "", recipe.parts
+    yield from ((f", stage {stage.name}", stage.parts) for stage in recipe.stages)
+
+
 def _run(run: RunContent, *, alone: bool) -> Content:
     heading = None if alone else tag("h3", run.name)
     if run.recipe is None:
         return heading, tag("p", "Its recipe cannot be read.", class_="soft")
     rows = [
-        (table_name, tag("strong", part.use), _summary(table_name, part), _changed(table_name, part))
+        (f"{table_name}{where}", tag("strong", part.use), _summary(table_name, part), _changed(table_name, part))
+        for where, parts in tables_of(run.recipe)
         for table_name in ORDER
-        for part in run.recipe.parts.get(table_name, ())
+        for part in parts.get(table_name, ())
     ]
     parts = table(["part", "name", "what it is", "set to other than its default"], rows, prose=[2, 3])
     recipe = folded("The whole recipe", tag("pre", run.recipe_text))
@@ -98,9 +105,9 @@ def _conditions(run: RunContent) -> Markup:
 
 
 def _works(run: RunContent) -> Iterator[Work]:
-    parts = run.recipe.parts if run.recipe is not None else {}
+    found = [] if run.recipe is None else [parts for _, parts in tables_of(run.recipe)]
     for table_name in ORDER:
-        for part in parts.get(table_name, ()):
+        for part in (part for parts in found for part in parts.get(table_name, ())):
             component = declared(table_name, part)
             yield from works(component.cite) if component is not None else ()
     for evaluated in run.evaluations:

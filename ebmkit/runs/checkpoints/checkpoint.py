@@ -36,6 +36,7 @@ class Saved:
         data: what is known of the data set (event shape, value range, classes), so that a run can be loaded without it.
         beside: what the other files of the run were then, by name.
         alarms: what the alarms of the run knew then, as JSON.
+        names: of all files of tensors that it has, of which not all need be read.
         stage: that made the step; "" in a run without stages.
     """
 
@@ -44,6 +45,7 @@ class Saved:
     data: Mapping[str, Any]
     beside: Mapping[str, Seal] = field(default_factory=dict)
     alarms: Mapping[str, Any] = field(default_factory=dict)
+    names: frozenset[str] = frozenset()
     stage: str = ""
 
 
@@ -158,6 +160,7 @@ def load(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> Saved
         data=state["data"],
         beside=as_seals(state["beside"]),
         alarms=state["alarms"],
+        names=frozenset(sealed),
         stage=state.get("stage", ""),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -26,6 +26,24 @@ def share_of(saved: Saved, world: World) -> Mapping[str, Mapping[str, Tensor]]:
     return {name_of(name, world.rank): saved.tensors[name] for name in OWN if name in saved.tensors}
 
 
+def n_processes(names: Collection[str]) -> int:
+    """Returns how many processes wrote a checkpoint with files of these names; 0 where none has anything of its own.
+
+    >>> n_processes(["energy", "buffer", "buffer.rank-1"]), n_processes(["energy"])
+    (2, 0)
+    """
+    return max((sum(name.partition(".rank-")[0] == kind for name in names) for kind in OWN), default=0)
+
+
+def is_wanted(name: str, names: Collection[str], world: World) -> bool:
+    """Whether a process that goes on needs a file of a checkpoint: of what each has its own of, its own.
+
+    Where another number of processes wrote it, the shares of all are needed, to be shared anew.
+    """
+    kind = name.partition(".rank-")[0]
+    return kind not in OWN or n_processes(names) != world.size or name == name_of(kind, world.rank)
+
+
 def own_of(saved: Saved, world: World, note: Callable[[str], None]) -> Saved:
     """Returns a checkpoint of any number of processes as this one takes it.
 
@@ -35,11 +53,12 @@ def own_of(saved: Saved, world: World, note: Callable[[str], None]) -> Saved:
     Raises:
         CheckpointError: the rows cannot be shared evenly.
     """
-    shares = {name: _shares(saved, name) for name in OWN if name in saved.tensors}
     rest = {name: own for name, own in saved.tensors.items() if name.partition(".rank-")[0] not in OWN}
-    n_before = max((len(found) for found in shares.values()), default=world.size)
+    n_before = n_processes(saved.names or saved.tensors) or world.size
     if n_before == world.size:
-        return replace(saved, tensors={**rest, **{name: found[world.rank] for name, found in shares.items()}})
+        own = {name: saved.tensors[file] for name in OWN if (file := name_of(name, world.rank)) in saved.tensors}
+        return replace(saved, tensors={**rest, **own})
+    shares = {name: _shares(saved, name) for name in OWN if name in saved.tensors}
     note(
         f"The checkpoint of step {saved.step} was written by {n_before} processes, and {world.size} go on: the chains "
         "are shared anew, so from here on the run is another one than it would have been."

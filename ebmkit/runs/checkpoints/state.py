@@ -51,8 +51,8 @@ class TrainingState:
         self.step, self.stage = begins_after(recipe), stage_name(recipe)
         self.open = open_names(self.owners)
 
-    def saved(self, data: DataSpec) -> Saved:
-        """Returns it as a checkpoint holds it; what is split over processes is whole in the first one."""
+    def saved(self, data: DataSpec, *, in_all: bool = False) -> Saved:
+        """Returns it as a checkpoint holds it; what processes have in common is there in the first one, or in all."""
         tensors: dict[str, Mapping[str, Tensor]] = {
             **{name: module.state_dict() for name, module in self.owners.items()},
             **{f"ema.{name}": self.averages.values[name] for name in self.owners},
@@ -64,7 +64,8 @@ class TrainingState:
             tensors["tuning"] = taking.flatten(self.tuning)
         if self.batches is not None and (position := self.batches.state_dict()):
             tensors["position"] = position
-        joined = {name: all_whole(own, keep=self.parts.world.is_first or name in OWN) for name, own in tensors.items()}
+        keep = in_all or self.parts.world.is_first
+        joined = {name: all_whole(own, keep=keep or name in OWN) for name, own in tensors.items()}
         return Saved(step=self.step, tensors=joined, data=data.as_json(), stage=self.stage)
 
     def take(self, saved: Saved) -> None:
@@ -86,17 +87,19 @@ class TrainingState:
         tuning = {key: tensor.to(self.parts.device) for key, tensor in saved.tensors.get("tuning", {}).items()}
         self.tuning, self.step = taking.unflatten(tuning), saved.step
 
-    def inherit(self, saved: Saved) -> tuple[str, ...]:
+    def inherit(self, saved: Saved) -> None:
         """Takes what a stage hands on to the next: steps, weights and averages, and the place in the data.
 
         Optimisers, buffer and tuning begin anew, and so does an owner of which there is nothing.
 
-        Returns:
-            The owners that begin anew.
-
         Raises:
-            CheckpointError: it is of another network.
+            CheckpointError: it is not what a stage before this one left.
         """
+        if saved.step != self.step:
+            raise CheckpointError(
+                f"The checkpoint of step {saved.step} is of stage '{saved.stage}', but by the recipe stage "
+                f"'{self.stage}' begins after step {self.step}: recipe.toml was changed. Put it back."
+            )
         DataSpec.from_json(saved.data)
         for name, module in self.owners.items():
             if name in saved.tensors:
@@ -104,8 +107,6 @@ class TrainingState:
                 taking.take_tensors(self.averages.values[name], saved.tensors[f"ema.{name}"], f"ema.{name}")
         if self.batches is not None and "position" in saved.tensors:
             self.batches.load_state_dict(saved.tensors["position"])
-        self.step = saved.step
-        return tuple(name for name in self.owners if name not in saved.tensors)
 
 
 def on_device(device: torch.device, tuning: Tuning) -> Tuning:

@@ -41,7 +41,7 @@ def ship(run: Path, to: Path, most_bytes: int = MOST_BYTES) -> dict[str, int]:
     check_free(to)
     recipe = recipe_of(run)
     saved = checkpoint.load(checkpoint.latest(run))
-    small = Saved(step=saved.step, tensors=_needed(saved.tensors), data=saved.data)
+    small = Saved(step=saved.step, tensors=_needed(saved.tensors), data=saved.data, stage=saved.stage)
     recipe = recipe.with_table("run", device="cpu")
     kept = read_json(run / "environment.json")
     checkpoint.save(to / "checkpoints", small, keep=1)

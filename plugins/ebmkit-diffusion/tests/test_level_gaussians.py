@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import log, pi
+from typing import Any
 
 import pytest
 import torch
@@ -185,3 +186,35 @@ def test_a_loaded_run_has_the_base_that_was_fitted(tmp_path: object) -> None:
     assert not torch.equal(one.directions.abs(), torch.eye(2))
     assert all(torch.equal(a, b) for a, b in zip(one.buffers(), two.buffers(), strict=True))
     assert ebmkit.log_density(again)(torch.zeros(3, 2)).shape == (3,)
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_draws_have_the_law_of_their_level(rank: int) -> None:
+    gaussians = fitted(data(500, 4), rank=rank)
+    draw = torch.Generator().manual_seed(3)
+    for t in (0, 3):
+        x = gaussians.draw(torch.empty(40_000, 4), torch.full((40_000,), t), draw)
+        energies = gaussians.at(x, torch.full((40_000,), t))
+        wide = gaussians._log_normaliser(*gaussians._variances(torch.tensor([t])))
+        assert float(energies.mean() - wide) == pytest.approx(2, abs=0.04), "½χ² of 4 degrees of freedom has mean 2"
+        assert float(energies.var()) == pytest.approx(2, rel=0.06), "and variance 2"
+        assert torch.allclose(x.mean(dim=0), gaussians.scales[t] * gaussians.mean, atol=0.12)
+
+
+@pytest.mark.parametrize("wrapper", ["level-head", "level-conditioned"])
+@pytest.mark.parametrize("base", ["gaussian", "pca-gaussian"])
+def test_a_pinned_last_level_draws_its_own_law_and_no_other_does(wrapper: str, base: str) -> None:
+    x = data(300, 3)
+    context = BuildContext(event_shape=(3,), sample=lambda n: x[:n])
+    context = context.replace(coordinates=(Level(BETAS),))
+    inner = build("energy", "mlp", context=context, widths=(8,), conditioning=128 * (wrapper != "level-head"))
+
+    def energy(pinned: bool) -> Any:
+        return build("wrapper", wrapper, context=context.replace(inner=inner), base=base, pin_last=pinned)
+
+    rng = torch.Generator().manual_seed(0)
+    rows = Point(x=torch.empty(5, 3), aux={"level": torch.full((5,), 4)})
+    found = energy(True).drawn(rows, rng)
+    assert found is not None and found.shape == (5, 3) and bool(found.isfinite().all())
+    assert energy(True).drawn(rows.with_aux(level=torch.tensor([4, 4, 3, 4, 4])), rng) is None
+    assert energy(False).drawn(rows, rng) is None

@@ -8,7 +8,7 @@ from math import log
 import pytest
 import torch
 from ebmkit_jem.calibration import calibration_error, expected_floor
-from ebmkit_jem.logit_head import LABELS, LOGITS, LogitHead, energies_of_classes, energy_of_x
+from ebmkit_jem.logit_head import LABELS, LOGITS, LogitHead, energy_of_x
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -37,9 +37,9 @@ class Table(nn.Module):
         return point.x[:, 0]
 
 
-def head(seed: int = 3, temperature: float = 1.0) -> LogitHead:
+def head(seed: int = 3) -> LogitHead:
     """Returns a head whose logits of five states are drawn at random."""
-    made = LogitHead(Table(), n_features=N_STATES, n_classes=N_CLASSES, temperature=temperature).double()
+    made = LogitHead(Table(), n_features=N_STATES, n_classes=N_CLASSES).double()
     with torch.no_grad():
         made.linear.weight.copy_(torch.randn(N_CLASSES, N_STATES, generator=stream(seed, 0, "f"), dtype=torch.float64))
         made.linear.bias.zero_()
@@ -150,32 +150,31 @@ def test_the_weight_multiplies_the_cross_entropy_alone() -> None:
 # --- energies of x with a class
 
 
-@pytest.mark.parametrize("temperature", [1.0, 0.3, 5e-5])
-def test_the_energies_of_the_classes_are_those_of_one_joint_law(temperature: float) -> None:
-    logits = torch.randn(7, N_CLASSES, generator=stream(0, 0, "f"), dtype=torch.float64)
-    energies = energies_of_classes(logits, temperature)
-    marginal = -temperature * torch.logsumexp(-energies / temperature, dim=1)
-    assert torch.allclose(marginal, energy_of_x(logits)), "summed over the classes it is E(x)"
-    assert torch.allclose(torch.softmax(-energies / temperature, dim=1), torch.softmax(logits, dim=1))
+def conditional(energy: LogitHead, y: int) -> Tensor:
+    """Returns p(x | y) of the five states by their energies with a class."""
+    return torch.softmax(-energy(Point(x=STATES, aux={"label": torch.full((N_STATES,), y)})), dim=0)
 
 
-def test_at_temperature_one_it_is_minus_the_logit_and_at_no_other() -> None:
-    logits = torch.randn(7, N_CLASSES, generator=stream(0, 0, "f"), dtype=torch.float64)
-    assert torch.allclose(energies_of_classes(logits, 1.0), -logits)
-    double = -logits  # at another temperature: its marginal is not E(x)
-    assert not torch.allclose(-0.3 * torch.logsumexp(-double / 0.3, dim=1), energy_of_x(logits), atol=0.05)
+def bayes(energy: LogitHead, y: int) -> Tensor:
+    """Returns p(x) p(y | x)/Σ of the five states."""
+    alone = torch.softmax(-energy(Point(x=STATES)), dim=0)
+    joint = alone * torch.softmax(energy.logits(Point(x=STATES)), dim=1)[:, y]
+    return joint / joint.sum()
 
 
-@pytest.mark.parametrize("temperature", [1.0, 0.4])
-def test_a_point_with_a_class_has_the_conditional_law(temperature: float) -> None:
-    energy = head(temperature=temperature)
-    alone = torch.softmax(-energy(Point(x=STATES)) / temperature, dim=0)
-    for y in range(N_CLASSES):
-        point = Point(x=STATES, aux={"label": torch.full((N_STATES,), y)})
-        given = torch.softmax(-energy(point) / temperature, dim=0)
-        of_y = torch.softmax(energy.logits(Point(x=STATES)), dim=1)[:, y]
-        assert torch.allclose(given, alone * of_y / (alone * of_y).sum())
-        assert torch.allclose(energy(point), energy.evaluate(point, LABELS)[LABELS][:, y])
+@pytest.mark.parametrize("y", range(N_CLASSES))
+def test_a_point_with_a_class_has_the_conditional_law(y: int) -> None:
+    energy = head()
+    assert torch.allclose(conditional(energy, y), bayes(energy, y))
+    point = Point(x=STATES, aux={"label": torch.full((N_STATES,), y)})
+    assert torch.allclose(energy(point), energy.evaluate(point, LABELS)[LABELS][:, y])
+
+
+def test_bayes_rejects_energies_that_are_those_of_x_or_of_another_class() -> None:
+    energy = head()
+    alone = torch.softmax(-energy(Point(x=STATES)), dim=0)
+    assert (alone - bayes(energy, 0)).abs().max() > 0.02
+    assert (conditional(energy, 1) - bayes(energy, 0)).abs().max() > 0.02
 
 
 # --- calibration

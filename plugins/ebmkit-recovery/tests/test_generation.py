@@ -13,8 +13,9 @@ from ebmkit import CapabilityError, RecipeError
 def model():
     """A model of Gaussian data whose energy is exact: the Gaussian base, and a network that says nothing."""
     x = MEAN + SD * torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
+    net, options = ebmkit.energies.Mlp(widths=(8,)), {"steps": 80, "batch_size": 200, "lr": 1e-9, "progress": False}
     made = ebmkit.fit(
-        ebmkit.energies.Mlp(widths=(8,)), x, objective="diffusion-recovery", steps=80, batch_size=200, lr=1e-9, progress=False,
+        net, x, objective="diffusion-recovery", **options,
         wrapper=Recovery(conditioning=4, base="gaussian", base_mean=MEAN, base_sd=SD),
         sampler=ebmkit.samplers.Mala(moves=30, step_size=0.3, adapt="dual-averaging", adapt_every=1),
     )  # fmt: skip

@@ -67,6 +67,11 @@ OF_PLUGINS: dict[str, dict[str, Any]] = {
         "objective": SMALL_CD,
     },
     "clel": {"data": FASHION, "energy": RESNET, "sampler": SGLD, "buffer": REPLAY, "objective": SMALL_CLEL},
+    "energy-discrepancy": {
+        "data": FASHION, "energy": {"use": "mlp", "widths": [16]},
+        "objective": {"use": "energy-discrepancy", "n_perturbed": 2},
+    },
+    "jem": {"data": FASHION, "energy": RESNET, "sampler": SGLD, "buffer": REPLAY, "objective": {"use": "jem"}},
     "diffusion": {
         "data": FASHION, "energy": {"use": "mlp", "widths": [16], "features": 8}, "buffer": REPLAY,
         "coordinate": {"use": "level", "noise_levels": 2}, "sampler": {"use": "mgms", "moves": 2},

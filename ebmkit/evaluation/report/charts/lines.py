@@ -51,7 +51,7 @@ class Mark:
 
     Attributes:
         x: where.
-        kind: "warning" or "stop".
+        kind: "warning", "stop" or "stage".
         label: what.
     """
 
@@ -167,5 +167,6 @@ def _dot(at: float, height: float, key: Key) -> Markup:
 def _mark(mark: Mark, x: Scale, bottom: float) -> Markup:
     at = x(mark.x)
     line = tag("line", x1=px(at), x2=px(at), y1=TOP - 4, y2=px(bottom))
-    shape = f"M{px(at - 5)} {TOP - 4}h10l-5 -9z" if mark.kind == "warning" else f"M{px(at - 5)} {TOP - 14}h10v10h-10z"
-    return tag("g", tag("title", mark.label), line, tag("path", d=shape), class_=f"mark {mark.kind}")
+    shapes = {"warning": f"M{px(at - 5)} {TOP - 4}h10l-5 -9z", "stop": f"M{px(at - 5)} {TOP - 14}h10v10h-10z"}
+    shape = [tag("path", d=shapes[mark.kind])] if mark.kind in shapes else []
+    return tag("g", tag("title", mark.label), line, shape, class_=f"mark {mark.kind}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import log
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn.utils import parametrize
 
 from ebmkit import BuildContext, CapabilityError, Point
@@ -78,6 +78,13 @@ class LevelBase(nn.Module):
         """Returns the energies, nats, of x [B, *event] at every level: to be broadcast against [B, T + 1]."""
         value = self._offsets()
         return value if self.gaussians is None else value + self.temperature * self.gaussians.all(x)
+
+    @torch.no_grad()
+    def drawn(self, point: Point, rng: Generator) -> Tensor | None:
+        """Returns x [B, *event] of rows at a pinned last level, whose law is that of the base; None elsewhere."""
+        level = point.aux[LEVEL]
+        known = self.pinned and self.gaussians is not None and bool((level == len(self.free) - 1).all())
+        return self.gaussians.draw(point.x, level, rng) if known and self.gaussians is not None else None
 
     def network_scales(self) -> Tensor | None:
         """Returns by what the energy of the network is multiplied [T + 1]; None for 1 everywhere."""

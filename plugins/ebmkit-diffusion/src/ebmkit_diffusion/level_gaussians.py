@@ -5,9 +5,10 @@ from __future__ import annotations
 from math import log, pi
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from ebmkit import BuildContext, CapabilityError, at_least_fp32
+from ebmkit.ops.rows import normal, rows_as
 from ebmkit_diffusion.level import Level
 from ebmkit_diffusion.wrapper_declarations import LevelConditionedConfig, LevelHeadConfig
 
@@ -41,6 +42,10 @@ class IsotropicGaussians(nn.Module):
     def least_sds(self) -> Tensor:
         """Returns the s.d. [T + 1] along the narrowest direction of each level, data units."""
         return self.variances.sqrt()
+
+    def draw(self, like: Tensor, level: Tensor, rng: Generator) -> Tensor:
+        """Returns x [B, *event], shaped as `like`, from the Gaussian of each row's level [B]."""
+        return rows_as(self.means[level], like) + rows_as(self.variances[level].sqrt(), like) * normal(like, rng)
 
     def _energies(self, x: Tensor, level: Tensor | slice) -> Tensor:
         flat = at_least_fp32(x.flatten(1))
@@ -103,6 +108,15 @@ class PcaGaussians(nn.Module):
         variances, rest = self._variances(slice(None))
         least = variances.min(dim=1).values
         return (least if self._is_whole() else torch.minimum(least, rest)).sqrt()
+
+    def draw(self, like: Tensor, level: Tensor, rng: Generator) -> Tensor:
+        """Returns x [B, *event], shaped as `like`, from the Gaussian of each row's level [B]."""
+        variances, rest = self._variances(level)
+        noise = normal(like.flatten(1), rng)
+        turned = noise @ self.directions
+        away = noise - turned @ self.directions.T
+        x = (turned * variances.sqrt()) @ self.directions.T + rest.sqrt()[:, None] * away
+        return (self.scales[level][:, None] * self.mean + x).view_as(like)
 
     def _is_whole(self) -> bool:
         return self.directions.shape[0] == self.directions.shape[1]

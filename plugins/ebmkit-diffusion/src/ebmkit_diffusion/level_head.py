@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from ebmkit import (
     BuildContext,
@@ -74,6 +74,10 @@ class LevelHead(nn.Module):
     def levels(self, point: Point) -> Tensor:
         """Returns the energies [B, T + 1], nats, of every level given all else."""
         return self.evaluate(point, LEVELS)[LEVELS]
+
+    def drawn(self, point: Point, rng: Generator) -> Tensor | None:
+        """Returns x [B, *event] of rows at a last level whose law is that of the base alone; None elsewhere."""
+        return self.base.drawn(point, rng)
 
     @property
     def guidance_strength(self) -> float | None:

@@ -41,29 +41,19 @@ def energy_of_x(logits: Tensor) -> Tensor:
     return -torch.logsumexp(logits, dim=1)
 
 
-def energies_of_classes(logits: Tensor, temperature: float) -> Tensor:
-    """Returns E(x, y) = E(x) − T log p(y | x) [B, K], nats: p(x, y) ∝ exp(−E(x, y)/T) has p(y | x) = softmax f.
-
-    At T = 1 it is −f(x)[y].
-
-    Args:
-        logits: f [B, K].
-        temperature: T, nats.
-
-    Source: Grathwohl et al. (2020), eq. 5, at T = 1; ours at any other.
-    """
-    return energy_of_x(logits)[:, None] - temperature * torch.log_softmax(logits, dim=1)
-
-
 class LogitHead(nn.Module):
-    """E(x) = −log Σ_y exp f(x)[y], f a linear map of the features; of a point that holds a class, E(x, y).
+    """E(x) = −log Σ_y exp f(x)[y], f a linear map of the features; of a point that holds a class, E(x, y) = −f(x)[y].
 
-    So a chain that is given a class y samples p(x | y) ∝ p(x) p(y | x). The backbone is not shown the class.
+    At temperature 1 the second is the joint law of which the first is the marginal, and a chain that is given a class y
+    samples p(x | y) ∝ p(x) p(y | x). At a lower T it is drawn to the class more strongly than that, as published. The
+    backbone is not shown the class.
+
+    Source: Grathwohl et al., ICLR 2020, eq. 5 and 7.
     """
 
-    def __init__(self, inner: Energy, *, n_features: int, n_classes: int, temperature: float = 1.0) -> None:
+    def __init__(self, inner: Energy, *, n_features: int, n_classes: int) -> None:
         super().__init__()
-        self.inner, self.temperature = inner, temperature
+        self.inner = inner
         self.linear = nn.Linear(n_features, n_classes)
         of_energy = {name for name in abilities_of(inner) if level_coordinate_of(name)} | {"latent"}
         self.abilities = abilities_of(inner) - of_energy | {"features", LOGITS, LABELS}
@@ -76,8 +66,7 @@ class LogitHead(nn.Module):
         values = dict(values_of(self.inner, point.without(LABEL), *dict.fromkeys([*inner, "features"])))
         logits = at_least_fp32(self.linear(values["features"].to(self.linear.weight.dtype)))
         values[LOGITS] = logits
-        if LABELS in abilities or LABEL in point.aux:
-            values[LABELS] = energies_of_classes(logits, self.temperature)
+        values[LABELS] = -logits
         if "energy" in abilities:
             values["energy"] = self._energy(point, values)
         return {name: values[name] for name in abilities}
@@ -112,9 +101,7 @@ def build_logit_head(config: LogitHeadConfig, context: BuildContext) -> LogitHea
     _check_blind(context.inner)
     n_features = length_of(context.inner, "features", context, hidden=(LABEL,))
     with seeded(context.seed):
-        head = LogitHead(
-            context.inner, n_features=n_features, n_classes=context.n_classes, temperature=context.temperature
-        )
+        head = LogitHead(context.inner, n_features=n_features, n_classes=context.n_classes)
     return head.to(context.device)
 
 

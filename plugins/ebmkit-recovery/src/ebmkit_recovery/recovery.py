@@ -46,13 +46,14 @@ def recovery_energy(energy: Tensor, y: Tensor, anchor: Tensor, precision: Tensor
 class Recovery(nn.Module):
     """E(y, t) and the pull of the anchor for t ≥ 1; E(a_1 x, 1) at level 0, the energy of data by their own density.
 
-    The levels share a backbone, which is handed a learned vector of the level. Their offsets have no meaning: no level
-    is compared with another.
+    The levels share a backbone, which is handed y/a_t = x_{t−1}, of about one size at every level, and a learned vector
+    of the level. Their offsets have no meaning: no level is compared with another.
     """
 
     vectors: nn.Parameter
     precisions: Tensor
     first: Tensor
+    scales: Tensor
     means: Tensor
     variances: Tensor
 
@@ -66,6 +67,7 @@ class Recovery(nn.Module):
         tables = {
             "precisions": [0.0, *(1 / ladder.sds[t] ** 2 for t in levels)],
             "first": [ladder.scales[1], *(1.0 for _ in levels)],
+            "scales": [1.0, *(ladder.scales[t] for t in levels)],
             "means": [config.base_mean * ladder.kept[t] for t in levels],
             "variances": [ladder.variance(t, config.base_sd) for t in levels],
         }
@@ -79,7 +81,8 @@ class Recovery(nn.Module):
         level = self._level(point)
         y = point.x * rows_as(self.first[level], point.x).to(point.x)
         at = (level - 1).clamp(min=0)
-        values = dict(values_of(self.inner, self._heard(point.replace(x=y), self.vectors[at]), *abilities))
+        before = point.replace(x=point.x / rows_as(self.scales[level], point.x).to(point.x))
+        values = dict(values_of(self.inner, self._heard(before, self.vectors[at]), *abilities))
         if "energy" in abilities:
             energy = values["energy"] + (self._base(y, at) if self.gaussian else 0)
             values["energy"] = recovery_energy(energy, y, point.aux[ANCHOR], self.precisions[level], self.temperature)
