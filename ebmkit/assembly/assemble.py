@@ -84,7 +84,6 @@ def assemble(
         CapabilityError, DataError, RecipeError: a part cannot be built here, or nothing of it can be trained.
     """
     config = recipe.table("run")
-    splits = with_data and is_asked(recipe, world)
     device = choose_device(config.device)
     if with_data and dataset is None:
         dataset = build_dataset(recipe.part("data"), device)
@@ -94,8 +93,8 @@ def assemble(
     precision = choose_precision(config.precision, data.event_shape)
     recipe = recipe.with_table("run", device=str(device), precision=precision)
     context = _with_sample(build_coordinates(recipe, context_of(recipe, data, device, world)), dataset)
-    stages: list[Energy] = []
-    energy = build_energy(recipe, context, stages)
+    inside: list[Energy] = []
+    energy = build_energy(recipe, context, inside)
     parts = Parts(
         coordinates=context.coordinates,
         energy=energy,
@@ -107,16 +106,18 @@ def assemble(
         seed=config.seed,
         autocast=config.train_precision == "bf16",
         world=world,
-        checker=Checker(config.checked_steps, data, labels_of(recipe), stages[:-1]) if with_data else None,
+        checker=Checker(config.checked_steps, data, labels_of(recipe), inside[:-1]) if with_data else None,
     )
     unite(parts)
     check_values(parts.sampler, context.coordinates, data.x_values)
     owners = {name: settings_of(recipe.owner(name)) for name in parts.owners()}
     check_optimisers(recipe, owners)
-    found = replace(recipe, optim=owners)
-    assembly = Assembly(parts=parts, data=data, recipe=found, dataset=dataset, inside=tuple(stages))
-    ready = _ready_to_train(assembly, precision) if with_data else assembly
-    return _split(ready) if splits else ready
+    recipe = replace(recipe, optim=owners)
+    assembly = Assembly(parts=parts, data=data, recipe=recipe, dataset=dataset, inside=tuple(inside))
+    if not with_data:
+        return assembly
+    ready = _ready_to_train(assembly, precision)
+    return _split(ready) if is_asked(recipe, world) else ready
 
 
 def _split(assembly: Assembly) -> Assembly:
