@@ -15,6 +15,7 @@ from objectives_rows import MIXTURE, NOT_HERE, PLANE, ROWS, TARGETS
 HERE = Path(__file__).parent
 PAGE, PICTURE = HERE / "objectives.md", HERE / "images" / "objectives.png"
 DENSITIES = Path("runs/objectives")
+DRAWN = "![Densities that the objectives learn, beside the data](images/objectives.png)\n"
 ACROSS = 6
 """Panels side by side in the picture."""
 
@@ -161,13 +162,14 @@ def tables_of(ledger: Mapping[str, Cells]) -> dict[str, str]:
         "tried": tried_table(tried),
         "published": published_table(ledger["published"]),
         "not-here": missing_text(),
+        "picture": DRAWN if PICTURE.exists() else "",
     }
 
 
 def write_page(ledger: Mapping[str, Cells]) -> None:
     """Writes every table into the page, and the picture where densities were kept."""
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), tables_of(ledger)), encoding="utf-8")
     draw(PICTURE)
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), tables_of(ledger)), encoding="utf-8")
 
 
 PRINTED = {
