@@ -31,7 +31,7 @@ from objectives_rows import MIXTURE, ROWS, TARGETS, Row, Target
 from torch import Tensor
 
 from ebmkit.data.mixture import GaussianMixture, mixture
-from ebmkit.data.mixture_config import MixtureConfig
+from ebmkit.data.mixture_config import GaussianMixtureConfig
 from ebmkit.errors import EbmkitError, RunError
 from ebmkit.point import Point
 from ebmkit.sampling.model import Model
@@ -92,7 +92,7 @@ def measured(side: str, on: str, seed: int, seconds: float) -> dict[str, Any]:
     except EbmkitError as error:
         return {"failed": str(error).splitlines()[0][:300]}
     if target is FAR:
-        law = mixture(MixtureConfig(dimensions=DIMENSIONS))
+        law = mixture(GaussianMixtureConfig(dimensions=DIMENSIONS))
         found["classification"], found["exact"] = classification_losses(model, law)
     return {**found, "steps": steps, "seconds": spent}
 

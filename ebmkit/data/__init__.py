@@ -14,7 +14,7 @@ from ebmkit.data.files_config import FashionMnistConfig as FashionMnist
 from ebmkit.data.files_config import MnistConfig as Mnist
 from ebmkit.data.hub_config import HfConfig as Hf
 from ebmkit.data.hub_config import HfStreamConfig as HfStream
-from ebmkit.data.mixture_config import MixtureConfig as GaussianMixture
+from ebmkit.data.mixture_config import GaussianMixtureConfig as GaussianMixture
 from ebmkit.data.shards_config import ShardsConfig as Shards
 
 __all__ = [

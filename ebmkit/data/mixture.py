@@ -8,7 +8,7 @@ from math import log, pi
 import torch
 from torch import Generator, Tensor
 
-from ebmkit.data.mixture_config import MixtureConfig
+from ebmkit.data.mixture_config import GaussianMixtureConfig
 from ebmkit.data.toy import ToyData
 from ebmkit.plugins.context import BuildContext
 
@@ -53,7 +53,7 @@ class GaussianMixture:
         return GaussianMixture(log_weights=self.log_weights, means=(self.means - mean) / spread, sd=self.sd / spread)
 
 
-def mixture(config: MixtureConfig) -> GaussianMixture:
+def mixture(config: GaussianMixtureConfig) -> GaussianMixture:
     """Returns the mixture of some settings: its means are a function of them alone."""
     rng = torch.Generator().manual_seed(config.seed)
     uniform = torch.rand((config.modes, config.dimensions), generator=rng).double()
@@ -68,7 +68,7 @@ def mixture(config: MixtureConfig) -> GaussianMixture:
     return raw.standardised() if config.standardised else raw
 
 
-def build_mixture(config: MixtureConfig, context: BuildContext) -> ToyData:
+def build_mixture(config: GaussianMixtureConfig, context: BuildContext) -> ToyData:
     """Builds the set; the label of a datum is its mode."""
     law = mixture(config)
     return ToyData(

@@ -13,7 +13,7 @@ from ebmkit.plugins.short_repr import short_repr
 
 @short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MixtureConfig:
+class GaussianMixtureConfig:
     """Gaussians whose means are uniform in a box, in any number of dimensions: a law with a known density.
 
     The usual settings are the 40 modes that samplers and losses are compared on: means uniform in [−40, 40]^D, variance
@@ -43,7 +43,7 @@ class MixtureConfig:
 MIXTURE = Component(
     kind="dataset",
     name="gaussian-mixture",
-    config=MixtureConfig,
+    config=GaussianMixtureConfig,
     build="ebmkit.data.mixture:build_mixture",
     summary="40 Gaussians with a known density in any number of dimensions, drawn on the fly",
     cite=(

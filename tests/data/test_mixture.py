@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ebmkit.data.mixture import GaussianMixture, build_mixture, mixture
-from ebmkit.data.mixture_config import MixtureConfig
+from ebmkit.data.mixture_config import GaussianMixtureConfig
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.dataset import Dataset
 
@@ -18,7 +18,7 @@ def grid(half_width, n=400):
 
 @pytest.mark.parametrize("weights", ["equal", "linear"])
 def test_the_density_integrates_to_one_in_the_plane(weights):
-    law = mixture(MixtureConfig(dimensions=2, modes=5, weights=weights))
+    law = mixture(GaussianMixtureConfig(dimensions=2, modes=5, weights=weights))
     points, area = grid(3.0)
     assert float(law.log_density(points).exp().sum() * area) == pytest.approx(1.0, abs=1e-6)
 
@@ -26,7 +26,7 @@ def test_the_density_integrates_to_one_in_the_plane(weights):
 @pytest.mark.parametrize("dimensions", [16, 64, 128])
 def test_the_density_integrates_to_one_by_importance_sampling(dimensions):
     """E_q[p/q] = 1 with q the same modes, 1.05 times as wide, and equally likely where p has them 1 : 2 : 3 …"""
-    law = mixture(MixtureConfig(dimensions=dimensions, weights="linear"))
+    law = mixture(GaussianMixtureConfig(dimensions=dimensions, weights="linear"))
     even = torch.full_like(law.log_weights, -math.log(40))
     wider = GaussianMixture(log_weights=even, means=law.means, sd=1.05 * law.sd)
     x = wider.draw(20_000, torch.Generator().manual_seed(0))[0].double()
@@ -37,7 +37,7 @@ def test_the_density_integrates_to_one_by_importance_sampling(dimensions):
 
 @pytest.mark.parametrize("weights", ["equal", "linear"])
 def test_draws_have_the_weights_the_moments_and_the_entropy(weights):
-    law = mixture(MixtureConfig(dimensions=16, weights=weights))
+    law = mixture(GaussianMixtureConfig(dimensions=16, weights=weights))
     x, mode = law.draw(40_000, torch.Generator().manual_seed(1))
     counts = torch.bincount(mode, minlength=40) / len(mode)
     assert (counts - law.log_weights.exp()).abs().max() < 4 * math.sqrt(0.05 / len(mode))
@@ -50,7 +50,7 @@ def test_draws_have_the_weights_the_moments_and_the_entropy(weights):
 
 
 def test_the_usual_means_and_variance_are_the_published_ones():
-    config = MixtureConfig(dimensions=2, standardised=False)
+    config = GaussianMixtureConfig(dimensions=2, standardised=False)
     law = mixture(config)
     assert config.sd**2 == pytest.approx(math.log1p(math.e), abs=1e-5)
     drawn = torch.rand((40, 2), generator=torch.Generator().manual_seed(0))
@@ -59,7 +59,7 @@ def test_the_usual_means_and_variance_are_the_published_ones():
 
 
 def test_it_is_a_data_set_whose_labels_are_the_modes():
-    data = build_mixture(MixtureConfig(dimensions=64, n=100), BuildContext())
+    data = build_mixture(GaussianMixtureConfig(dimensions=64, n=100), BuildContext())
     batch = data.batch(torch.arange(100), torch.Generator().manual_seed(0))
     assert isinstance(data, Dataset) and data.event_shape == (64,) and data.n_classes == 40
     assert batch.x.shape == (100, 64) and batch.x.dtype == torch.float32 and batch.y.dtype == torch.int64

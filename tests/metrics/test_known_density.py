@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ebmkit.data.given import given_data
 from ebmkit.data.mixture import GaussianMixture, build_mixture, mixture
-from ebmkit.data.mixture_config import MixtureConfig
+from ebmkit.data.mixture_config import GaussianMixtureConfig
 from ebmkit.errors import DataError
 from ebmkit.evaluation.subject import ModelSubject
 from ebmkit.metrics import known_density
@@ -23,7 +23,7 @@ from ebmkit.protocols.metric import Estimate
 from ebmkit.recipes.tables import EvalConfig
 from tests.metrics.diffused import model_of
 
-CONFIG = MixtureConfig(dimensions=16, modes=4)
+CONFIG = GaussianMixtureConfig(dimensions=16, modes=4)
 LAW = mixture(CONFIG)
 MASSES = torch.tensor([0.55, 0.25, 0.15, 0.05], dtype=torch.float64)
 
