@@ -37,7 +37,7 @@ def settings_of(config: type) -> list[Setting]:
     >>> from ebmkit.samplers.declarations.langevin import SgldConfig
     >>> moves = settings_of(SgldConfig)[0]
     >>> moves.name, moves.type, moves.default, moves.meaning
-    ('moves', 'int > 0', '20', 'moves per transition.')
+    ('moves', 'int > 0, ≤ 1,000,000', '20', 'moves per transition.')
     """
     hints, meanings = _hints(config), attributes(config)
     return [
@@ -146,7 +146,7 @@ def _hints(config: type) -> dict[str, Any]:
 
 
 def _bound(mark: object) -> str:
-    bounds = [f" {sign} {value:g}" for key, sign in BOUNDS if (value := getattr(mark, key, None)) is not None]
+    bounds = [f" {sign} {_short(value)}" for key, sign in BOUNDS if (value := getattr(mark, key, None)) is not None]
     least = getattr(mark, "min_length", None)
     return ",".join(bounds) + (f", at least {least}" if least else "")
 
@@ -166,3 +166,7 @@ def _written(value: object) -> str:
         return json.dumps(value, ensure_ascii=False)
     except TypeError:
         return str(value)
+
+
+def _short(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"

@@ -60,7 +60,7 @@ def run(
     steps: Steps = None,
     device: Annotated[Text, option("DEVICE", "auto, cpu, cuda, or any device of torch.")] = None,
     seed: Annotated[int | None, option("N", "Of everything random.", min=0)] = None,
-    init: Annotated[Text, option("RUN", "A run, or pretrained:NAME, whose weights are the start.")] = None,
+    init: Annotated[Text, option("RUN", "A run whose weights are the start.")] = None,
     out: Annotated[Path | None, option("DIR", "Run directory; unset, runs/NAME-NNN.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")] = False,
     plugin: PluginFiles = None,

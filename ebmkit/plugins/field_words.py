@@ -19,7 +19,7 @@ _MCMC = "'mala', which is exact, or 'sgld'"
 FIELD_WORDS: Mapping[str, Mapping[str, str]] = {
     "energy": {
         **dict.fromkeys(("fc", "fcn", "dense", "fully-connected", "feed-forward", "perceptron", "linear"), "'mlp'"),
-        **dict.fromkeys(("cnn", "conv", "convnet", "unet", "vit", "transformer"), _IMAGES),
+        **dict.fromkeys(("cnn", "conv", "unet", "vit", "transformer"), _IMAGES),
         **dict.fromkeys(("resnet18", "resnet34", "resnet50", "wide-resnet", "wrn", "wrn-28-10"), "'resnet'"),
     },
     "coordinate": {

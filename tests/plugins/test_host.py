@@ -286,7 +286,7 @@ def test_the_order_in_which_entry_points_are_found_makes_no_difference(discovere
 def test_an_unknown_name_gets_a_suggestion_the_list_and_its_kind(discovered: Callable[..., Host]) -> None:
     host = discovered()
     text = str(raised(RecipeError, lambda: host.get("energy", "resent")))
-    assert "There is no energy 'resent'. Did you mean 'resnet'? Known: mlp, resnet." in text
+    assert "There is no energy 'resent'. Did you mean 'resnet'? Known: convnet, mlp, resnet." in text
     assert "'sgld' is a part of kind sampler" in str(raised(RecipeError, lambda: host.get("energy", "sgld")))
     assert "There is no smapler 'x'" in str(raised(RecipeError, lambda: host.get("smapler", "x")))
 

@@ -23,6 +23,7 @@ BRISK = {
     "nuts": lambda step: {"max_depth": 3, "step_size": step},
     "sgld": lambda step: {"moves": 4, "step_size": step**2 / 2},
     "tempering": lambda step: {"n_temperatures": 3, "highest": 4.0, "moves": 2, "step_size": step},
+    "recovery-langevin": lambda step: {"moves": 4, "step_size": step},
     "gibbs-with-gradients": lambda step: {"moves": 3},
 }
 

@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 
 from ebmkit import BuildContext, CapabilityError, EnergyView, Point, SamplerInfo, SamplerState, Tail, Tuning
 from ebmkit.ops.rows import normal, rows_as
+from ebmkit.samplers.reflection import clamped
 from ebmkit_recovery.anchor import level_of_ladder
 from ebmkit_recovery.declarations import LEVEL, TRAITS, RecoveryLangevinConfig
 from ebmkit_recovery.ladder import Ladder
@@ -32,7 +33,7 @@ class RecoveryLangevin:
 
     def __init__(self, config: RecoveryLangevinConfig, steps: Tensor | None, context: BuildContext) -> None:
         self.config, self.steps, self.temperature = config, steps, context.temperature
-        self.bounds = None if context.x_is_noised else context.value_range
+        self.range = None if context.x_is_noised else context.value_range
 
     def init(self, point: Point, rng: Generator, tuning: Tuning | None = None) -> SamplerState:
         """Returns the state that starts at a point."""
@@ -51,7 +52,7 @@ class RecoveryLangevin:
         for _ in range(moves):
             gradient = view.gradient(point) / self.temperature
             x = point.x - step**2 / 2 * gradient + step * normal(point.x, state.rng)
-            point = point.replace(x=x if self.bounds is None else x.clamp(*self.bounds))
+            point = point.replace(x=x if self.range is None else clamped(x, *self.range))
         accepted = torch.ones(len(point), device=point.x.device)
         info = SamplerInfo(start=state.point, accept_rate=accepted, n_moves=moves, n_gradients=moves)
         return SamplerState(point=point, rng=state.rng, tuning=state.tuning), info
