@@ -108,7 +108,7 @@ def sample(
     moves: Annotated[int | None, _option("N", "Annealed: exact moves at each noise level.", min=0)] = None,
     denoise: Annotated[
         bool | None,
-        typer.Option("--denoise/--no-denoise", help="With a noise level: end at the mean of the clean x (Tweedie)."),
+        typer.Option("--denoise/--noisy", help="With a noise level: end at the mean of the clean x (Tweedie)."),
     ] = None,
     seed: Annotated[int | None, _option("N", "Of the chains; unset, the recipe's.", min=0)] = None,
     step: Annotated[int | None, _option("N", "Of an earlier checkpoint; unset, the newest.", min=0)] = None,

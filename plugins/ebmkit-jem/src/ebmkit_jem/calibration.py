@@ -45,7 +45,7 @@ def calibration_error(confidence: Tensor, right: Tensor, bins: int) -> float:
 
     Source: Guo et al. (2017), eq. 3.
 
-    >>> calibration_error(torch.tensor([0.9, 0.9]), torch.tensor([True, False]), 10)
+    >>> round(calibration_error(torch.tensor([0.9, 0.9]), torch.tensor([True, False]), 10), 6)
     0.4
     """
     place = (confidence.double() * bins).ceil().long().clamp(1, bins) - 1

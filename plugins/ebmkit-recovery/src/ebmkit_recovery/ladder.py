@@ -47,7 +47,7 @@ def ladder(n: int, smooth: float) -> Ladder:
     Source: Gao, Song, Poole, Wu, Kingma (2021), section 4 and its code, for T = 6.
 
     >>> [round(kept, 3) for kept in ladder(6, 0.01).kept]
-    [1.0, 0.864, 0.563, 0.277, 0.104, 0.029, 0.006]
+    [1.0, 0.864, 0.566, 0.28, 0.105, 0.03, 0.006]
     """
     betas = [FIRST_BETA + (LAST_BETA - FIRST_BETA) * i / (N_FINE - 1) for i in range(N_FINE)]
     signals = [1.0, *accumulate((1 - beta for beta in betas), lambda a, b: a * b)]
