@@ -37,7 +37,7 @@ def settings_of(config: type) -> list[Setting]:
     >>> from ebmkit.samplers.declarations.langevin import SgldConfig
     >>> moves = settings_of(SgldConfig)[0]
     >>> moves.name, moves.type, moves.default, moves.meaning
-    ('moves', 'int > 0', '20', 'moves per transition.')
+    ('moves', 'int > 0, ≤ 1,000,000', '20', 'moves per transition.')
     """
     hints, meanings = _hints(config), attributes(config)
     return [
@@ -146,9 +146,14 @@ def _hints(config: type) -> dict[str, Any]:
 
 
 def _bound(mark: object) -> str:
-    bounds = [f" {sign} {value:g}" for key, sign in BOUNDS if (value := getattr(mark, key, None)) is not None]
+    bounds = [f" {sign} {_number(value)}" for key, sign in BOUNDS if (value := getattr(mark, key, None)) is not None]
     least = getattr(mark, "min_length", None)
     return ",".join(bounds) + (f", at least {least}" if least else "")
+
+
+def _number(value: float) -> str:
+    """Returns a bound in full, 1,000,000 and not 1e+06; but for those that only keep a number within 64 bits."""
+    return f"{value:,}" if isinstance(value, int) and value < 10**12 else f"{value:g}"
 
 
 def _default(setting: Field[Any]) -> str:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from ebmkit import Component, hookimpl
-from ebmkit.plugins.host import host
+from ebmkit.plugins.host import Host, host
 from ebmkit.samplers.declarations.langevin import SgldConfig
 
 RECIPE = '# A small one of s.d. 0.1. With a second sentence.\n[energy]\nuse = "mlp"\n[data]\nuse = "toy"\n'
@@ -47,7 +47,7 @@ def test_show_names_every_setting(cli) -> None:
     out = cli("show", "sgld").out
     for name in SgldConfig.__dataclass_fields__:
         assert f"    {name} = " in out
-    assert "moves = 20    (int > 0)" in out
+    assert "moves = 20    (int > 0, ≤ 1,000,000)" in out
     assert "noises x." in out  # the last line of a meaning that goes over two
     assert "Welling" in out
     assert "sampler.tail" in out
@@ -64,23 +64,25 @@ def test_unknown_names_get_a_hint(cli, shipped) -> None:
 
 
 def test_recipes_say_what_they_are(cli, shipped) -> None:
-    lines = cli("recipes").out.splitlines()
-    assert lines[1].startswith("gone")
-    assert "cannot be read" in lines[1]
-    assert lines[2].split() == ["small", "unknown", "A", "small", "one", "of", "s.d.", "0.1.", "ebmkit-ring", "1.0"]
+    gone, small = (line for line in cli("recipes").out.splitlines() if line.endswith("ebmkit-ring 1.0"))
+    assert gone.startswith("gone")
+    assert "cannot be read" in gone
+    assert small.split() == ["small", "unknown", "A", "small", "one", "of", "s.d.", "0.1.", "ebmkit-ring", "1.0"]
 
 
 def test_recipes_say_who_looks_after_them_and_when_they_last_ran(cli) -> None:
     text = f'{RECIPE}[about]\nmaintainer = "Ann"\nlast_green = 2026-01-02\n'
     module = SimpleNamespace(ebmkit_recipes=hookimpl(lambda: {"kept": text}))
     host().add_plugin("ring", "ebmkit-ring 1.0", lambda: module)
-    head, line = cli("recipes").out.splitlines()
+    head, *lines = cli("recipes").out.splitlines()
+    (line,) = (line for line in lines if line.startswith("kept"))
     assert head.split() == ["name", "last", "green", "about", "maintainer", "from"]
     assert " ".join(line.split()) == "kept 2026-01-02 A small one of s.d. 0.1. Ann ebmkit-ring 1.0"
     assert cli("show", "kept").out == text
 
 
-def test_recipes_without_any(cli) -> None:
+def test_recipes_without_any(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Host, "recipes", dict)
     assert "no plugin" in cli("recipes").out.lower()
 
 
