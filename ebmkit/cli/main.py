@@ -170,7 +170,7 @@ def _explain_usage(error: Any) -> int:
     else:
         if context is not None:
             remark(f"{context.get_usage()}\nTry '{context.command_path} -h' for help.\n")
-        remark(f"Error: {error.format_message()}")
+        remark(f"Error: {error.format_message().replace(': Value error, ', ': ')}")  # a word of pydantic
     return int(error.exit_code)
 
 
