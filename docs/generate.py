@@ -27,7 +27,7 @@ from ebmkit.plugins.host import Host
 from ebmkit.recipes.about import AboutConfig
 from ebmkit.recipes.resolver import vectors
 from ebmkit.recipes.resolver.defaults import DEFAULTS
-from ebmkit.recipes.tables import TABLES, OptimConfig
+from ebmkit.recipes.tables import TABLES, OptimConfig, StageConfig
 from ebmkit.training.alarms.table import ALARMS
 
 ROOT = Path(__file__).parent.parent
@@ -97,7 +97,7 @@ def reference(found: Parts, kinds: Iterable[str] = KINDS) -> str:
 def tables() -> str:
     """Returns a section for each table of a recipe that is not a part."""
     of_run = {f"[{name}]": config for name, config in TABLES.items()}
-    sections = {**of_run, "[optim.OWNER]": OptimConfig, "[about]": AboutConfig}
+    sections = {**of_run, "[optim.OWNER]": OptimConfig, "[[stage]]": StageConfig, "[about]": AboutConfig}
     return "\n".join(f"### `{name}`\n\n{_purpose(c)}{settings_table(c)}" for name, c in sections.items())
 
 

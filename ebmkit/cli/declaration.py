@@ -146,9 +146,14 @@ def _hints(config: type) -> dict[str, Any]:
 
 
 def _bound(mark: object) -> str:
-    bounds = [f" {sign} {_short(value)}" for key, sign in BOUNDS if (value := getattr(mark, key, None)) is not None]
+    bounds = [f" {sign} {_number(value)}" for key, sign in BOUNDS if (value := getattr(mark, key, None)) is not None]
     least = getattr(mark, "min_length", None)
     return ",".join(bounds) + (f", at least {least}" if least else "")
+
+
+def _number(value: float) -> str:
+    """Returns a bound in full, 1,000,000 and not 1e+06; but for those that only keep a number within 64 bits."""
+    return f"{value:,}" if isinstance(value, int) and value < 10**12 else f"{value:g}"
 
 
 def _default(setting: Field[Any]) -> str:
@@ -166,7 +171,3 @@ def _written(value: object) -> str:
         return json.dumps(value, ensure_ascii=False)
     except TypeError:
         return str(value)
-
-
-def _short(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:g}"

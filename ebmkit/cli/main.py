@@ -29,6 +29,7 @@ from ebmkit.cli import (
     training,
 )
 from ebmkit.cli.plugin_commands import add_plugin_commands
+from ebmkit.cli.repeated import check_given_once
 from ebmkit.display.output import columns, remark, say, speak
 from ebmkit.display.processes import is_follower, let_first_speak, n_launched
 from ebmkit.errors import EbmkitError
@@ -136,8 +137,10 @@ def _invoke(arguments: list[str]) -> None:
     add_plugin_commands(app, found)
     if arguments[:1] != ["plugins"] and (missing := found.not_loaded()):  # which lists them anyway
         remark(missing.lstrip())
+    commands = typer.main.get_command(app)
+    check_given_once(commands, arguments)
     try:
-        status = typer.main.get_command(app)(args=arguments, prog_name="ebmkit", standalone_mode=False)
+        status = commands(args=arguments, prog_name="ebmkit", standalone_mode=False)
     except Exception as error:  # a usage error of click, or of the copy of click that newer typers carry
         if not hasattr(error, "format_message"):
             raise
@@ -170,7 +173,7 @@ def _explain_usage(error: Any) -> int:
     else:
         if context is not None:
             remark(f"{context.get_usage()}\nTry '{context.command_path} -h' for help.\n")
-        remark(f"Error: {error.format_message()}")
+        remark(f"Error: {error.format_message().replace(': Value error, ', ': ')}")  # a word of pydantic
     return int(error.exit_code)
 
 

@@ -129,7 +129,7 @@ def sample(
     with importing_torch():
         model = _loaded(directory, device, step)
         if sampler is not None:
-            model = replace(model, recipe=model.recipe.with_table("sample", sampler=sampler))
+            model = _drawn_by(model, sampler, method)
         check_shape(out, model.data.event_shape)
         whole, of = _images(model, request)
         composed = _composed(model, request) if request.others else None
@@ -203,6 +203,13 @@ def _loaded(directory: Path, device: str | None, step: int | None = None) -> Mod
     if device is not None:
         choose_device(device)
     return load(directory, device=device, step=step).model
+
+
+def _drawn_by(model: Model, sampler: str, method: str | None) -> Model:
+    if (method or model.recipe.table("sample").method) == "anneal":
+        why = "annealed chains make exact moves of their own. Leave it out, or sample with --method visits."
+        raise RecipeError(f"--sampler {sampler} has no effect: {why}")
+    return replace(model, recipe=model.recipe.with_table("sample", sampler=sampler))
 
 
 def _composed(model: Model, request: Request) -> Composed:

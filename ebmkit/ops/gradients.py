@@ -34,13 +34,14 @@ def energy_and_gradient(ask: Ask, point: Point, *, graph: bool) -> tuple[Tensor,
         CapabilityError: x is not real-valued, or the energy has no gradient in it.
     """
     with torch.enable_grad(), gradients_in_x_alone() if graph else nullcontext():
-        energy = ask(point)
-        if not energy.requires_grad:
+        energy, gradient = ask(point), None
+        if energy.requires_grad:
+            (gradient,) = torch.autograd.grad(energy.sum(), point.x, create_graph=graph, allow_unused=True)
+        if gradient is None:
             raise CapabilityError(
                 "The energy has no gradient in x: it does not depend on x, detaches it, or torch.inference_mode is "
                 "on. Compute it from point.x with differentiable operations, or take a sampler without gradients."
             )
-        (gradient,) = torch.autograd.grad(energy.sum(), point.x, create_graph=graph)
     return energy, gradient
 
 

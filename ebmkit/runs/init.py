@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -211,7 +212,7 @@ def _differing_tensors(state: TrainingState, owner: str, saved: Saved, names: Ma
 def _refusal(config: RunConfig, wrong: Sequence[str], ours: Recipe, theirs: Recipe) -> str:
     here, there = ([part.use for part in recipe.parts.get("wrapper", ())] for recipe in (ours, theirs))
     new = [name for name in here if name not in there and name not in config.init_fresh]
-    advice = f" Or, so that {' and '.join(new)} begins afresh: --set 'run.init_fresh={new}'." if new else ""
+    advice = f" Or, so that {' and '.join(new)} begins afresh: --set 'run.init_fresh={json.dumps(new)}'." if new else ""
     return (
         f"run.init = {config.init} is of another architecture; different: {'; '.join(wrong)}. Take the settings of "
         f"that run, or another init.{advice}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import get_args
 
-from ebmkit.errors import CapabilityError, RecipeError
+from ebmkit.errors import CapabilityError, RecipeError, did_you_mean
 from ebmkit.protocols.coordinate import Coordinate, Descending
 from ebmkit.recipes.counts import MOST
 from ebmkit.recipes.tables import Method
@@ -94,9 +95,11 @@ def plan_of(
         moves: annealed, exact moves at each value of the coordinate.
 
     Raises:
-        RecipeError: a count is not positive, or beyond any use, or what was asked does not apply to such chains.
+        RecipeError: there is no such method, a count is not positive, or beyond any use, or what was asked does not
+            apply to such chains.
         CapabilityError: nothing brings its chains to data.
     """
+    _check_method(method)
     _check_counts(transitions, visits, plain_transitions, moves)
     config = model.recipe.table("sample")
     if (method or config.method) == "anneal":
@@ -186,6 +189,14 @@ def _why_at_data(model: Model) -> str:
     """Returns why no coordinate takes chains away from data."""
     away = [c.name for c in model.coordinates if c.leaves_data]
     return f"{' and '.join(away)} is held at what was given" if away else "they are at data all the time"
+
+
+def _check_method(method: str | None) -> None:
+    known = get_args(Method)
+    if method is not None and method not in known:
+        raise RecipeError(
+            f"There is no method '{method}' of sampling.{did_you_mean(str(method), known)} Methods: {', '.join(known)}."
+        )
 
 
 def _check_counts(

@@ -84,6 +84,15 @@ def test_chains_with_a_noise_level_are_taken_at_a_visit_to_data(cli, noisy) -> N
     )
 
 
+def test_a_sampler_that_annealed_chains_would_not_ask_is_refused(cli, noisy) -> None:
+    cli("sample", noisy, "--method", "anneal", "--sampler", "mala", "--out", "x.npz").refuses(
+        "--sampler mala has no effect", "--method visits"
+    )
+    unknown = cli("sample", noisy, "--method", "aneal", "--out", "x.npz")
+    unknown.refuses("'--method': 'aneal' is not one of 'visits', 'anneal'")
+    assert not Path("x.npz").exists()
+
+
 def test_chains_that_never_come_to_data_are_told(cli, noisy) -> None:
     none = cli("sample", noisy, "-n", 3, "--visits", 9, "--transitions", 2, "--out", "none.npz")
     none.refuses("None of 3 chains came to data 9 times within 2 transitions", "--transitions", status=1)

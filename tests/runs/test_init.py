@@ -137,7 +137,9 @@ def test_it_is_not_read_again_on_resuming(warm: Path, tmp_path: Path) -> None:
 
 def test_a_wrapper_that_it_lacks_begins_afresh_where_that_is_said(warm: Path) -> None:
     wrappers = [{"use": "shifted"}, {"use": "again"}]
-    with pytest.raises(RecipeError, match=r"wrapper again\+shifted here, none there.*run\.init_fresh=\['again', 'shif"):
+    with pytest.raises(
+        RecipeError, match=r"wrapper again\+shifted here, none there.*run\.init_fresh=\[\"again\", \"shif"
+    ):
         begun(asked(warm, wrapper=wrappers))
     trainer, told = begun(asked(warm, wrapper=wrappers, run={"init_fresh": ["shifted", "again"]}))
     now, left = trainer.state.owners["energy"].state_dict(), saved(warm)["energy"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -251,6 +251,11 @@ def test_other_coordinates_stay_and_can_be_given() -> None:
 def test_what_does_not_go_with_it_is_refused(how: Any, says: str) -> None:
     with pytest.raises((RecipeError, CapabilityError), match=says):
         generate(gaussian_run(), 4, method="anneal", **how)
+
+
+def test_a_method_that_does_not_exist_is_refused_and_not_taken_for_the_other() -> None:
+    with pytest.raises(RecipeError, match=r"no method .aneal..*Did you mean 'anneal'"):
+        generate(gaussian_run(), 4, method=cast(Any, "aneal"))
 
 
 def test_moves_without_annealing_are_refused() -> None:

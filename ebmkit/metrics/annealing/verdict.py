@@ -28,7 +28,7 @@ def bridge_estimates(bridged: Mapping[int, BridgedLogZ], pass_z: Tensor) -> dict
     mean, spread, n = float(pass_z.mean()), standard_error(pass_z), len(pass_z)
     found = {
         f"log Z, bridge, {moves} moves": Estimate(
-            value=one.value - mean, error=hypot(one.error, spread), n=n, better="lower", unit="nats"
+            value=one.value - mean, error=hypot(one.error, spread), n=n, unit="nats"
         )
         for moves, one in bridged.items()
     }
@@ -58,7 +58,7 @@ def _of_the_sum(moves: int, found: BridgedLogZ, value: float, near: float) -> st
         return f"{told}, not near 0: {sums}, and the likelihood in one pass means nothing until it is."
     if found.error > near:
         return f"{told}: too uncertain to say that it is 0. More chains make it surer."
-    return f"{told}: near 0, within {near:.2g} nats."
+    return f"{told}: near 0, within {near:.2g} nats and two standard errors."
 
 
 def _of_the_last_level(pass_z: Tensor, near: float) -> list[str]:

@@ -52,10 +52,12 @@ def _split(path: str, recipe: Recipe) -> tuple[str, str]:
         raise RecipeError(f"--set {path}: there is no stage '{name}'.{did_you_mean(name, names)} "
                           f"Stages: {', '.join(names) or 'none'}.")  # fmt: skip
     known = [*SETTINGS, *OF_STAGE, "optim"]
-    if key.partition(".")[0] not in known or (key not in SETTINGS and "." not in key):
+    head = key.partition(".")[0]
+    if head not in known or (key not in SETTINGS and "." not in key):
         raise RecipeError(
             f"--set {path}: a stage has {', '.join(known)} of its own; write stage.{name}.steps=400 or "
-            f"stage.{name}.objective.SETTING=VALUE. What holds for all stages is set without the name of one."
+            f"stage.{name}.objective.SETTING=VALUE.{did_you_mean(head, known)} What holds for all stages is set "
+            "without the name of one."
         )
     return name, key
 

@@ -106,6 +106,8 @@ def _is_of_table(override: Override) -> bool:
 def _read(path: str, value: object) -> Override:
     known = [*SINGLES, *LISTS, *TABLES, "optim"]
     table, *rest = path.split(".")
+    if table == "stage":
+        raise RecipeError(f"--set {path}: this run has no stages. They stand in a recipe, as [[stage]].")
     if table not in known:
         hint = did_you_mean(table, known)
         raise RecipeError(f"--set {path}: there is no table '{table}'.{hint} Tables: {', '.join(known)}.")

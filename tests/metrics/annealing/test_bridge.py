@@ -100,6 +100,7 @@ def of(value: float, error: float = 0.01, overlap: float = 0.9) -> BridgedLogZ:
         ({8: of(-9.0), 30: of(0.0)}, ["not in equilibrium", "near 0, within", "means nothing"], []),
         ({8: of(-9.0, error=3.0)}, ["too uncertain"], ["means nothing", "near 0, within"]),
         ({8: of(-30.0, error=3.0)}, ["means nothing"], ["too uncertain"]),
+        ({8: of(-9.16, error=0.04)}, ["-0.16 ± 0.04", "near 0, within 0.1 nats and two standard errors"], []),
         ({8: of(-9.0, overlap=0.01)}, ["overlap by 0.01"], []),
     ],
 )
@@ -107,4 +108,6 @@ def test_the_verdict_is_said_in_words(bridged: dict[int, BridgedLogZ], words: li
     pass_z = torch.full((50,), -9.0)
     told = " ".join(verdict(bridged, pass_z, 1.0))
     assert all(word in told for word in words) and not any(word in told for word in silent), told
-    assert bridge_estimates(bridged, pass_z)["log Z, bridge, 8 moves"].value == bridged[8].value + 9
+    estimate = bridge_estimates(bridged, pass_z)["log Z, bridge, 8 moves"]
+    assert estimate.value == bridged[8].value + 9
+    assert not estimate.better  # near 0 is good, -100 is not better than it

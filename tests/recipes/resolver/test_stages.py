@@ -146,6 +146,7 @@ def test_settings_of_one_stage_reach_that_one_alone() -> None:
         ([("optim.cdd.lr", 0.1)], r"\[optim\.cdd\]: no part"),
         ([("run.steps", 4)], r"4 steps are asked for in all, but the stages before 'exact' make 4"),
         ([("run.steps", "many")], r"steps: .*found 'many'"),
+        ([("stage.exact.stpes", 4)], r"stage\.exact\.stpes: a stage has .*Did you mean 'steps'"),
         ([("stage.exact.steps", 0)], r"greater than 0, found 0"),
     ],
 )

@@ -91,6 +91,7 @@ ENERGIES: dict[str, tuple[Make, str]] = {
     ),
     "a write into x": (energies(also(lambda net, p: p.x.detach().mul_(2), Net.plain)), "wrote into 'x'"),
     "a write through .data": (energies(also(lambda net, p: p.x.data.mul_(2), Net.plain)), "wrote into 'x'"),
+    "x detached before the network": (energies(lambda net, p: net.plain(p.map(torch.detach))), "no gradient in x"),
     "a detached x": (energies(lambda net, p: net.plain(p.map(torch.detach)).detach()), "no gradient in x"),
     "running state": (energies(counted, layer=lambda: nn.BatchNorm1d(2)), "changed its own 'layer.running_mean'"),
     "a mode of its own": (
