@@ -140,7 +140,13 @@ COMPONENTS: tuple[Component, ...] = (
         cite=CITE,
         needs=_conditioned_needs,
         gives=("energy.recovery",),
-        hides=("energy.half-squared-norm", "energy.latent"),
+        hides=(
+            "energy.half-squared-norm",
+            "energy.latent",
+            "energy.logits",
+            "energy.levels.label",
+            "energy.levels.level",
+        ),
     ),
     Component(
         kind="buffer",
