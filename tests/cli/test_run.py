@@ -127,7 +127,7 @@ def test_a_run_without_chains_on_bits_ends_with_a_sampler_of_bits(cli, small) ->
     assert "ebmkit sample bits -n 64 --out samples.npz --sampler gibbs-with-gradients" in out
     drawn = cli("sample", "bits", "-n", 4, "--out", "x.npz", "--sampler", "gibbs-with-gradients")
     assert drawn.status == 0
-    assert "where x is discrete, gibbs-with-gradients" in cli("sample", "bits", "-n", 4).err
+    assert "where x is discrete, gibbs-with-gradients" in cli("sample", "bits", "-n", 4, "--out", "y.npz").err
 
 
 FREE = """
