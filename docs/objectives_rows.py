@@ -178,8 +178,9 @@ ROWS: Mapping[str, Row] = {
     "recovery": Row(
         title="diffusion recovery likelihood",
         objective="diffusion-recovery",
-        parts={"wrapper": "recovery", "sampler": "mala"},
+        parts={"coordinate": "recovery-level", "wrapper": "recovery", "sampler": "mala"},
         settings={
+            "coordinate.recovery-level.spacing": "even",
             "run.batch_size": 200,
             "run.ema_half_life": 30_000.0,
             "optim.energy.lr": 5e-4,

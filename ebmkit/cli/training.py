@@ -17,6 +17,7 @@ from ebmkit.display.processes import is_follower
 from ebmkit.display.watching import preparing, watching
 from ebmkit.errors import RecipeError
 from ebmkit.plugins.host import host
+from ebmkit.recipes.part import kind_of
 from ebmkit.runs.interrupt import stoppable
 
 if TYPE_CHECKING:
@@ -201,10 +202,15 @@ def _end(directory: Path, steps: int, files: tuple[Path, ...]) -> None:
 
 
 def _a_sampler_for(recipe: Recipe) -> str:
-    """Returns the option that draws from a model which was trained without chains: a noise level must be moved, too."""
-    coordinates = (host().get("coordinate", part.use).gives for part in recipe.parts.get("coordinate", ()))
-    is_noised = any("point.noised" in gives for gives in coordinates if isinstance(gives, tuple))
-    return f" --sampler {'mala+gibbs' if is_noised else 'mala'}"
+    """Returns the option that draws from a model trained without chains: discrete x and noise levels have their own."""
+    if _says(recipe, "data", "data.discrete"):
+        return " --sampler gibbs-with-gradients"
+    return f" --sampler {'mala+gibbs' if _says(recipe, 'coordinate', 'point.noised') else 'mala'}"
+
+
+def _says(recipe: Recipe, table: str, word: str) -> bool:
+    given = (host().get(kind_of(table), part.use).gives for part in recipe.parts.get(table, ()))
+    return any(word in words for words in given if isinstance(words, tuple))
 
 
 def _dry_run(wanted: Recipe) -> None:

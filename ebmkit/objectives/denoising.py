@@ -99,6 +99,9 @@ class DenoisingScoreMatching:
         return gaussian_weights(kept, sigma, self.config.data_sd, self.config.max_weight)
 
 
+SILENT = "leave this objective out. A coordinate of your own says it with a method `noise`."
+
+
 def build_denoising(config: DenoisingScoreMatchingConfig, context: BuildContext) -> DenoisingScoreMatching:
     """Builds the objective; raises CapabilityError where x is discrete, or a coordinate's noise is not known."""
     if context.x_values != "real":
@@ -109,7 +112,7 @@ def build_denoising(config: DenoisingScoreMatchingConfig, context: BuildContext)
         names = ", ".join(coordinate.name for coordinate in noised)
         raise CapabilityError(
             f"denoising-score-matching needs to know the noise in x, one coordinate's, but x is noised by {names}"
-            + (f", and '{silent[0]}' does not say by how much: give it a method `noise`." if silent else ".")
+            + (f", and '{silent[0]}' does not say by how much: {SILENT}" if silent else ".")
         )
     settled = config.settled(context.selection())
     return DenoisingScoreMatching(

@@ -134,8 +134,8 @@ def with_noise(law: NoiseLaw, *, ratio: int = 1) -> NoiseContrastive:
     >>> with_noise(law, ratio=4).ratio
     4
     """
-    if ratio < 1:
-        raise RecipeError(f"ratio is a number of draws for each datum, 1 or more; found {ratio}.")
+    if not isinstance(ratio, int) or ratio < 1:
+        raise RecipeError(f"ratio is a whole number of draws for each datum, 1 or more; found {ratio}.")
     return NoiseContrastive(GivenNoise(law), ratio=ratio, temperature=1.0)
 
 

@@ -22,8 +22,8 @@ class NoSampler:
         """Raises CapabilityError."""
         raise CapabilityError(
             "This model was trained without chains, and its recipe names no sampler. Name one to draw from it: "
-            '`ebmkit sample DIR --sampler mala`, or [sample] sampler = "mala" in the recipe. With a noise level: '
-            "--method anneal needs none."
+            '`ebmkit sample DIR --sampler mala`, or [sample] sampler = "mala" in the recipe; where x is discrete, '
+            "gibbs-with-gradients. With a noise level: --method anneal needs none."
         )
 
     def step(self, view: EnergyView, state: SamplerState, *, tail: Tail | None = None) -> NoReturn:

@@ -118,3 +118,35 @@ def build_bowl(config, context):
 
 COMPONENTS = [Component(kind="energy", name="bowl", build="ebmkit_plugin_file_idea:build_bowl", summary="an idea")]
 """
+
+
+def test_a_run_without_chains_on_bits_ends_with_a_sampler_of_bits(cli, small) -> None:
+    named = ("--data", "toy-discrete", "--objective", "free", "--energy", "mlp")
+    Path("free.py").write_text(FREE)
+    out = cli("run", "--plugin", "free.py", *named, *small[:4], "--steps", 1, "--out", "bits").out
+    assert "ebmkit sample bits -n 64 --out samples.npz --sampler gibbs-with-gradients" in out
+    drawn = cli("sample", "bits", "-n", 4, "--out", "x.npz", "--sampler", "gibbs-with-gradients")
+    assert drawn.status == 0
+    assert "where x is discrete, gibbs-with-gradients" in cli("sample", "bits", "-n", 4, "--out", "y.npz").err
+
+
+FREE = """
+import ebmkit
+
+
+class Free:
+    requires = ebmkit.Requires(negatives=False)
+
+    def losses(self, energy, phases):
+        return {"square": phases.evaluate("positive").square().mean()}
+
+
+COMPONENTS = (
+    ebmkit.Component(kind="objective", name="free", build=f"{__name__}:build", summary="squares", negatives=False,
+                     gives=("objective.fit",)),
+)
+
+
+def build(config, context):
+    return Free()
+"""

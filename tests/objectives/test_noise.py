@@ -161,6 +161,12 @@ def test_a_law_without_a_density_is_refused_with_the_reason(law: Any, why: str) 
         with_noise(law)
 
 
+@pytest.mark.parametrize("ratio", [0, 1.5])
+def test_a_share_of_a_draw_is_refused(ratio: Any) -> None:
+    with pytest.raises(RecipeError, match=f"whole number.*found {ratio}"):
+        with_noise(normal(1.0), ratio=ratio)
+
+
 @pytest.mark.parametrize("checks", [True, False])
 def test_noise_that_is_not_where_data_are_is_refused(checks: bool) -> None:
     box = distributions.Uniform(torch.zeros(2), torch.ones(2), validate_args=checks)

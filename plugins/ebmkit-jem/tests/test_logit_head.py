@@ -10,7 +10,7 @@ import torch
 from ebmkit_jem.logit_head import LABELS, LOGITS, LogitHead
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 import ebmkit
 from ebmkit import BuildContext, CapabilityError, DataError, Point, RecipeError, values_of, view
@@ -59,8 +59,10 @@ def test_data_without_labels_are_refused_before_a_run_begins(tmp_path: Path) -> 
     x = torch.randn(40, 2, generator=stream(0, 0, "x"))
     with pytest.raises(DataError, match="labels"):
         ebmkit.fit("mlp", x, objective="jem", steps=1, progress=False)
+    with pytest.raises(DataError, match="all labels of the data are of one class: choose"):
+        ebmkit.fit("mlp", (x, torch.zeros(40, dtype=torch.int64)), objective="jem", steps=1, progress=False)
     asked = {"data": {"use": "toy-discrete"}, "energy": {"use": "mlp"}, "objective": [{"use": "jem"}]}
-    with pytest.raises(DataError, match="no labels: choose a data set with labels"):
+    with pytest.raises(DataError, match=r"as jem learns them.*no labels: choose a data set with labels"):
         ebmkit.run({**asked, "sampler": [{"use": "gibbs-with-gradients"}]}, tmp_path / "run")
     assert not (tmp_path / "run").exists()
     with pytest.raises(DataError, match=r"jem learns p\(y \| x\) from labels"):
@@ -73,6 +75,8 @@ def test_an_energy_without_logits_is_refused_and_told_what_gives_them() -> None:
 
     with pytest.raises(CapabilityError, match=r"gives none: add --wrapper logit-head.*\[B, 4\]"):
         ebmkit.build("objective", "jem", context=BuildContext(inner=energy, n_classes=4))
+    with pytest.raises(CapabilityError, match=r"abilities 'energy' and 'logits'.*needs no head"):
+        ebmkit.fit(nn.Linear(2, 1), (torch.randn(40, 2), torch.arange(40) % 2), objective="jem", steps=1)
     with pytest.raises(CapabilityError, match="features"):
         ebmkit.build("wrapper", "logit-head", context=BuildContext(inner=energy, n_classes=4, event_shape=(2,)))
 

@@ -64,8 +64,9 @@ def test_the_objective_alone_brings_its_head_and_cd() -> None:
     [
         ('[[objective]]\nuse = "clel"\n', r"energy\.half-squared-norm.*logit-head hides it"),
         ('[[coordinate]]\nuse = "level"\n', r"energy\.levels\.level.*logit-head hides it"),
+        ('[[objective]]\nuse = "diffusion-recovery"\n', r"energy\.recovery.*logit-head hides it"),
     ],
-    ids=["clel", "level"],
+    ids=["clel", "level", "recovery"],
 )
 def test_what_needs_the_energy_of_the_backbone_is_refused(more: str, found: str) -> None:
     if more.split('"')[1] not in {name for kind in ("objective", "coordinate") for name in host().names(kind)}:

@@ -48,9 +48,10 @@ def pulls(energy, negative, positive, **settings):
 
 
 def test_nothing_pulls_at_the_marginal_laws():
-    positive = lifted(N)
-    m, k, _ = pulls(Quadratic(), recovered(positive), positive)
-    assert float(m.abs().max()) < 0.006 and float(k.abs().max()) < 0.006
+    positive, energy = lifted(N), Quadratic()
+    m, k, _ = pulls(energy, recovered(positive), positive)
+    precision = energy.k[1:].detach()
+    assert float((m / precision.sqrt()).abs().max()) < 0.006 and float((k * precision).abs().max()) < 0.006
 
 
 def test_a_wrong_sigma_in_the_chains_pulls():

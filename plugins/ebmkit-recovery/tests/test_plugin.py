@@ -77,11 +77,15 @@ def test_other_chains_may_be_chosen():
     assert names(resolved(ASKED + '[[objective]]\nuse = "cd"\n'), "objective") == ["cd", "diffusion-recovery"]
 
 
-def test_what_cannot_be_is_refused():
+def test_what_cannot_be_is_refused(tmp_path):
     with pytest.raises(CapabilityError, match=r"needs buffer\.rows"):
         resolved(ASKED + '[[objective]]\nuse = "improved-cd"\n')
     with pytest.raises(CapabilityError, match="recovery hides it"):
         resolved(ASKED + '[[objective]]\nuse = "clel"\n[[wrapper]]\nuse = "latent-head"\n')
+    with pytest.raises(CapabilityError, match=r"energy\.levels\.level.*recovery hides it"):
+        resolved(ASKED + '[[coordinate]]\nuse = "level"\n')
+    with pytest.raises(CapabilityError, match="does not say by how much: leave this objective out"):
+        run(from_toml(ASKED + '[[objective]]\nuse = "denoising-score-matching"\n'), tmp_path / "run")
 
 
 def test_a_run_trains_goes_on_and_samples(tmp_path):

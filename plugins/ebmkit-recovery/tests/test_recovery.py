@@ -9,9 +9,19 @@ from recovery_gaussian import LADDER, MEAN, SD, T, at, exact, lifted, marginal, 
 from ebmkit import CapabilityError, Point, score
 
 
-@pytest.mark.parametrize("n", [1, 2, 6, 50])
-def test_the_ladder_keeps_the_variance_and_ends_in_noise(n):
-    made = ladder(n, 0.0)
+def test_the_steps_are_those_of_the_published_code():
+    """Step 0 is the noise of x_0, s.d. √1e-4; then 100, 200, …, 500, and 999 with T = 6."""
+    kept = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64).neg().add(1).cumprod(0).sqrt()
+    steps = [0, 100, 200, 300, 400, 500, 999]
+    published = ladder(6, 0.01)
+    assert published.kept == pytest.approx([float(kept[step] / kept[0]) for step in steps])
+    assert published.totals[3] == pytest.approx(float((1 - kept[300] ** 2).sqrt()), rel=1e-3)
+
+
+@pytest.mark.parametrize("spacing", ["published", "even"])
+@pytest.mark.parametrize("n", [1, 2, 6, 50, 200])
+def test_the_ladder_keeps_the_variance_and_ends_in_noise(n, spacing):
+    made = ladder(n, 0.0, spacing)
     for t in range(1, n + 1):
         assert made.scales[t] ** 2 + made.sds[t] ** 2 == pytest.approx(1)
         assert made.kept[t] == pytest.approx(made.kept[t - 1] * made.scales[t]) and made.kept[t] < made.kept[t - 1]

@@ -81,8 +81,8 @@ def even(n: int, low: float, high: float) -> Betas:
 def from_signals(kept: Iterable[float]) -> Betas:
     """Returns β_0 = 0 and the β of ᾱ_1 … ᾱ_T.
 
-    >>> [round(kept, 6) for kept in signals(from_signals([0.5, 0.1, 0.0]))]
-    [1.0, 0.5, 0.1, 0.0]
+    >>> signals(from_signals([0.5, 0.25, 0.0]))
+    (1.0, 0.5, 0.25, 0.0)
     """
     every = [1.0, *kept]
     return (0.0, *(1 - now / before if before else 0.0 for before, now in pairwise(every)))

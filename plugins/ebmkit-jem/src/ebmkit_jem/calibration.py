@@ -45,8 +45,8 @@ def calibration_error(confidence: Tensor, right: Tensor, bins: int) -> float:
 
     Source: Guo et al. (2017), eq. 3.
 
-    >>> round(calibration_error(torch.tensor([0.9, 0.9]), torch.tensor([True, False]), 10), 6)
-    0.4
+    >>> calibration_error(torch.tensor([0.75, 0.75]), torch.tensor([True, False]), 10)
+    0.25
     """
     place = (confidence.double() * bins).ceil().long().clamp(1, bins) - 1
     excess = torch.zeros(bins, dtype=torch.float64).index_add(0, place, right.double() - confidence.double())

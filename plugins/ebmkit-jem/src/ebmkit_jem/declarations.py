@@ -17,6 +17,8 @@ CITE = (
 
 LABEL = "label"
 
+OWN_NETWORK = "give a network of your own the abilities 'energy' and 'logits' (see the README), then it needs no head"
+
 
 @short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,9 +73,15 @@ COMPONENTS: tuple[Component, ...] = (
         build="ebmkit_jem.logit_head:build_logit_head",
         summary="logits of the classes beside an energy, which becomes −log of the sum of their exponentials",
         cite=CITE,
-        needs=(Need("energy.features"),),
+        needs=(Need("energy.features", otherwise=OWN_NETWORK),),
         gives=("energy.logits", "energy.labels", "energy.levels.label"),
-        hides=("energy.half-squared-norm", "energy.latent", "energy.levels.level"),
+        hides=(
+            "energy.condition",
+            "energy.half-squared-norm",
+            "energy.latent",
+            "energy.levels.level",
+            "energy.recovery",
+        ),
     ),
     Component(
         kind="objective",

@@ -85,6 +85,15 @@ class LogitHead(nn.Module):
         return values[LABELS].gather(1, point.aux[LABEL].long()[:, None])[:, 0]
 
 
+def labels_found(n_classes: int) -> str:
+    """Returns what is wrong with data of fewer than two classes.
+
+    >>> labels_found(0)
+    'the data have no labels'
+    """
+    return "all labels of the data are of one class" if n_classes else "the data have no labels"
+
+
 def build_logit_head(config: LogitHeadConfig, context: BuildContext) -> LogitHead:
     """Wraps `context.inner`.
 
@@ -96,7 +105,8 @@ def build_logit_head(config: LogitHeadConfig, context: BuildContext) -> LogitHea
         raise CapabilityError("logit-head wraps an energy, found none: set inner in the BuildContext.")
     if context.n_classes < 2:
         raise DataError(
-            "logit-head gives one logit for each class, but the data have no labels: choose a data set with labels."
+            f"logit-head gives one logit for each class, as jem learns them, but {labels_found(context.n_classes)}: "
+            "choose a data set with labels of two classes or more, or leave head and jem out."
         )
     _check_blind(context.inner)
     n_features = length_of(context.inner, "features", context, hidden=(LABEL,))

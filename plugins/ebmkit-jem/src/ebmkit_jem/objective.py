@@ -18,7 +18,7 @@ from ebmkit import (
     at_least_fp32,
 )
 from ebmkit_jem.declarations import JemConfig
-from ebmkit_jem.logit_head import LOGITS
+from ebmkit_jem.logit_head import LOGITS, labels_found
 
 
 class Jem:
@@ -38,12 +38,17 @@ class Jem:
     def losses(self, energy: Energy, phases: Phases) -> Mapping[str, Tensor]:
         """Returns "classification", nats; raises DataError where the batch has no labels."""
         if phases.batch.y is None:
-            raise DataError(NO_LABELS)
+            raise DataError(no_labels(0))
         logits = at_least_fp32(phases.evaluate("positive", LOGITS))
         return {"classification": self.config.weight * functional.cross_entropy(logits, phases.batch.y.long())}
 
 
-NO_LABELS = "jem learns p(y | x) from labels, but the data have none: choose a data set with labels, or --objective cd."
+def no_labels(n_classes: int) -> str:
+    """Returns the message for data of fewer than two classes."""
+    return (
+        f"jem learns p(y | x) from labels, but {labels_found(n_classes)}: choose a data set with labels of two classes "
+        "or more, or --objective cd."
+    )
 
 
 def build_jem(config: JemConfig, context: BuildContext) -> Jem:
@@ -54,7 +59,7 @@ def build_jem(config: JemConfig, context: BuildContext) -> Jem:
         CapabilityError: the energy has no logits.
     """
     if context.n_classes < 2:
-        raise DataError(NO_LABELS)
+        raise DataError(no_labels(context.n_classes))
     if context.inner is not None and LOGITS not in abilities_of(context.inner):
         raise CapabilityError(
             "jem asks the energy for the logits of the classes, but it gives none: add --wrapper logit-head, or give "

@@ -34,15 +34,18 @@ class RecoveryLevelConfig:
 
     Attributes:
         noise_levels: T, steps of the ladder; 6 as published.
+        spacing: of the steps on a linear schedule of 1,000: "published", evenly over its first half and one step over
+            the second, or "even".
         smooth: s.d. of the noise that data are given before anything else, data units (images: scaled to [−1, 1]).
     """
 
     noise_levels: Annotated[int, Interval(ge=1, le=200)] = 6
+    spacing: Literal["published", "even"] = "published"
     smooth: Annotated[float, Ge(0)] = 0.01
 
     def ladder(self) -> Ladder:
         """Returns the ladder."""
-        return ladder(self.noise_levels, self.smooth)
+        return ladder(self.noise_levels, self.smooth, self.spacing)
 
 
 @short_repr
@@ -140,7 +143,13 @@ COMPONENTS: tuple[Component, ...] = (
         cite=CITE,
         needs=_conditioned_needs,
         gives=("energy.recovery",),
-        hides=("energy.half-squared-norm", "energy.latent"),
+        hides=(
+            "energy.half-squared-norm",
+            "energy.latent",
+            "energy.logits",
+            "energy.levels.label",
+            "energy.levels.level",
+        ),
     ),
     Component(
         kind="buffer",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import sqrt
+from typing import Literal
 
 N_FINE, FIRST_BETA, LAST_BETA = 1000, 1e-4, 0.02
 """The fine schedule of which the ladder takes a few steps (Ho, Jain, Abbeel, 2020, section 4)."""
@@ -37,21 +38,30 @@ class Ladder:
         return self.scales[t] ** 2 * (before * (data_sd**2 + self.smooth**2) + 1 - before)
 
 
-def ladder(n: int, smooth: float) -> Ladder:
-    """Returns the published ladder of n steps: ᾱ_t is that of a linear schedule of 1,000 steps at step 1000·t/n.
+def ladder(n: int, smooth: float, spacing: Literal["published", "even"] = "published") -> Ladder:
+    """Returns a ladder of n steps: ᾱ_t is that of a linear schedule of 1,000 steps at n of them.
 
     Args:
         n: T.
         smooth: s.d. of the noise of x_0, data units.
+        spacing: "published", steps 100, 200, …, 500 and 999 for n = 6, from step 0, whose noise is that of x_0; "even",
+            1000·t/n.
 
-    Source: Gao, Song, Poole, Wu, Kingma (2021), section 4 and its code, for T = 6.
+    Source: Gao, Song, Poole, Wu, Kingma (2021), section 4, and for the steps their code, `get_sigma_schedule`.
 
     >>> [round(kept, 3) for kept in ladder(6, 0.01).kept]
+    [1.0, 0.946, 0.81, 0.628, 0.44, 0.279, 0.006]
+    >>> [round(kept, 3) for kept in ladder(6, 0.01, "even").kept]
     [1.0, 0.864, 0.566, 0.28, 0.105, 0.03, 0.006]
     """
     betas = [FIRST_BETA + (LAST_BETA - FIRST_BETA) * i / (N_FINE - 1) for i in range(N_FINE)]
     signals = [1.0, *accumulate((1 - beta for beta in betas), lambda a, b: a * b)]
-    kept = [sqrt(signals[round(N_FINE * t / n)]) for t in range(n + 1)]
+    if spacing == "even":
+        steps = [round(N_FINE * t / n) for t in range(n + 1)]
+    else:
+        apart = N_FINE // (2 * max(n - 1, 1))
+        steps = [*(1 + apart * t for t in range(n)), N_FINE]
+    kept = [sqrt(signals[step] / signals[steps[0]]) for step in steps]
     scales = [1.0, *(after / before for before, after in pairwise(kept))]
     sds = [sqrt(max(1 - scale**2, 0.0)) for scale in scales]
     return Ladder(scales=tuple(scales), sds=tuple(sds), kept=tuple(kept), smooth=smooth)
