@@ -43,7 +43,7 @@ test-fast: setup
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 soak: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak.faults --kills 24 --damages 500 --writers 6 --disks
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak.faults --recipes --kills 180 --several 20
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak.faults --recipes --kills 156 --several 20
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/fuzz.py 5000
 	mkdir $(TRIED) && OMP_NUM_THREADS=1 $(BIN)/python tests/data/hostile.py $(TRIED); tried=$$?; rm -rf $(TRIED); exit $$tried
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak.costs

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM")
 """What is opened, whatever a file is called. Others are handed to programs: PostScript to an interpreter."""
@@ -31,9 +31,19 @@ def opened_picture(file: Path | IO[bytes], most_pixels: int = MOST_PIXELS) -> It
     Raises:
         OSError: it is of another format, or has more pixels than may be. Decoding raises what is in `UNREADABLE`.
     """
-    with Image.open(file, formats=FORMATS) as picture:
+    with _known(file) as picture:
         if picture.width * picture.height > most_pixels:
             raise OSError(
                 f"it has {picture.width:,} × {picture.height:,} pixels, and at most {most_pixels:,} are decoded"
             )
         yield picture
+
+
+def _known(file: Path | IO[bytes]) -> Image.Image:
+    """Opens a picture; raises OSError where it is of no known format."""
+    try:
+        return Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError:
+        if isinstance(file, Path):
+            raise
+        raise OSError(f"it is no picture in {', '.join(FORMATS)}") from None  # Pillow names an address in memory

@@ -100,8 +100,8 @@ class ShardData:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The shards."""
-        return tuple(shard.path for shard in self.shards)
+        """The shards; none of a set of the hub, whose shards have no path of their own."""
+        return () if isinstance(self.config, HfStreamConfig) else tuple(shard.path for shard in self.shards)
 
     def batch(self, rows: Tensor, rng: Generator) -> Batch:
         """Returns the data of these rows [B] in float32, with labels where there are any; reads the shards they lie in.

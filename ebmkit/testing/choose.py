@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 
 from ebmkit.errors import EbmkitError, RecipeError, did_you_mean
@@ -22,7 +23,8 @@ from ebmkit.testing import (
 )
 from ebmkit.testing.check import Check, NotApplicable
 from ebmkit.testing.examined import Examined, Promise
-from ebmkit.testing.found import Asked, parts_in
+from ebmkit.testing.found import Asked, parts_in, recipes_in
+from ebmkit.testing.recipes import recipe_checks
 
 PROMISES: Mapping[str, tuple[Promise, ...]] = {
     "energy": energies.PROMISES,
@@ -43,7 +45,7 @@ Settings = Mapping[str, Mapping[str, object]]
 def checks_for(
     asked: Asked | Iterable[Component], *, settings: Settings | None = None, expected: Mapping[str, str] | None = None
 ) -> list[Check]:
-    """Returns every check of the parts that are meant, named "PART/CHECK".
+    """Returns every check of the parts that are meant, named "PART/CHECK", and of the recipes beside them.
 
     Args:
         asked: a declaration or several, a distribution, a plugin's name, or a file "mine.py".
@@ -72,6 +74,8 @@ def checks_for(
             checks.append(
                 Check(name=name, promise=promise.text, body=body, expected=reasons.get(name, ""), of_declaration=told)
             )
+    for check in recipe_checks(recipes_in(asked)):
+        checks.append(replace(check, expected=reasons.get(check.name, "")))
     _known("check", reasons, [check.name for check in checks])
     return checks
 

@@ -1,4 +1,4 @@
-"""Which parts are meant: a declaration, an installed distribution, a plugin, or a file."""
+"""Which parts and recipes are meant: a declaration, an installed distribution, a plugin, or a file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,19 @@ def parts_in(asked: Asked | Iterable[Component]) -> tuple[Component, ...]:
         return asked.components
     if not isinstance(asked, (str, Path)):
         return _offered(tuple(asked))
-    text = str(asked)
+    return tuple(part for plugin in _plugins(str(asked)) for part in plugin.components)
+
+
+def recipes_in(asked: Asked | Iterable[Component]) -> tuple[str, ...]:
+    """Returns the names of the recipes that are meant; none of declarations. Takes and raises as `parts_in`."""
+    if isinstance(asked, Plugin):
+        return tuple(asked.recipes)
+    if not isinstance(asked, (str, Path)):
+        return ()
+    return tuple(name for plugin in _plugins(str(asked)) for name in plugin.recipes)
+
+
+def _plugins(text: str) -> list[Plugin]:
     return _of_file(Path(text)) if text.endswith(".py") else _of_distribution(text)
 
 
@@ -46,7 +58,7 @@ def _offered(components: tuple[Component, ...]) -> tuple[Component, ...]:
     return components
 
 
-def _of_file(path: Path) -> tuple[Component, ...]:
+def _of_file(path: Path) -> list[Plugin]:
     known = [plugin for plugin in host().plugins if plugin.distribution == str(path)]
     if not known:
         try:
@@ -54,10 +66,10 @@ def _of_file(path: Path) -> tuple[Component, ...]:
         except PluginError as error:
             raise PluginError(str(error).removeprefix("--plugin ")) from error
         known = [plugin for plugin in host().plugins if plugin.distribution == str(path)]
-    return known[0].components
+    return known[:1]
 
 
-def _of_distribution(name: str) -> tuple[Component, ...]:
+def _of_distribution(name: str) -> list[Plugin]:
     plugins = [p for p in host().plugins if name in (p.name, p.distribution, p.distribution.split(" ")[0])]
     for plugin in plugins:
         if plugin.error:
@@ -68,4 +80,4 @@ def _of_distribution(name: str) -> tuple[Component, ...]:
             f"No plugin is installed as '{name}'.{did_you_mean(name, known)} Known: {', '.join(known)}. A file ends in "
             ".py; a package is found once it is installed: pip install -e ."
         )
-    return tuple(part for plugin in plugins for part in plugin.components)
+    return plugins

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,64 @@ def test_a_file_that_cannot_be_loaded_costs_one_message(cli, tmp_path: Path, bod
     file.write_text(body)
     answer = cli(*command, "--plugin", file)
     answer.refuses("odd.py" if command[0] == "run" else "--plugin")
+
+
+OBSERVER = """
+from dataclasses import dataclass
+
+import ebmkit
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    "Nothing to set."
+
+
+class Odd:
+    def __init__(self, config=Config(), context=None):
+        pass
+
+{methods}
+
+
+odd = Odd
+COMPONENTS = (ebmkit.Component(kind="observer", name="odd", config=Config, build="odd:Odd", summary="odd"),)
+"""
+METHODS = {
+    "start": "run",
+    "step": "report, run",
+    "end": "run, ending",
+    "alarm": "found, run",
+    "picture": "path, step, run",
+    "evaluation": "found, run",
+}
+
+
+def observer(path: Path, method: str, deed: str) -> Path:
+    body = DEEDS[deed].format(name=f"self.{method}", arguments=METHODS[method])
+    bodies = {name: body if name == method else "pass" for name in METHODS}
+    methods = [f"    def {name}(self, {METHODS[name]}):\n        {bodies[name]}\n" for name in METHODS]
+    path.write_text(OBSERVER.format(methods="\n".join(methods)))
+    return path
+
+
+BY_OBSERVERS = ("raises", "ends the program", "raises what is no Exception", "writes over itself")
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("deed", BY_OBSERVERS)
+def test_an_observer_costs_one_message(
+    cli, toy, tmp_path: Path, method: str, deed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "odd", raising=False)
+    finding = type("Found", (), {"step": 1, "name": "gap", "text": "The gap runs away."})
+    monkeypatch.setattr("ebmkit.runs.watch.alarms.RunAlarms.look", lambda self, report: [finding])
+    file = observer(tmp_path / "odd.py", method, deed)
+    more = ["--observer", "odd", "--set", "eval.every=1", "--set", "eval.n=8", "--set", "eval.n_data=8"]
+    answer = cli("run", "--plugin", file, *toy, "--steps", 1, "--out", tmp_path / "run", *more)
+    assert "Traceback" not in answer.err and "not foreseen" not in answer.err, answer.err
+    if deed == "writes over itself":
+        assert answer.status == 0, answer.err
+    else:
+        assert answer.status in (1, 2) and f"Observer odd: its {method} failed" in answer.err, answer

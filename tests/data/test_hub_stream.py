@@ -11,14 +11,16 @@ import pytest
 import torch
 from PIL import Image
 
+import ebmkit
 from ebmkit.data.hub_config import HfStreamConfig
-from ebmkit.data.hub_stream import build_hf_stream
-from ebmkit.data.shards import ShardData
+from ebmkit.data.hub_stream import HubShard, build_hf_stream
+from ebmkit.data.shards import ShardData, shard_data
 from ebmkit.errors import DataError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Batch
 from ebmkit.processes import World
 from ebmkit.protocols.dataset import InShards
+from ebmkit.runs.files.data_files import data_seals
 from ebmkit.training.batches import Batches
 
 SIZES = (4, 5, 6)
@@ -106,8 +108,8 @@ def test_damaged_data_are_named_and_left_out(library: Any, tmp_path: Path) -> No
     folder = written(library, tmp_path / "set", spoilt=(5,))
     data = built(folder)
     assert values(data.batch(torch.arange(N), torch.Generator())) == [6 if v == 5 else v for v in range(N)]
-    (name,) = data.damaged
-    assert "file 1, datum 1" in name
+    ((name, why),) = data.damaged.items()
+    assert "file 1, datum 1" in name and "no picture in PNG" in why and "BytesIO" not in why
     with pytest.raises(DataError, match="max_errors allows 0"):
         built(folder, max_errors=0).batch(torch.arange(N), torch.Generator())
 
@@ -153,6 +155,38 @@ def test_what_cannot_be_streamed_is_said(settings: Any, message: str, library: A
 def test_without_labels(library: Any, tmp_path: Path) -> None:
     data = built(written(library, tmp_path / "set"), label_column="")
     assert data.n_classes == 0 and data.batch(torch.tensor([3]), torch.Generator()).y is None
+
+
+def test_a_run_of_it_is_made_and_goes_on(library: Any, tmp_path: Path) -> None:
+    recipe = f"""
+[run]
+steps = 2
+batch_size = 4
+[data]
+use = "hf-stream"
+name = "{written(library, tmp_path / "set").as_posix()}"
+[energy]
+use = "mlp"
+widths = [4]
+[[sampler]]
+use = "sgld"
+moves = 1
+[pictures]
+every = 9
+"""
+    ebmkit.run(recipe, tmp_path / "run", note=lambda text: None)
+    said = list[str]()
+    assert ebmkit.resume(tmp_path / "run", steps=3, note=said.append).step == 3
+    assert not [line for line in said if "damaged" in line]
+
+
+def test_its_shards_are_no_files_that_a_run_remembers() -> None:
+    shard = HubShard(
+        path=Path("set (train), file 0"), rows=[], n_rows=2, event_shape=(1, 2, 2), config=HfStreamConfig()
+    )
+    data = shard_data((shard,), HfStreamConfig(), BuildContext(), "set", value_range=None, n_classes=0,
+                      class_names=(), open_split=lambda name: data)  # fmt: skip
+    assert data_seals(data) == {}
 
 
 def test_a_set_without_a_name_and_a_library_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

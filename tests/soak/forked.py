@@ -17,6 +17,7 @@ import torch
 import ebmkit
 from ebmkit.errors import EbmkitError
 from ebmkit.recipes.recipe import Recipe, read_recipe
+from ebmkit.recipes.stage import total_steps
 
 TIMEOUT = 300.0
 OPERATIONS = ((Path, "replace"), (Path, "mkdir"), (Path, "unlink"), (os, "fsync"), (os, "truncate"), (shutil, "rmtree"))
@@ -126,7 +127,7 @@ def dies_at(number: int, work: Callable[[], object], count: list[int] | None = N
 def finished(directory: Path) -> bool:
     """Whether a run has made its last checkpoint."""
     path = directory / "recipe.toml"
-    return path.exists() and (directory / "checkpoints" / f"step-{read_recipe(path).table('run').steps:08d}").is_dir()
+    return path.exists() and (directory / "checkpoints" / f"step-{total_steps(read_recipe(path)):08d}").is_dir()
 
 
 def wholes(recipes: Mapping[str, Asked], folder: Path) -> list[Whole]:

@@ -42,7 +42,7 @@ def killed_at_random(whole: Whole, directory: Path, seed: str) -> tuple[int, str
             pid = forked(dies_at(rng.randint(1, 2 * whole.operations), lambda: make(whole.recipe, directory)))
         else:
             pid = forked(lambda: make(whole.recipe, directory))
-            time.sleep(rng.uniform(0, 1.2 * whole.seconds))
+            time.sleep(rng.uniform(0, whole.seconds))
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         killed += ended(pid) == -signal.SIGKILL

@@ -12,7 +12,7 @@ from pathlib import Path
 from ebmkit.display.output import say
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import Recipe, from_mapping, to_toml
-from ebmkit.recipes.resolver.resolve import resolve
+from ebmkit.recipes.resolver.stages import resolve_run
 from tests.processes.commands import Job
 from tests.soak.forked import Asked
 
@@ -63,7 +63,7 @@ def _whole(asked: Asked, folder: Path) -> tuple[Path, float]:
     """Makes a run in two processes that is not killed; returns its directory and how long it took."""
     folder.mkdir(parents=True)
     recipe = asked if isinstance(asked, Recipe) else from_mapping(asked)
-    (folder / "recipe.toml").write_text(to_toml(resolve(recipe, host()).recipe))
+    (folder / "recipe.toml").write_text(to_toml(resolve_run(recipe, host()).recipe))
     _job(folder, folder / "warm" / "run").ended()
     begun = time.monotonic()
     ended = _job(folder, folder / "whole" / "run").ended()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import ebmkit
+import ebmkit.sampling.named
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import SINGLES, Recipe, kind_of
 
@@ -31,6 +32,7 @@ def shipped() -> dict[str, Recipe]:
     Raises:
         LookupError: the data of one are not here, and docs/alarms_runs.py does not say how to cut it.
     """
+    ebmkit.sampling.named.N_CHAINS, ebmkit.sampling.named.N_TRANSITIONS = 8, 4  # a run's steps are cut as well
     sys.path.insert(0, str(DOCS))
     for component in importlib.import_module("alarms_parts").COMPONENTS:
         if (component.kind, component.name) not in {(known.kind, known.name) for known, _ in host().all()}:
@@ -52,8 +54,13 @@ def _on_data_that_are_here(name: str) -> Recipe:
 def cut(recipe: Recipe) -> Recipe:
     """Returns a recipe of four steps, two checkpoints and two pictures, with few moves, rows and units."""
     of_tables = tuple((f"{table}.{name}", value) for table, own in TABLES.items() for name, value in own.items())
-    if "sampler" not in recipe.parts:  # its pictures are samples, for which a sampler must first be adapted
+    if recipe.stages:
+        steps = TABLES["run"]["steps"] // len(recipe.stages)
+        of_tables = (*of_tables, *((f"stage.{stage.name}.steps", steps) for stage in recipe.stages))
+    elif "sampler" not in recipe.parts:  # its pictures are samples, for which a sampler must first be adapted
         of_tables = (*of_tables, ("pictures.every", TABLES["run"]["steps"]))
+    if "coordinate" not in recipe.parts:  # by which chains come back to data, after how many transitions nobody knows
+        of_tables = (*of_tables, ("sample.transitions", 2))
     return recipe.with_overrides([*of_tables, *_smaller(recipe)])
 
 

@@ -106,3 +106,37 @@ def test_the_test_file_of_a_plugin_fails_where_nothing_but_declarations_was_look
     test = conformance(host().get("dataset", "npz"))
     with pytest.raises(AssertionError, match=r"no part was checked, which is a failure.*its data are not here"):
         test(None)
+
+
+RECIPES = """
+from tests.testing.doubles_of_samplers import part
+COMPONENTS = (part("right"),)
+RECIPES = {{"mine-rings": '''
+[data]
+use = "toy"
+[energy]
+use = "{energy}"
+[[sampler]]
+use = "right"
+'''}}
+"""
+
+
+@pytest.mark.usefixtures("fresh_host")
+@pytest.mark.parametrize(("energy", "status"), [("mlp", 0), ("mlq", 1)])
+def test_a_recipe_of_a_package_that_does_not_resolve_is_a_failure(
+    energy: str, status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(RECIPES.format(energy=energy))
+    assert main(["check", str(file), "--only", "resolves"]) == status
+    out = capsys.readouterr().out
+    assert "1 of 1 checks ran" in out and "recipe.mine-rings/resolves" in out
+    assert ("'mlq'" in out and "Did you mean" in out) == (status == 1)
+
+
+def test_every_shipped_recipe_is_checked_with_its_package() -> None:
+    owners = {plugin.distribution.split(" ")[0] for _, plugin in host().recipes()}
+    checks = [check for owner in owners for check in checks_for(owner) if check.name.startswith("recipe.")]
+    assert {check.name for check in checks} == {f"recipe.{name}/resolves" for name in host().recipe_names()}
+    assert not [found.text for found in map(outcome, checks) if found.state != "holds"]
