@@ -62,7 +62,18 @@ class Block:
         """The words of each line of a shell block, those of the tests added."""
         lines = self.code.replace("\\\n", " ").splitlines()
         words = [shlex.split(line, comments=True) for line in lines]
-        return [[*line, *self.shorter.get(" ".join(line[1:2]), "").split()] for line in words if line]
+        return [with_words(line, self.shorter.get(" ".join(line[1:2]), "").split()) for line in words if line]
+
+
+def with_words(line: list[str], added: list[str]) -> list[str]:
+    """Returns a command with further words; an option of one value that it has already is replaced.
+
+    >>> with_words(["ebmkit", "sample", "run", "-n", "64", "--set", "a.b=1"], ["-n", "4", "--set", "a.c=2"])
+    ['ebmkit', 'sample', 'run', '--set', 'a.b=1', '-n', '4', '--set', 'a.c=2']
+    """
+    taken = {word for word in added if word.startswith("-")} - {"--set"}
+    gone = {i for i, word in enumerate(line) if word in taken}
+    return [*(word for i, word in enumerate(line) if i not in gone and i - 1 not in gone), *added]
 
 
 def blocks(page: Path) -> Iterator[Block]:
