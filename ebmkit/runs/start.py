@@ -14,7 +14,7 @@ from ebmkit.recipes.recipe import Recipe, to_toml
 from ebmkit.runs.checkpoints import later
 from ebmkit.runs.checkpoints.beside import tell_damage, without_logs
 from ebmkit.runs.checkpoints.checkpoint import Saved
-from ebmkit.runs.checkpoints.examined import tell_damaged_checkpoints
+from ebmkit.runs.checkpoints.examined import recipe_since, tell_damaged_checkpoints
 from ebmkit.runs.files.data_files import data_seals
 from ebmkit.runs.files.directory import clear, write_text
 from ebmkit.runs.files.environment import environment, origins
@@ -62,7 +62,7 @@ def clear_later(directory: Path, recipe: Recipe, saved: Saved | None, tell: Call
     if saved is None:
         clear(directory, recipe_too=False)
         return
-    beside = without_logs(saved.beside)
+    beside = without_logs(saved.beside) | recipe_since(directory, saved.step)
     if recipe.stages and saved.stage != recipe.stages[-1].name:
         beside.pop("recipe.toml", None)
     tell_damage(directory, beside, saved.step, tell)

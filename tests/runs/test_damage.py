@@ -70,6 +70,15 @@ def test_the_checkpoint_before_a_damaged_one_is_taken_and_the_damaged_one_named(
     assert (half / "checkpoints" / "damaged-step-00000006").is_dir()
 
 
+def test_a_recipe_of_more_steps_is_no_damage_to_the_checkpoint_before(tmp_path: Path) -> None:
+    ebmkit.run(RECIPE, tmp_path / "run")
+    ebmkit.resume(tmp_path / "run", steps=10)
+    flip(checkpoint.latest(tmp_path / "run") / "energy.safetensors", 0.9)
+    told: list[str] = []
+    ebmkit.resume(tmp_path / "run", note=told.append)
+    assert len(told) == 1 and "of step 8" in told[0]
+
+
 def test_a_damaged_checkpoint_is_not_sampled_from_in_silence(half: Path, caplog: pytest.LogCaptureFixture) -> None:
     flip(checkpoint.latest(half) / "buffer.safetensors", 0.9)
     assert ebmkit.load(half).step == 6 and not caplog.records, "the model does not need the chains"

@@ -70,6 +70,15 @@ def tell_damaged_checkpoints(directory: Path, taken: int, note: Callable[[str], 
             )
 
 
+def recipe_since(directory: Path, taken: int) -> dict[str, Seal]:
+    """Returns the seal of the recipe that later checkpoints hold, damaged ones too: `resume --steps` writes it anew."""
+    found = dict[str, Seal]()
+    for path in checkpoints(directory / "checkpoints"):
+        if path.name > f"step-{taken:08d}":
+            found |= {name: own for name, own in _beside(path).items() if name == "recipe.toml"}
+    return found
+
+
 def _looked_at(path: Path) -> tuple[tuple[str, ...], dict[str, Seal]]:
     """Returns what is wrong with a checkpoint, and the seals of its files."""
     try:
