@@ -147,8 +147,8 @@ def test_the_acceptance_of_what_may_reject_is_told(cli, noisy, trained) -> None:
 
 
 def test_chains_that_hardly_move_are_told(cli, toy) -> None:
-    settings = [text.replace("sampler.sgld.moves", "sampler.mala.moves") for text in toy]
-    long = ("--sampler", "mala", "--set", "sampler.mala.step_size=1e6", "--set", "sampler.mala.adapt=off")
+    settings = [text.replace("sgld", "mala") for text in toy]
+    long = ("--set", "sampler.mala.step_size=1e6", "--set", "sampler.mala.adapt=off")
     made = cli("run", *settings, *long, "--steps", 1, "--out", "long")
     assert made.status == 0, made.err
     answer = cli("sample", "long", "-n", 20, "--transitions", 2, "--out", "x.npz")
