@@ -83,8 +83,8 @@ def asked(size: int, recipe: str, per_process: int, steps: int) -> dict[str, Any
     done = subprocess.run([sys.executable, *several, *worker], capture_output=True, text=True, env=environment)
     if done.returncode:
         raise SystemExit(done.stderr)
-    found = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
-    return next(one for one in found if one["rank"] == 0)
+    found: dict[str, Any] = next(json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
+    return found
 
 
 def print_bytes(recipe: str, per_process: int, steps: int) -> None:
@@ -140,7 +140,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=5)
     given = parser.parse_args()
     if given.what == "worker":
-        say(json.dumps(step_of(given.recipe, given.per_process, given.steps)), flush=True)
+        found = step_of(given.recipe, given.per_process, given.steps)
+        if found["rank"] == 0:  # one alone: lines of two may come out as one
+            say(json.dumps(found), flush=True)
     elif given.what == "bytes":
         print_bytes(given.recipe, given.per_process, given.steps)
     elif given.what == "speed":
