@@ -14,3 +14,8 @@ def test_options_that_repeat_may_repeat(cli) -> None:
     answer = cli(*asked, "--set", "run.seed=1", "--set", "run.batch_size=8")
     assert answer.status == 0, answer.err
     assert "batch_size = 8" in answer.out
+
+
+def test_the_name_of_an_option_is_no_value(cli) -> None:
+    cli("run", "--out", "--dry-run").refuses("--out wants a value, and found --dry-run: write the value after it.")
+    cli("run", "--set", "--seed", 3).refuses("--set wants a value, and found --seed")
