@@ -128,8 +128,9 @@ def measure(cells: list[Planned], seconds: float, ledger: dict[str, Any], table:
             waiting[pool.submit(cell, one.row, one.target, one.seed, seconds, kept, one.settings)] = one
         for i, done in enumerate(as_completed(waiting), start=1):
             one = waiting[done]
-            ledger[table][one.key] = {**done.result(), "asked": seconds, "settings": dict(one.settings)}
-            write(ledger)
+            kept_now = read()  # anew: another command may have written meanwhile
+            kept_now[table][one.key] = {**done.result(), "asked": seconds, "settings": dict(one.settings)}
+            write(kept_now)
             say(f"{i}/{len(missing)}  {(time.monotonic() - begin) / 60:5.1f} min  {one.key:<40} {words(done.result())}")
 
 
@@ -163,7 +164,7 @@ def main() -> None:
         measure(planned(only, asked.seeds, asked.tune), asked.seconds, ledger, table, asked.processes)
     from objectives_page import write_page
 
-    write_page(ledger)
+    write_page(read())
 
 
 if __name__ == "__main__":
