@@ -19,6 +19,8 @@ class ReplayConfig:
     Attributes:
         capacity: rows.
         reinit: probability that a drawn chain restarts from the prior.
+        start: where a row starts its first chain: at the prior, or at a datum of the step that first draws it, with
+            its coordinates. At data, chains of an energy that already fits them have nothing to find.
         storage: of real-valued x; uint8 rounds to 256 values of the value range. Discrete x is stored as the index of
             each value.
         place: where rows are kept.
@@ -26,6 +28,7 @@ class ReplayConfig:
 
     capacity: Annotated[int, Gt(0)] = 10_000
     reinit: Annotated[float, Interval(ge=0, le=1)] = 0.001
+    start: Literal["prior", "data"] = "prior"
     storage: Literal["float", "uint8"] = "float"
     place: Literal["device", "host"] = "device"
 

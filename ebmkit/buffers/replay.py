@@ -39,6 +39,7 @@ class Replay:
     def draw(self, positive: Point, rng: Generator, match: frozenset[str] = frozenset()) -> tuple[Tensor, Point]:
         """Returns (places, chains): distinct rows, some restarted, with the positive's values of what is matched.
 
+        With `start = "data"` a row that was never moved is the positive's of that row, with all its coordinates.
         A row whose matched coordinates hold other values is never continued under them: it restarts.
 
         Raises:
@@ -51,8 +52,9 @@ class Replay:
         places, foreign = self._matching(order, positive, match)
         rows = self._loaded(self.rows.map(lambda tensor: tensor[places.to(tensor.device)]))
         restart = (torch.rand(n, generator=rng, device=self.device) < self.config.reinit) | foreign
-        fresh = self.fresh(n, rng)
-        chains = _chosen(restart, fresh, rows)
+        chains = _chosen(restart, self.fresh(n, rng), rows)
+        if self.config.start == "data":
+            chains = _chosen(~self.moved[places.to(self.moved.device)].to(self.device), positive.map(torch.detach), chains)
         return places, chains.with_aux(**{name: positive.aux[name] for name in sorted(match)})
 
     def put(self, token: Tensor, point: Point) -> None:

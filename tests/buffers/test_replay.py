@@ -150,6 +150,17 @@ def test_chains_restart_at_the_rate_that_was_asked(reinit: float) -> None:
     assert abs(restarted - n * reinit) <= 4 * (n * reinit * (1 - reinit)) ** 0.5
 
 
+def test_rows_that_start_at_data_are_those_of_the_step_that_draws_them_first() -> None:
+    buffer, data = replay(capacity=6, start="data"), positives([3, 1, 4])
+    places, first = buffer.draw(data, rng(0))
+    assert serials(first) == [-1, -1, -1] and first.aux["label"].tolist() == [3, 1, 4]
+    buffer.put(places, first.with_aux(serial=torch.full((3,), 100.0)))
+    for seed in range(20):
+        drawn, again = buffer.draw(positives([5, 9, 2]), rng(seed))
+        kept = [place in places.tolist() for place in drawn.tolist()]
+        assert serials(again) == [100 if is_kept else -1 for is_kept in kept]
+
+
 def test_without_enough_rows_it_says_so() -> None:
     buffer = replay()
     with pytest.raises(CapabilityError, match="capacity"):

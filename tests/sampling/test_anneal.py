@@ -16,7 +16,8 @@ from ebmkit.errors import CapabilityError, DivergenceError, RecipeError
 from ebmkit.point import Point
 from ebmkit.samplers.none import NoSampler
 from ebmkit.sampling import anneal
-from ebmkit.sampling.anneal import Annealing, ancestral, annealing, walked_by
+from ebmkit.ops.ancestral import ancestral
+from ebmkit.sampling.anneal import Annealing, annealing, walked_by
 from ebmkit.sampling.generate import generate
 from ebmkit.sampling.model import Model
 from ebmkit.sampling.plan import Plan

@@ -1,5 +1,7 @@
 """Samples that are annealed along the noise levels."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -73,6 +75,56 @@ def test_exact_energies_give_the_law_of_data(smooth):
     assert abs(float(x[right].mean()) - 0.7) < 5 * sd / int(right.sum()) ** 0.5
     assert float(x[right].std()) == pytest.approx(sd, rel=0.06)
     assert made.n_gradients == 25 * 5 and made.aux["level"].tolist() == [0] * 3000
+
+
+def chains_at_data(moves: int) -> torch.Tensor:
+    """Of 1,500 chains of the sampler, x of those at level 0, each after a walk from the last level."""
+    model = mixture_run(0.0)
+    level = model.coordinates[0]
+    context = BuildContext(event_shape=(1,), coordinates=(level,))
+    sampler = build("sampler", "annealed", context=context, moves=max(moves, 1), step_size=0.1)
+    rng = torch.Generator().manual_seed(0)
+    start = level.prior(1500, Point(x=torch.randn(1500, 1, generator=rng)), rng)
+    state, view, taken = sampler.init(start, rng), model.view(), []
+    sampler = sampler if moves else sampler.children[1]
+    for i in range(100):
+        state, info = sampler.step(view, state)
+        if moves and i < 50:
+            state = replace(state, tuning={"0": sampler.children[0].adapted(state.tuning["0"], info.children[0])})
+        if i >= 30:  # every chain was noise once, and walked down from there
+            taken.append(state.point.x[state.point.aux["level"] == 0, 0])
+    return torch.cat(taken)
+
+
+def test_chains_of_the_sampler_come_down_to_the_law_of_data():
+    x = chains_at_data(moves=3)
+    right = x > 0.05
+    assert abs(float(right.double().mean()) - 0.75) < 4 * (0.75 * 0.25 / 1500) ** 0.5, "1,500 chains, three walks each"
+    assert float(x[right].std()) == pytest.approx(SD, rel=0.06)
+
+
+def test_without_moves_they_are_too_narrow():
+    x = chains_at_data(moves=0)
+    assert float(x[x > 0.05].std()) < 0.9 * SD, "the ancestral step leaves out what x_j does not know of clean x"
+
+
+def test_a_chain_goes_one_level_down_and_starts_again_from_noise():
+    model = mixture_run(0.0)
+    context = BuildContext(event_shape=(1,), coordinates=model.coordinates)
+    sampler = build("sampler", "annealed", context=context, moves=1)
+    rng = torch.Generator().manual_seed(0)
+    start = Point(x=torch.zeros(400, 1)).with_aux(level=torch.tensor([0, 7] * 200))
+    after, info = sampler.step(model.view(), sampler.init(start, rng))
+    assert after.point.aux["level"].tolist() == [24, 6] * 200 and info.n_gradients == 3
+    assert float(after.point.x[::2].std()) > 0.9 and float(after.point.x[1::2].std()) < 0.6
+
+
+def test_the_sampler_needs_the_levels_of_this_package():
+    class Other:
+        name, noises_x, n_values, leaves_data = "level", True, 5, True
+
+    with pytest.raises(CapabilityError, match="use mgms"):
+        build("sampler", "annealed", context=BuildContext(event_shape=(1,), coordinates=(Other(),)))
 
 
 def test_the_last_step_takes_away_what_data_were_smoothed_by():

@@ -162,6 +162,7 @@ def test_the_noise_of_x_is_that_of_the_level_and_of_smoothing_together():
         ({"schedule": "log-snr-cosine", "high": 0.3}, "no low and high"),
         ({"schedule": "even", "pure_noise": True}, "leave pure_noise out"),
         ({"schedule": "even", "low": 1.0}, "finest structure"),
+        ({"last_signal": 0.1}, 'a setting of schedule = "even"'),
     ],
 )
 def test_settings_that_a_schedule_does_not_have_are_refused(config, message):

@@ -79,6 +79,12 @@ def test_with_data_of_unit_sd_the_even_schedule_is_geometric():
     assert sds == pytest.approx([0.1 ** (1 - t / 8) for t in range(9)], rel=1e-3)
 
 
+def test_the_even_schedule_can_stop_before_pure_noise():
+    kept = signals(even(30, 0.15, 0.8, 0.055))
+    found = apart(kept, 0.15, 0.8)
+    assert kept[-1] == pytest.approx(0.055) and len(kept) == 31 and max(found) < 1.05 * min(found)
+
+
 @given(st.sampled_from(sorted(SCHEDULES.keys() - {"even"})), st.integers(1, 60))
 def test_a_schedule_can_end_in_pure_noise(name, n):
     low, high = (0.0, 0.0) if name in WITHOUT_ENDS else usual_ends(name, n)

@@ -19,6 +19,9 @@ from ebmkit_diffusion.wrapper_declarations import COMPONENTS as WRAPPERS
 MGMS = SamplerTraits(moves=frozenset({"x", "level"}), adjusted=True, tail="keeps")
 """What mgms does; "level" is the coordinate of that name."""
 
+DESCENT = SamplerTraits(moves=frozenset({"x", "level"}))
+"""What the step down of annealed does; the moves before it change neither what it moves nor what it refuses."""
+
 
 @short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +42,19 @@ class MgmsConfig(StepConfig):
     window: Annotated[int, Ge(0)] = 0
     warmup: Annotated[int, Ge(0)] = 0
     memory: Annotated[float, Ge(1)] = 100.0
+
+
+@short_repr
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AnnealedConfig(StepConfig):
+    """MALA at a fixed level, then one level down; from level 0 a chain starts again as noise.
+
+    Attributes:
+        moves: Langevin moves at each level; a transition costs moves + 2 gradients.
+        adapt_every: transitions whose trials are pooled, by level, for one adaptation.
+    """
+
+    moves: Annotated[int, Interval(gt=0, le=1_000_000)] = 2
 
 
 def _mgms_refused(config: MgmsConfig, selection: Selection) -> str:
@@ -67,6 +83,16 @@ COMPONENTS: tuple[Component, ...] = (
         traits=MGMS,
         gives=_mgms_gives,
         refuse=_mgms_refused,
+    ),
+    Component(
+        kind="sampler",
+        name="annealed",
+        config=AnnealedConfig,
+        build="ebmkit_diffusion.annealed:build_annealed",
+        summary="MALA on x at a fixed level, then one level down: chains that are annealed from noise, again and again",
+        needs=(LEVEL,),
+        traits=DESCENT,
+        refuse=band_refused,
     ),
     *OBJECTIVES,
 )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Lt
 
 from ebmkit import Component, Need, Selection, short_repr
 from ebmkit_diffusion.objective_declarations import CITE, LEVELS
-from ebmkit_diffusion.schedules import SCHEDULES, WITHOUT_ENDS, Betas, ending_in_noise, usual_ends, wrong_with
+from ebmkit_diffusion.schedules import SCHEDULES, WITHOUT_ENDS, Betas, ending_in_noise, even, usual_ends, wrong_with
 
 Positive = Annotated[float, Gt(0)]
 
@@ -27,6 +27,7 @@ class LevelConfig:
             Of "even": s.d. of the finest structure in the data, after scaling; unset: smooth, else .1.
         high: b_T (or β_T), the last; unset: published at T = 50 and 6, else such that ᾱ falls to .055 as there.
             Of "even": s.d. of the data, after scaling; unset: 1.
+        last_signal: of "even", ᾱ_T: share of a datum's power that the last level holds; 0 is pure noise.
         pure_noise: the last of the T levels holds nothing of the datum, ᾱ_T = 0, so its law is N(0, I); the schedule
             is that of the T − 1 levels before it.
         smooth: s.d. of noise that is added to data before they are diffused, data units after scaling to [−1, 1]; 0 as
@@ -40,6 +41,7 @@ class LevelConfig:
     schedule: Literal["sqrt-cumulative-linear", "linear", "cosine", "log-snr-cosine", "even"] = "sqrt-cumulative-linear"
     low: Annotated[float, Ge(0)] | None = None
     high: Positive | None = None
+    last_signal: Annotated[float, Ge(0), Lt(1)] = 0.0
     pure_noise: bool = False
     smooth: Annotated[float, Ge(0)] = 0.0
     start_mean: float = 0.0
@@ -64,6 +66,8 @@ class LevelConfig:
     def betas(self) -> Betas:
         """Returns β_0 = 0, β_1 … β_T of a settled config."""
         n = (self.noise_levels or 1) - self.pure_noise
+        if self.schedule == "even":
+            return even(n, self.low or 0.0, self.high or 1.0, self.last_signal)
         before = SCHEDULES[self.schedule](n, self.low or 0.0, self.high or 1.0) if n else (0.0,)
         return ending_in_noise(before) if self.pure_noise else before
 
@@ -73,6 +77,8 @@ def _level_refused(config: LevelConfig, selection: Selection) -> str:
         return f"a {config.schedule} schedule has no low and high: leave them out."
     if config.schedule == "even" and config.pure_noise:
         return 'schedule = "even" ends in pure noise by itself: leave pure_noise out.'
+    if config.schedule != "even" and config.last_signal:
+        return 'last_signal is a setting of schedule = "even": the others end where low and high lead.'
     if config.schedule == "even" and config.low is not None and not 0 < config.low < 1:
         return f"low of an even schedule is the s.d. of the finest structure, between 0 and 1; found {config.low:g}."
     wrong = wrong_with(config.betas())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, takewhile
 from math import atan, cos, exp, expm1, hypot, log, log1p, pi
 from types import MappingProxyType
 
@@ -53,8 +53,8 @@ def log_snr_cosine(n: int, low: float = 0.0, high: float = 0.0) -> Betas:
     return from_signals(cos(angle) ** 2 for angle in linspace(first, last, n))
 
 
-def even(n: int, low: float, high: float) -> Betas:
-    """Returns β_0 = 0 and the β of levels that overlap equally, the last of which is pure noise: ᾱ_n = 0.
+def even(n: int, low: float, high: float, last: float = 0.0) -> Betas:
+    """Returns β_0 = 0 and the β of levels that overlap equally, the last of which is pure noise unless asked otherwise.
 
     Diffused, data of s.d. σ have the variance v(σ) = ᾱσ² + 1 − ᾱ. The squared distance of two near levels, twice their
     KL divergence, is ½ Σ (d log v)² over the directions; levels are equally far along the path for data that are as
@@ -67,15 +67,17 @@ def even(n: int, low: float, high: float) -> Betas:
         n: levels beside the clean one.
         low: s.d. of the finest structure, data units, below 1.
         high: s.d. of the data, data units.
+        last: ᾱ_n, the share of the datum's power that the last level holds.
     """
     wide, fine = high**2 - 1, low**2 - 1
     end, pieces = log(low**2), 300 * max(n, 10)
-    kept = [expm1(end * (1 - i / pieces)) / fine for i in range(pieces + 1)]  # log v(low) in equal steps
+    every = (expm1(end * (1 - i / pieces)) / fine for i in range(pieces + 1))  # log v(low) in equal steps
+    kept = [*takewhile(lambda signal: signal > last, every), last]
     logs = [(log1p(fine * signal), log1p(wide * signal)) for signal in kept]
     steps = [hypot(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(logs)]
     along = [0.0, *accumulate(steps)]
     places = [bisect_left(along, along[-1] * t / n) for t in range(1, n)]
-    return from_signals([*(kept[place] for place in places), 0.0])
+    return from_signals([*(kept[place] for place in places), last])
 
 
 def from_signals(kept: Iterable[float]) -> Betas:

@@ -1,0 +1,79 @@
+"""Chains that come down the levels from noise to data, again and again: the walk of generation, as a sampler."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+from ebmkit import BuildContext, CapabilityError, EnergyView, Point, SamplerInfo, SamplerState, Tail, Tuning
+from ebmkit.ops.ancestral import ancestral
+from ebmkit.ops.rows import normal, rows_as
+from ebmkit.protocols.energy import Draws
+from ebmkit.samplers.declarations.metropolis import MalaConfig
+from ebmkit.samplers.mala import build_mala
+from ebmkit.samplers.metropolis import Target, build_target, no_tail
+from ebmkit.samplers.sequence import Sequence
+from ebmkit_diffusion.declarations import DESCENT, AnnealedConfig
+from ebmkit_diffusion.level import LEVEL, Level
+
+
+class Descent:
+    """Every chain one level down by an ancestral step; one at level 0 starts again as noise at the last level.
+
+    It leaves no law invariant: a chain is at a level with the law of those that were annealed down to it.
+    """
+
+    traits = DESCENT
+
+    def __init__(self, level: Level, target: Target) -> None:
+        self.level, self.target = level, target
+
+    def init(self, point: Point, rng: Generator, tuning: Tuning | None = None) -> SamplerState:
+        """Returns the state that starts at a point."""
+        return SamplerState(point=point, rng=rng, tuning=tuning or {})
+
+    def step(
+        self, view: EnergyView, state: SamplerState, *, tail: Tail | None = None
+    ) -> tuple[SamplerState, SamplerInfo]:
+        """Returns the state one level down, at one gradient; raises CapabilityError where a tail is asked of it."""
+        if tail is not None:
+            raise no_tail("annealed")
+        point = state.point.map(torch.detach)
+        now = point.aux[LEVEL]
+        at_data = now == 0
+        below = point.with_aux(**{LEVEL: (now - 1).clamp(min=0)})
+        gradient = self.target.gradient(view, point)
+        after = ancestral(
+            point.x, -gradient, self.level.noise(point), self.level.noise(below), normal(point.x, state.rng)
+        )
+        fresh = self._noise(view, point, state.rng)
+        x = torch.where(rows_as(at_data, after), fresh.x, after)
+        level = torch.where(at_data, fresh.aux[LEVEL], below.aux[LEVEL])
+        every = torch.ones(len(point), device=now.device)
+        info = SamplerInfo(start=state.point, accept_rate=every, n_moves=1, n_gradients=1)
+        moved = point.replace(x=x).with_aux(**{LEVEL: level})
+        return SamplerState(point=moved, rng=state.rng, tuning=state.tuning), info
+
+    def _noise(self, view: EnergyView, point: Point, rng: Generator) -> Point:
+        """Returns as many chains at the last level: draws of its law where the energy knows it."""
+        fresh = self.level.prior(len(point), point, rng, "generation")
+        x = view.live.drawn(fresh, rng) if isinstance(view.live, Draws) else None
+        return fresh if x is None else fresh.replace(x=x)
+
+
+def build_annealed(config: AnnealedConfig, context: BuildContext) -> Sequence:
+    """Builds the sampler; raises CapabilityError where the run has not the coordinate 'level' of this package."""
+    level = context.coordinate(LEVEL)
+    if not isinstance(level, Level):
+        raise CapabilityError(
+            f"annealed walks along the coordinate 'level' of ebmkit-diffusion, found {type(level).__name__}: use mgms."
+        )
+    mala = MalaConfig(
+        moves=config.moves,
+        step_size=config.step_size,
+        step_size_per=LEVEL,
+        adapt=config.adapt,
+        adapt_every=config.adapt_every,
+        accept=config.accept,
+    )
+    return Sequence([build_mala(mala, context), Descent(level, build_target(context))])
