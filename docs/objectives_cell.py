@@ -100,7 +100,9 @@ def steps_for(seconds: float, row: Row, target: Target, seed: int, more: Setting
     return max(1, round(seconds * n / spent))
 
 
-def cell(name: str, on: str, seed: int, seconds: float, kept: str, more: Settings | None = None) -> dict[str, Any]:
+def cell(
+    name: str, on: str, seed: int, seconds: float, kept: str, more: Settings | None = None, known: int = 0
+) -> dict[str, Any]:
     """Returns the numbers of one cell; `failed` says why it has none.
 
     Args:
@@ -110,12 +112,13 @@ def cell(name: str, on: str, seed: int, seconds: float, kept: str, more: Setting
         seconds: CPU seconds of training.
         kept: folder for the density, "" for none.
         more: settings that are tried instead.
+        known: steps that fill the seconds; 0 where a pilot has to tell.
     """
     torch.set_num_threads(1)
     row, target, more = ROWS[name], TARGETS[on], more or {}
     count, before = Count(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:
-        steps = steps_for(seconds, row, target, seed, more)
+        steps = known or steps_for(seconds, row, target, seed, more)
         with count.counting():
             model, spent = trained(row, target, seed, steps, more)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -46,12 +46,14 @@ class Planned:
         target: law.
         seed: of the run.
         tried: number of the settings that are tried, from 1; 0 for those of the row.
+        is_trial: whether it is measured to choose among them.
     """
 
     row: str
     target: str
     seed: int
     tried: int = 0
+    is_trial: bool = False
 
     @property
     def key(self) -> str:
@@ -61,7 +63,10 @@ class Planned:
     @property
     def settings(self) -> Settings:
         """What it changes of the row."""
-        return ROWS[self.row].tried[self.tried - 1] if self.tried else {}
+        row = ROWS[self.row]
+        if self.is_trial:
+            return row.tried[self.tried - 1] if self.tried else {}
+        return row.took(TARGETS[self.target].kind)
 
 
 def installed(row: Row) -> bool:
@@ -93,7 +98,8 @@ def planned(only: set[str], seeds: int, tune: bool) -> list[Planned]:
                     cells.append(Planned(row=row, target=target, seed=seed))
                 elif target in TUNED_ON.values():
                     cells += [
-                        Planned(row=row, target=target, seed=seed, tried=i) for i in range(len(ROWS[row].tried) + 1)
+                        Planned(row=row, target=target, seed=seed, tried=i, is_trial=True)
+                        for i in range(len(ROWS[row].tried) + 1)
                     ]
     return cells
 
@@ -120,18 +126,28 @@ def measure(cells: list[Planned], seconds: float, ledger: dict[str, Any], table:
     say(f"{len(missing)} of {len(cells)} cells to measure, {seconds:g} s each: about {about:.0f} minutes")
     if not missing:
         return
-    begin = time.monotonic()
+    begin, n_done = time.monotonic(), 0
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
-        waiting: dict[Future[Any], Planned] = {}
-        for one in missing:
-            kept = DENSITIES if not one.tried and one.seed == 0 else ""
-            waiting[pool.submit(cell, one.row, one.target, one.seed, seconds, kept, one.settings)] = one
-        for i, done in enumerate(as_completed(waiting), start=1):
-            one = waiting[done]
-            kept_now = read()  # anew: another command may have written meanwhile
-            kept_now[table][one.key] = {**done.result(), "asked": seconds, "settings": dict(one.settings)}
-            write(kept_now)
-            say(f"{i}/{len(missing)}  {(time.monotonic() - begin) / 60:5.1f} min  {one.key:<40} {words(done.result())}")
+        for seed in sorted({one.seed for one in missing}):  # the first tells the others what a step costs
+            waiting: dict[Future[Any], Planned] = {}
+            for one in missing:
+                if one.seed == seed:
+                    kept, steps = DENSITIES if not one.is_trial and seed == 0 else "", steps_of(one, seconds)
+                    waiting[pool.submit(cell, one.row, one.target, seed, seconds, kept, one.settings, steps)] = one
+            for done in as_completed(waiting):
+                one, n_done = waiting[done], n_done + 1
+                now = read()  # anew: another command may have written meanwhile
+                now[table][one.key] = {**done.result(), "asked": seconds, "settings": dict(one.settings)}
+                write(now)
+                minutes = (time.monotonic() - begin) / 60
+                say(f"{n_done}/{len(missing)}  {minutes:5.1f} min  {one.key:<40} {words(done.result())}")
+
+
+def steps_of(one: Planned, seconds: float) -> int:
+    """Returns the steps that fill a cell as those of seed 0 told, 0 where it is not measured."""
+    first = read()["cells"].get(f"{one.row}|{one.target}|0", {})
+    known = one.seed and not one.is_trial and first.get("asked") == seconds and "steps" in first
+    return round(first["steps"] * seconds / first["seconds"]) if known else 0
 
 
 def words(found: dict[str, Any]) -> str:

@@ -28,6 +28,8 @@ class Row:
         plane: in the plane alone.
         mixture: on the mixtures alone.
         tried: what was tried instead, plane first; None where there was nothing to try.
+        plane_took: number of the tried settings that was best on the rings, from 1; 0 for none of them.
+        mixture_took: that on the mixture in 16 dimensions.
         only: "plane" or "mixture", where it makes sense on these alone.
     """
 
@@ -38,11 +40,18 @@ class Row:
     plane: Settings = field(default_factory=dict)
     mixture: Settings = field(default_factory=dict)
     tried: tuple[Settings, ...] = ()
+    plane_took: int = 0
+    mixture_took: int = 0
     only: str = ""
 
     def names(self) -> set[str]:
         """Returns the parts that must be installed."""
         return {*self.objective.split("+"), *self.parts.values()}
+
+    def took(self, kind: str) -> Settings:
+        """Returns the settings that were tried and were best on a kind of target; nothing where the row's own were."""
+        number = self.plane_took if kind == PLANE else self.mixture_took
+        return self.tried[number - 1] if number else {}
 
 
 LEVEL = {"coordinate": "level", "wrapper": "level-head"}
@@ -74,14 +83,14 @@ ROWS: Mapping[str, Row] = {
         settings={**CHAINS, "sampler.sgld.moves": 20},
         plane={"sampler.sgld.step_size": 0.005},
         mixture={"sampler.sgld.step_size": 0.0005},
-        tried=({"sampler.sgld.step_size": 0.02}, {"sampler.sgld.step_size": 0.001}),
+        tried=({"optim.energy.lr": 1e-3}, {"sampler.sgld.step_size": 0.002}),
     ),
     "cd-mala": Row(
         title="CD, persistent, MALA",
         objective="cd",
         parts={"sampler": "mala", "buffer": "replay"},
         settings={**CHAINS, "sampler.mala.moves": 20},
-        tried=({"sampler.mala.moves": 5}, {"sampler.mala.moves": 60}),
+        tried=({"optim.energy.lr": 1e-3}, {"sampler.mala.moves": 60}),
     ),
     "cd-k": Row(
         title="CD-20, chains begin at data",
@@ -89,6 +98,7 @@ ROWS: Mapping[str, Row] = {
         parts={"sampler": "mala", "buffer": "data"},
         settings={key: value for key, value in CHAINS.items() if not key.startswith("buffer")}
         | {"sampler.mala.moves": 20},
+        tried=({"optim.energy.lr": 1e-3}, {"sampler.mala.moves": 60}),
     ),
     "improved-cd": Row(
         title="improved CD",
@@ -97,7 +107,7 @@ ROWS: Mapping[str, Row] = {
         settings={**CHAINS, "sampler.sgld.moves": 20},
         plane={"sampler.sgld.step_size": 0.005},
         mixture={"sampler.sgld.step_size": 0.0005},
-        tried=({"objective.improved-cd.w_ent": 1.0}, {"objective.improved-cd.w_kl": 0.3}),
+        tried=({"optim.energy.lr": 1e-3}, {"objective.improved-cd.w_kl": 0.3}),
     ),
     "dsm": Row(
         title="denoising score matching, one scale",
@@ -114,6 +124,7 @@ ROWS: Mapping[str, Row] = {
         title="sliced score matching",
         objective="sliced-score-matching",
         tried=({"optim.energy.lr": 5e-4}, {"objective.sliced-score-matching.projections": 4}),
+        plane_took=1,
     ),
     "exact-sm": Row(
         title="exact score matching",
@@ -125,6 +136,8 @@ ROWS: Mapping[str, Row] = {
         title="noise-contrastive, Gaussian noise",
         objective="noise-contrastive",
         tried=({"objective.noise-contrastive.ratio": 4}, {"objective.noise-contrastive.widen": 1.5}),
+        plane_took=2,
+        mixture_took=2,
     ),
     "nce-kde": Row(
         title="noise-contrastive, KDE noise",
@@ -134,6 +147,7 @@ ROWS: Mapping[str, Row] = {
             {"objective.noise-contrastive.bandwidth": 0.3},
             {"objective.noise-contrastive.bandwidth": 1.0},
         ),
+        plane_took=2,
     ),
     "cnce": Row(
         title="conditional noise-contrastive",
@@ -143,6 +157,8 @@ ROWS: Mapping[str, Row] = {
             {"objective.conditional-noise-contrastive.sigma": 0.2},
             {"objective.conditional-noise-contrastive.sigma": 1.5},
         ),
+        plane_took=2,
+        mixture_took=2,
     ),
     "energy-discrepancy": Row(
         title="energy discrepancy",
@@ -155,6 +171,8 @@ ROWS: Mapping[str, Row] = {
         },
         mixture={"run.batch_size": 125, "run.ema_half_life": 18_750.0},
         tried=({"objective.energy-discrepancy.sigma": 0.5}, {"objective.energy-discrepancy.n_perturbed": 4}),
+        plane_took=2,
+        mixture_took=1,
     ),
     "level-classification": ladder("level classification alone", "level-classification"),
     "classification-dsm": ladder("level classification + DSM", "level-classification+denoising-score-matching"),
@@ -173,7 +191,7 @@ ROWS: Mapping[str, Row] = {
         "cd-levels",
         parts={**LEVEL, "sampler": "mgms", "buffer": "replay"},
         settings={**CHAINS, **HEAD, "buffer.reinit": 0.0, "sampler.mgms.moves": 10, "sampler.mgms.adapt_every": 10},
-        tried=({"sampler.mgms.moves": 4}, {"optim.energy.lr": 2e-3}),
+        tried=({"optim.energy.lr": 1e-3}, {"sampler.mgms.moves": 4}),
     ),
     "recovery": Row(
         title="diffusion recovery likelihood",
@@ -183,7 +201,7 @@ ROWS: Mapping[str, Row] = {
             "coordinate.recovery-level.spacing": "even",
             "run.batch_size": 200,
             "run.ema_half_life": 30_000.0,
-            "optim.energy.lr": 5e-4,
+            "optim.energy.lr": 1e-4,
             "optim.energy.betas": [0.0, 0.999],
             "optim.energy.clip": 10.0,
             "wrapper.recovery.conditioning": 32,
@@ -191,7 +209,7 @@ ROWS: Mapping[str, Row] = {
             "sampler.mala.moves": 20,
             "sampler.mala.step_size": 0.2,
         },
-        tried=({"sampler.mala.moves": 5}, {"optim.energy.lr": 1e-3}),
+        tried=({"optim.energy.lr": 5e-4}, {"sampler.mala.moves": 5}),
     ),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from ebmkit.assembly.complete import Asked, as_recipe
 from ebmkit.data.spec import DataSpec
 from ebmkit.errors import RecipeError, did_you_mean
 from ebmkit.plain_files import check_plain
+from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import Part, Recipe, read_recipe
 from ebmkit.recipes.stage import of_stage
 from ebmkit.recipes.tables import RunConfig
@@ -173,15 +174,18 @@ def _differing_parts(ours: Recipe, theirs: Recipe, config: RunConfig) -> Iterato
         if list(mine) != list(other):
             yield f"{table} {'+'.join(mine) or 'none'} here, {'+'.join(other) or 'none'} there"
         for name in [name for name in mine if name in other]:
-            yield from _differing_settings(f"{table}.{name}", mine[name], other[name])
+            yield from _differing_settings(table, mine[name], other[name])
 
 
-def _differing_settings(where: str, mine: Part, other: Part) -> Iterator[str]:
+def _differing_settings(kind: str, mine: Part, other: Part) -> Iterator[str]:
     if "given" in mine.settings or "given" in other.settings:  # a network of a program: its tensors tell
         return
-    for key in sorted(mine.settings.keys() | other.settings.keys()):
-        if mine.settings.get(key) != other.settings.get(key):
-            yield f"{where}.{key} = {mine.settings.get(key)!r} here, {other.settings.get(key)!r} there"
+    both = mine.settings.keys() | other.settings.keys()
+    usual = {f.name: f.default for f in fields(host().get(kind, mine.use).config)}  # of settings newer than that run
+    for key in sorted(both):
+        here, there = (part.settings.get(key, usual.get(key)) for part in (mine, other))
+        if here != there:
+            yield f"{kind}.{mine.use}.{key} = {here!r} here, {there!r} there"
 
 
 def _differing_data(ours: DataSpec, saved: Saved) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,17 @@ def test_one_wrapper_of_two_can_be_new(warm: Path, tmp_path: Path) -> None:
 def test_another_architecture_is_refused_and_what_differs_is_named(tables: Any, said: str, warm: Path) -> None:
     with pytest.raises(RecipeError, match=said):
         begun(asked(warm, **tables))
+
+
+def test_a_run_that_is_older_than_a_setting_has_its_default(warm: Path) -> None:
+    recipe = warm / "recipe.toml"
+    told = recipe.read_text(encoding="utf-8")
+    older = re.sub(r'^activation = "silu".*\n', "", told, flags=re.MULTILINE)
+    assert older != told, "it is the default"
+    recipe.write_text(older, encoding="utf-8")
+    begun(asked(warm))
+    with pytest.raises(RecipeError, match="'softplus' here, 'silu' there"):
+        begun(asked(warm, energy={"use": "mlp", "widths": [8], "activation": "softplus"}))
 
 
 def test_nothing_is_written_where_the_init_is_refused(warm: Path, tmp_path: Path) -> None:
