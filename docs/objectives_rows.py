@@ -83,7 +83,7 @@ ROWS: Mapping[str, Row] = {
         settings={**CHAINS, "sampler.sgld.moves": 20},
         plane={"sampler.sgld.step_size": 0.005},
         mixture={"sampler.sgld.step_size": 0.0005},
-        tried=({"optim.energy.lr": 1e-3}, {"sampler.sgld.step_size": 0.002}),
+        tried=({"optim.energy.lr": 5e-4}, {"sampler.sgld.step_size": 0.002}),
         plane_took=1,
         mixture_took=2,
     ),
@@ -92,7 +92,7 @@ ROWS: Mapping[str, Row] = {
         objective="cd",
         parts={"sampler": "mala", "buffer": "replay"},
         settings={**CHAINS, "sampler.mala.moves": 20},
-        tried=({"optim.energy.lr": 1e-3}, {"sampler.mala.moves": 60}),
+        tried=({"optim.energy.lr": 5e-4}, {"sampler.mala.moves": 60}),
         plane_took=1,
     ),
     "cd-k": Row(
@@ -112,7 +112,7 @@ ROWS: Mapping[str, Row] = {
         settings={**CHAINS, "sampler.sgld.moves": 20},
         plane={"sampler.sgld.step_size": 0.005},
         mixture={"sampler.sgld.step_size": 0.0005},
-        tried=({"optim.energy.lr": 1e-3}, {"objective.improved-cd.w_kl": 0.3}),
+        tried=({"optim.energy.lr": 5e-4}, {"objective.improved-cd.w_kl": 0.3}),
         plane_took=1,
     ),
     "dsm": Row(
