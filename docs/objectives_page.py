@@ -116,13 +116,13 @@ def cost_table(cells: Cells) -> str:
 
 def tried_table(tried: Cells) -> str:
     """Returns what the settings that were tried gave."""
-    heads = ("objective", "on", "setting", "KL(data ‖ model), or error at data")
+    heads = ("objective", "on", "setting", "KL(data ‖ model), or TV of the weights of modes")
     rows = []
     for key, found in sorted(tried.items()):
         name, target, *_ = key.split("|")
         settings = ", ".join(f"`{setting} = {json.dumps(value)}`" for setting, value in found["settings"].items())
-        kind = ("kl",) if TARGETS[target].kind == PLANE else ("error",)
-        rows.append((ROWS[name].title, TARGETS[target].title, settings or "as in the table", entry([found], kind)))
+        kind = ("kl",) if TARGETS[target].kind == PLANE else ("weights",)
+        rows.append((ROWS[name].title, TARGETS[target].title, settings or "the row's own", entry([found], kind)))
     return markdown(heads, rows)
 
 
