@@ -137,7 +137,8 @@ def conditions(cells: Cells) -> str:
     seeds = len({key.split("|")[2] for key in cells})
     times = " and ".join(f"{seconds:g}" for seconds in asked)
     failed = sum("failed" in one for one in cells.values())
-    return f"{len(cells)} cells, {times or 'no'} CPU seconds of training each, {seeds} seeds; {failed} failed.\n"
+    often = f"{seeds} seed" + "s" * (seeds != 1)
+    return f"{len(cells)} cells, {times or 'no'} CPU seconds of training each, {often}; {failed} failed.\n"
 
 
 def filled(text: str, tables: Mapping[str, str]) -> str:

@@ -42,11 +42,12 @@ LAWS = {"gaussian": gaussian, "four modes": four_modes}
 
 def trained(x: torch.Tensor, base: str, steps: int, seed: int) -> ebmkit.Model:
     """Returns a model of data x [N, 16] and noise levels."""
+    fitted = {"base": "gaussian", "base_sd": 1.0} if base == "gaussian" else {"base": base}
     return ebmkit.fit(
         ebmkit.energies.Mlp(widths=(128, 128, 128), activation="softplus"),
         x,
         coordinate=Level(noise_levels=8, schedule="even", low=0.2),
-        wrapper=LevelHead(base=base, base_sd=1.0, embedding=32, pin_last=True),  # type: ignore[arg-type]
+        wrapper=LevelHead(**fitted, embedding=32, pin_last=True),  # type: ignore[arg-type]
         objective="level-classification+denoising-score-matching",
         steps=steps,
         batch_size=500,

@@ -8,7 +8,7 @@ from typing import Annotated
 from annotated_types import Ge, Gt, MinLen
 
 from ebmkit.energies.resnet_config import Activation, Head, ResNetConfig, Width, contradiction
-from ebmkit.plugins.component import Component, Selection
+from ebmkit.plugins.component import Component, Need, Selection
 from ebmkit.plugins.short_repr import short_repr
 
 
@@ -64,6 +64,29 @@ class ConvNetConfig:
     features: Width = 256
     head: Head = "linear"
     activation: Activation = "silu"
+
+
+@short_repr
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GaussianBaseConfig:
+    """A Gaussian beside the network: p(x) ∝ exp(−E(x)/T) · N(x; m, s²I).
+
+    Attributes:
+        mean: m of each entry, data units.
+        sd: s, data units: about that of the data, or somewhat more.
+    """
+
+    mean: float = 0.0
+    sd: Annotated[float, Gt(0)] = 1.0
+
+
+def _has_levels(config: GaussianBaseConfig, selection: Selection) -> str:
+    if not selection.noised:
+        return ""
+    return (
+        f"the coordinate '{selection.noised[0]}' noises x, so the Gaussian would have to know of it: give the wrapper of "
+        'that coordinate base = "gaussian".'
+    )
 
 
 def _refused(config: ResNetConfig, selection: Selection) -> str:
@@ -123,5 +146,19 @@ COMPONENTS = (
         summary="a few strided convolutions and two dense layers; the cheapest network for small images",
         gives=_norm,
         refuse=_no_images,
+    ),
+    Component(
+        kind="wrapper",
+        name="gaussian-base",
+        config=GaussianBaseConfig,
+        build="ebmkit.energies.gaussian_base:build_gaussian_base",
+        summary="adds the energy of a Gaussian: chains far from all data come back, whatever the network says there",
+        cite=(
+            "Jianwen Xie, Yang Lu, Song-Chun Zhu, Ying Nian Wu (2016). A theory of generative ConvNet. ICML. "
+            "arXiv:1602.03264"
+        ),
+        needs=(Need("data.real", otherwise="Discrete x cannot run away"),),
+        hides=("energy.half-squared-norm", "energy.logits"),
+        refuse=_has_levels,
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -183,16 +184,27 @@ def to_toml(recipe: Recipe) -> str:
     return "\n".join(filter(None, [tomli_w.dumps(raw), *lists, stages_to_toml(recipe.stages)]))
 
 
+BARE = re.compile(r"[+-]?(\.[0-9]+|[0-9]+\.)([eE][+-]?[0-9]+)?")
+"""A number that lacks the digit before or after its point."""
+
+
 def parse_override(text: str) -> tuple[str, object]:
     """Returns (path, value) of `--set path=value`; the value is read as TOML, else taken as text.
 
     >>> parse_override("sampler.moves=60"), parse_override("data.root=/tmp")
     (('sampler.moves', 60), ('data.root', '/tmp'))
+
+    TOML wants a digit before and after the point; numbers without one are read, too.
+
+    >>> parse_override("optim.energy.lr=.1")
+    ('optim.energy.lr', 0.1)
     """
     path, equals, value = text.partition("=")
     segments = [segment.strip() for segment in path.split(".")]
     if not equals or len(segments) < 2 or not all(segments):
         raise RecipeError(f"--set {text}: write table.setting=value, as in sampler.moves=60.")
+    if BARE.fullmatch(value.strip()):
+        value = repr(float(value))
     try:
         read = tomllib.loads(f"v = {value}") if len(value) < MOST_TEXT else {}
     except (ValueError, RecursionError):

@@ -132,6 +132,8 @@ def check_mode(label: str, energy: Energy, point: Point) -> None:
 def check_derivatives(label: str, energy: Energy, point: Point, times: int, fresh: bool) -> None:
     """Raises where an energy cannot be differentiated so often in a row, or has no finite gradient."""
     if times < 1 or not point.x.is_floating_point():
+        if fresh:
+            _check_trainable(label, energy, point)
         return
     start = leaf(point)
     before = kept(of_point(start))
@@ -164,6 +166,17 @@ def check_derivatives(label: str, energy: Energy, point: Point, times: int, fres
         )
     if changed(before, of_point(start)):
         raise PluginError(f"{label} wrote into the point that it was differentiated at. Work on a copy.")
+
+
+def _check_trainable(label: str, energy: Energy, point: Point) -> None:
+    """Raises where energies that nothing differentiates in x have no graph of the parameters that are to learn."""
+    held = [p for p in energy.parameters() if p.requires_grad] if isinstance(energy, nn.Module) else []
+    with torch.enable_grad():
+        if held and not energy(point).requires_grad:
+            raise PluginError(
+                f"{label} has no gradient in any of its parameters: it would learn nothing. Look for torch.no_grad, "
+                "torch.inference_mode, detach, or a function that is not of torch."
+            )
 
 
 def _learns_nothing(energy: Energy, point: Point) -> bool:

@@ -119,6 +119,19 @@ def test_a_chain_goes_one_level_down_and_starts_again_from_noise():
     assert float(after.point.x[::2].std()) > 0.9 and float(after.point.x[1::2].std()) < 0.6
 
 
+def test_a_chain_may_linger_at_its_level():
+    model = mixture_run(0.0)
+    context = BuildContext(event_shape=(1,), coordinates=model.coordinates)
+    sampler = build("sampler", "annealed", context=context, moves=1, linger=0.75).children[1]
+    rng = torch.Generator().manual_seed(0)
+    start = Point(x=torch.randn(2000, 1, generator=rng)).with_aux(level=torch.arange(2000) % 25)
+    after, _ = sampler.step(model.view(), sampler.init(start, rng))
+    stayed = after.point.aux["level"] == start.aux["level"]
+    assert abs(float(stayed.double().mean()) - 0.75) < 4 * (0.75 * 0.25 / 2000) ** 0.5
+    assert torch.equal(after.point.x[stayed], start.x[stayed])
+    assert not bool((after.point.x[~stayed] == start.x[~stayed]).any())
+
+
 def test_the_sampler_needs_the_levels_of_this_package():
     class Other:
         name, noises_x, n_values, leaves_data = "level", True, 5, True

@@ -23,6 +23,17 @@ def level(shape=(2,), value_range=None, **config):
     return build("coordinate", "level", context=BuildContext(event_shape=shape, value_range=value_range), **config)
 
 
+def test_stratified_levels_are_spread_evenly_and_each_row_has_the_law_of_all():
+    coordinate, rng, at_first = level(stratified=True, noise_levels=6), torch.Generator().manual_seed(0), []
+    for _ in range(700):
+        point = coordinate.lift(Batch(x=torch.zeros(10, 2)), Point(x=torch.zeros(10, 2)), rng)
+        counts = point.aux["level"].bincount(minlength=7)
+        assert int(counts.min()) >= 1 and int(counts.max()) <= 2, "10 rows, 7 levels"
+        at_first.append(point.aux["level"][0])
+    found = torch.stack(at_first).bincount(minlength=7) / 700
+    assert float((found - 1 / 7).abs().max()) < 4 * (6 / 49 / 700) ** 0.5
+
+
 def test_it_is_a_discrete_coordinate_that_noises_x():
     coordinate = level()
     assert isinstance(coordinate, Coordinate) and coordinate.n_values == 7

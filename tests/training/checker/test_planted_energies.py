@@ -158,3 +158,20 @@ def test_a_head_that_begins_at_zero_is_no_mistake(tmp_path: Path) -> None:
         return net
 
     trained(tmp_path, "energy", make)
+
+
+class Blind(nn.Module):
+    """A network that was written for evaluation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 1)
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x)[:, 0]
+
+
+def test_an_energy_without_a_graph_is_refused_where_nothing_differentiates_it_in_x() -> None:
+    with pytest.raises(EbmkitError, match="no gradient in any of its parameters.*no_grad"):
+        ebmkit.fit(Blind(), torch.randn(64, 2), objective="noise-contrastive", steps=2, progress=False)

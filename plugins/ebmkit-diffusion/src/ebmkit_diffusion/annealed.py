@@ -20,13 +20,14 @@ from ebmkit_diffusion.level import LEVEL, Level
 class Descent:
     """Every chain one level down by an ancestral step; one at level 0 starts again as noise at the last level.
 
-    It leaves no law invariant: a chain is at a level with the law of those that were annealed down to it.
+    With a probability of its own each chain lingers where it is instead. The step leaves no law invariant: a chain is at
+    a level with the law of those that were annealed down to it.
     """
 
     traits = DESCENT
 
-    def __init__(self, level: Level, target: Target) -> None:
-        self.level, self.target = level, target
+    def __init__(self, level: Level, target: Target, linger: float = 0.0) -> None:
+        self.level, self.target, self.linger = level, target, linger
 
     def init(self, point: Point, rng: Generator, tuning: Tuning | None = None) -> SamplerState:
         """Returns the state that starts at a point."""
@@ -47,8 +48,9 @@ class Descent:
             point.x, -gradient, self.level.noise(point), self.level.noise(below), normal(point.x, state.rng)
         )
         fresh = self._noise(view, point, state.rng)
-        x = torch.where(rows_as(at_data, after), fresh.x, after)
-        level = torch.where(at_data, fresh.aux[LEVEL], below.aux[LEVEL])
+        goes = torch.rand(len(point), generator=state.rng, device=now.device) >= self.linger
+        x = torch.where(rows_as(at_data, after), fresh.x, after).where(rows_as(goes, after), point.x)
+        level = torch.where(at_data, fresh.aux[LEVEL], below.aux[LEVEL]).where(goes, now)
         every = torch.ones(len(point), device=now.device)
         info = SamplerInfo(start=state.point, accept_rate=every, n_moves=1, n_gradients=1)
         moved = point.replace(x=x).with_aux(**{LEVEL: level})
@@ -76,4 +78,4 @@ def build_annealed(config: AnnealedConfig, context: BuildContext) -> Sequence:
         adapt_every=config.adapt_every,
         accept=config.accept,
     )
-    return Sequence([build_mala(mala, context), Descent(level, build_target(context))])
+    return Sequence([build_mala(mala, context), Descent(level, build_target(context), config.linger)])

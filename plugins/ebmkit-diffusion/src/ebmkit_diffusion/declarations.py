@@ -52,9 +52,12 @@ class AnnealedConfig(StepConfig):
     Attributes:
         moves: Langevin moves at each level; a transition costs moves + 2 gradients.
         adapt_every: transitions whose trials are pooled, by level, for one adaptation.
+        linger: probability that a chain stays at its level for one more transition: moves/(1 − linger) moves at each
+            level on average, at no more cost a step.
     """
 
     moves: Annotated[int, Interval(gt=0, le=1_000_000)] = 2
+    linger: Annotated[float, Interval(ge=0, lt=1)] = 0.0
 
 
 def _mgms_refused(config: MgmsConfig, selection: Selection) -> str:

@@ -56,6 +56,7 @@ class Level:
         value_range: tuple[float, float] | None = None,
         smooth: float = 0.0,
         start: tuple[float, float] = (0.0, 1.0),
+        stratified: bool = False,
         device: torch.device | str = "cpu",
     ) -> None:
         wrong = wrong_with(betas)
@@ -66,18 +67,26 @@ class Level:
         self.signals, self.scales, self.spreads = kept.float(), kept.sqrt().float(), (1 - kept).sqrt().float()
         self.n_values = len(betas)
         self.value_range = value_range
-        self.smooth, self.start_mean = smooth, start[0] * self.scales
+        self.smooth, self.start_mean, self.stratified = smooth, start[0] * self.scales, stratified
         self.sds = (kept * smooth**2 + 1 - kept).sqrt().float()
         self.start_sd = (kept * start[1] ** 2 + 1 - kept).sqrt().float()
 
     def lift(self, batch: Batch, point: Point, rng: Generator) -> Point:
         """Returns the point with a uniform level in each row, and x diffused to it."""
-        level = torch.randint(self.n_values, (len(point),), generator=rng, device=rng.device)
+        level = self._drawn(len(point), rng)
         x = self.scaled(point.x)
         if self.smooth:
             x = x + self.smooth * torch.randn(x.shape, generator=rng, device=rng.device, dtype=x.dtype)
         noise = torch.randn(x.shape, generator=rng, device=rng.device, dtype=x.dtype)
         return point.replace(x=diffuse(x, self.scales[level], self.spreads[level], noise)).with_aux(level=level)
+
+    def _drawn(self, n: int, rng: Generator) -> Tensor:
+        """Returns n uniform levels: independent, or spread evenly over the rows in random order."""
+        if not self.stratified:
+            return torch.randint(self.n_values, (n,), generator=rng, device=rng.device)
+        first = torch.rand(1, generator=rng, device=rng.device, dtype=torch.float64)
+        spread = ((torch.randperm(n, generator=rng, device=rng.device) + first) * (self.n_values / n)).long()
+        return spread.clamp(max=self.n_values - 1)
 
     def prior(self, n: int, point: Point, rng: Generator, purpose: str = "buffer") -> Point:
         """Returns x ~ N(√ᾱ m, (ᾱ s² + 1 − ᾱ) I) of the start, N(0, I) unless asked otherwise.
@@ -136,5 +145,6 @@ def build_level(config: LevelConfig, context: BuildContext) -> Level:
         value_range=context.value_range,
         smooth=config.smooth,
         start=(config.start_mean, config.start_sd),
+        stratified=config.stratified,
         device=context.device,
     )

@@ -30,6 +30,8 @@ class LevelConfig:
         last_signal: of "even", ᾱ_T: share of a datum's power that the last level holds; 0 is pure noise.
         pure_noise: the last of the T levels holds nothing of the datum, ᾱ_T = 0, so its law is N(0, I); the schedule
             is that of the T − 1 levels before it.
+        stratified: levels of a batch are spread evenly over its rows, in random order, not drawn one by one (Kingma et
+            al., 2021, appendix I.1). Each row has the same law; sums over a batch have less noise.
         smooth: s.d. of noise that is added to data before they are diffused, data units after scaling to [−1, 1]; 0 as
             published. The model is then one of slightly noisy data: level 0 has room to move where pixels are constant.
         start_mean: m, data units after scaling; fresh chains of level t are N(√ᾱ_t m, (ᾱ_t s² + 1 − ᾱ_t) I).
@@ -43,6 +45,7 @@ class LevelConfig:
     high: Positive | None = None
     last_signal: Annotated[float, Ge(0), Lt(1)] = 0.0
     pure_noise: bool = False
+    stratified: bool = False
     smooth: Annotated[float, Ge(0)] = 0.0
     start_mean: float = 0.0
     start_sd: Positive = 1.0
