@@ -72,7 +72,7 @@ class Count:
 def recipe_of(row: Row, target: Target, seed: int, steps: int, more: Settings) -> Recipe:
     """Returns the recipe of a cell."""
     parts = {"energy": ("mlp",), "objective": tuple(row.objective.split("+"))}
-    parts |= {kind: (name,) for kind, name in row.parts.items()}
+    parts |= {kind: (name,) for kind, name in row.parts.items()} | {"wrapper": (row.wrapper,)}
     parts |= {"data": (str(target.data["use"]),)}
     recipe = Recipe(parts={kind: tuple(Part(name) for name in names) for kind, names in parts.items()})
     run = {"run.seed": seed, "run.steps": steps, "run.device": "cpu"}

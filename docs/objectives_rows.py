@@ -48,6 +48,11 @@ class Row:
         """Returns the parts that must be installed."""
         return {*self.objective.split("+"), *self.parts.values()}
 
+    @property
+    def wrapper(self) -> str:
+        """What makes its energy of the network: each row has a Gaussian to start from."""
+        return self.parts.get("wrapper", "gaussian-base")
+
     def took(self, kind: str) -> Settings:
         """Returns the settings that were tried and were best on a kind of target; nothing where the row's own were."""
         number = self.plane_took if kind == PLANE else self.mixture_took
@@ -64,8 +69,8 @@ LEVELS_MIXTURE = {
 }
 """Levels that overlap equally, from the s.d. of a mode to that of the data."""
 HEAD = {"wrapper.level-head.embedding": 32, "wrapper.level-head.base": "gaussian"}
-WITH_BASE = ("level-head", "recovery")
-"""Wrappers whose Gaussian base has the s.d. of the target."""
+BASES = {"level-head": "base_sd", "recovery": "base_sd", "gaussian-base": "sd"}
+"""Wrappers and the setting of their Gaussian base, which has the s.d. of the target in every row."""
 
 LADDER = {"parts": LEVEL, "settings": HEAD, "plane": LEVELS_PLANE, "mixture": LEVELS_MIXTURE}
 
@@ -236,5 +241,6 @@ def settings_of(row: Row, target: Target) -> dict[str, object]:
     found |= row.plane if is_plane else row.mixture
     if not is_plane:  # waves that turn by .6 rad across a mode, in any number of dimensions
         found["energy.frequency_sd"] = 12 / sqrt(int(str(target.data["dimensions"])))
-    found |= {f"wrapper.{name}.base_sd": target.sd for name in row.parts.values() if name in WITH_BASE}
+    wrapper = row.wrapper
+    found[f"wrapper.{wrapper}.{BASES[wrapper]}"] = target.sd
     return found | {f"data.{name}": value for name, value in target.data.items()}
