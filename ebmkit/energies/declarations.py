@@ -8,7 +8,7 @@ from typing import Annotated
 from annotated_types import Ge, Gt, MinLen
 
 from ebmkit.energies.resnet_config import Activation, Head, ResNetConfig, Width, contradiction
-from ebmkit.plugins.component import Component, Need, Selection
+from ebmkit.plugins.component import Component, Selection
 from ebmkit.plugins.short_repr import short_repr
 
 
@@ -157,7 +157,6 @@ COMPONENTS = (
             "Jianwen Xie, Yang Lu, Song-Chun Zhu, Ying Nian Wu (2016). A theory of generative ConvNet. ICML. "
             "arXiv:1602.03264"
         ),
-        needs=(Need("data.real", otherwise="Discrete x cannot run away"),),
         hides=("energy.half-squared-norm", "energy.logits"),
         refuse=_has_levels,
     ),
