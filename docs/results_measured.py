@@ -5,7 +5,7 @@ python docs/results_measured.py pilot STUDY              steps of each arm that 
 python docs/results_measured.py run STUDY [--arms A B] [--seeds 0 1] [--minutes 60] [--jobs 2]
 python docs/results_measured.py page STUDY               the table of the study's page, from what was measured
 
-A study is docs/results/STUDY.toml. Runs go to runs/results/STUDY, numbers and complete recipes to docs/results/STUDY/.
+A study is docs/results/STUDY.toml; {70%} in its flags is that share of the steps, for a stage. Runs go to runs/results/STUDY, numbers and complete recipes to docs/results/STUDY/.
 What is there already is not measured again.
 """
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -110,9 +111,14 @@ def studies(folder: Path = HERE) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.toml") if path.stem != "ledger")
 
 
-def run_command(arm: Arm, out: Path, *more: str) -> list[str]:
-    """Returns the command that trains an arm into a directory."""
-    return [sys.executable, "-m", "ebmkit", "run", *arm.asked, *more, "--out", str(out)]
+def run_command(arm: Arm, steps: int, out: Path, *more: str) -> list[str]:
+    """Returns the command that trains an arm for so many steps into a directory; {70%} in a flag is that share of them."""
+
+    def share(found: re.Match[str]) -> str:
+        return str(max(1, steps * int(found[1]) // 100))
+
+    flags = [re.sub(r"\{(\d+)%\}", share, flag) for flag in arm.asked]
+    return [sys.executable, "-m", "ebmkit", "run", *flags, "--steps", str(steps), *more, "--out", str(out)]
 
 
 def pilot(study: Study, folder: Path = HERE) -> None:
@@ -123,7 +129,7 @@ def pilot(study: Study, folder: Path = HERE) -> None:
         for steps in (PILOT_STEPS, 3 * PILOT_STEPS):
             out = ROOT / "runs" / "results" / study.name / f"pilot-{arm.name}-{steps}"
             shutil.rmtree(out, ignore_errors=True)
-            spent.append(_timed(run_command(arm, out, "--steps", str(steps)), None))
+            spent.append(_timed(run_command(arm, steps, out), None))
         a_step = (spent[1] - spent[0]) / (2 * PILOT_STEPS)
         n_steps = max(1, int(60 * study.minutes / a_step))
         found[arm.name] = {"steps": n_steps, "seconds": n_steps * a_step}
@@ -141,7 +147,7 @@ def measure(study: Study, arm: Arm, seed: int, folder: Path = HERE) -> None:
     if not seconds.exists():
         shutil.rmtree(out, ignore_errors=True)
         keep = ("--set", f"checkpoint.every={quarter}", "--set", "checkpoint.keep=5", "--seed", str(seed))
-        seconds.write_text(str(_timed(run_command(arm, out, "--steps", str(arm.steps), *keep), log)))
+        seconds.write_text(str(_timed(run_command(arm, arm.steps, out, *keep), log)))
     numbers: dict[str, object] = {}
     for index, flags in enumerate((*study.judge["all"], *study.judge.get(arm.name, ()))):
         numbers |= _judged(out, runs / f"{arm.name}-{seed}-{index}.json", log, *words(flags))
