@@ -90,7 +90,6 @@ ROWS: Mapping[str, Row] = {
         mixture={"sampler.sgld.step_size": 0.0005},
         tried=({"optim.energy.lr": 5e-4}, {"sampler.sgld.step_size": 0.002}),
         plane_took=1,
-        mixture_took=2,
     ),
     "cd-mala": Row(
         title="CD, persistent, MALA",
@@ -99,6 +98,7 @@ ROWS: Mapping[str, Row] = {
         settings={**CHAINS, "sampler.mala.moves": 20},
         tried=({"optim.energy.lr": 5e-4}, {"sampler.mala.moves": 60}),
         plane_took=1,
+        mixture_took=2,
     ),
     "cd-k": Row(
         title="CD-20, chains begin at data",
@@ -108,7 +108,7 @@ ROWS: Mapping[str, Row] = {
         | {"sampler.mala.moves": 20},
         tried=({"optim.energy.lr": 1e-3}, {"sampler.mala.moves": 60}),
         plane_took=1,
-        mixture_took=1,
+        mixture_took=2,
     ),
     "improved-cd": Row(
         title="improved CD",
@@ -119,6 +119,7 @@ ROWS: Mapping[str, Row] = {
         mixture={"sampler.sgld.step_size": 0.0005},
         tried=({"optim.energy.lr": 5e-4}, {"objective.improved-cd.w_kl": 0.3}),
         plane_took=1,
+        mixture_took=2,
     ),
     "dsm": Row(
         title="denoising score matching, one scale",
@@ -135,8 +136,7 @@ ROWS: Mapping[str, Row] = {
         title="sliced score matching",
         objective="sliced-score-matching",
         tried=({"optim.energy.lr": 5e-4}, {"objective.sliced-score-matching.projections": 4}),
-        plane_took=1,
-        mixture_took=1,
+        mixture_took=2,
     ),
     "exact-sm": Row(
         title="exact score matching",
@@ -149,7 +149,6 @@ ROWS: Mapping[str, Row] = {
         objective="noise-contrastive",
         tried=({"objective.noise-contrastive.ratio": 4}, {"objective.noise-contrastive.widen": 1.5}),
         plane_took=2,
-        mixture_took=2,
     ),
     "nce-kde": Row(
         title="noise-contrastive, KDE noise",
@@ -170,7 +169,6 @@ ROWS: Mapping[str, Row] = {
             {"objective.conditional-noise-contrastive.sigma": 1.5},
         ),
         plane_took=2,
-        mixture_took=2,
     ),
     "energy-discrepancy": Row(
         title="energy discrepancy",
@@ -184,7 +182,7 @@ ROWS: Mapping[str, Row] = {
         mixture={"run.batch_size": 125, "run.ema_half_life": 18_750.0},
         tried=({"objective.energy-discrepancy.sigma": 0.5}, {"objective.energy-discrepancy.n_perturbed": 4}),
         plane_took=2,
-        mixture_took=1,
+        mixture_took=2,
     ),
     "level-classification": ladder("level classification alone", "level-classification"),
     "classification-dsm": ladder("level classification + DSM", "level-classification+denoising-score-matching"),
