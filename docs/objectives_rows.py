@@ -82,18 +82,19 @@ def ladder(title: str, objective: str, **more: object) -> Row:
 
 ROWS: Mapping[str, Row] = {
     "cd-sgld": Row(
-        title="CD, persistent, SGLD",
-        objective="cd",
+        title="CD, persistent, SGLD, ‖E‖²",
+        objective="cd+energy-l2",
         parts={"sampler": "sgld", "buffer": "replay"},
         settings={**CHAINS, "sampler.sgld.moves": 20},
         plane={"sampler.sgld.step_size": 0.005},
         mixture={"sampler.sgld.step_size": 0.0005},
         tried=({"optim.energy.lr": 5e-4}, {"sampler.sgld.step_size": 0.002}),
         plane_took=1,
+        mixture_took=2,
     ),
     "cd-mala": Row(
-        title="CD, persistent, MALA",
-        objective="cd",
+        title="CD, persistent, MALA, ‖E‖²",
+        objective="cd+energy-l2",
         parts={"sampler": "mala", "buffer": "replay"},
         settings={**CHAINS, "sampler.mala.moves": 20},
         tried=({"optim.energy.lr": 5e-4}, {"sampler.mala.moves": 60}),
@@ -111,15 +112,14 @@ ROWS: Mapping[str, Row] = {
         mixture_took=2,
     ),
     "improved-cd": Row(
-        title="improved CD",
-        objective="improved-cd",
+        title="improved CD, ‖E‖²",
+        objective="improved-cd+energy-l2",
         parts={"sampler": "sgld", "buffer": "replay"},
         settings={**CHAINS, "sampler.sgld.moves": 20},
         plane={"sampler.sgld.step_size": 0.005},
         mixture={"sampler.sgld.step_size": 0.0005},
         tried=({"optim.energy.lr": 5e-4}, {"objective.improved-cd.w_kl": 0.3}),
-        plane_took=1,
-        mixture_took=2,
+        plane_took=2,
     ),
     "dsm": Row(
         title="denoising score matching, one scale",
