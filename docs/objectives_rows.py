@@ -82,8 +82,8 @@ def ladder(title: str, objective: str, **more: object) -> Row:
 
 ROWS: Mapping[str, Row] = {
     "cd-sgld": Row(
-        title="CD, persistent, SGLD",
-        objective="cd",
+        title="CD, persistent, SGLD, ‖E‖²",
+        objective="cd+energy-l2",
         parts={"sampler": "sgld", "buffer": "replay"},
         settings={**CHAINS, "sampler.sgld.moves": 20},
         plane={"sampler.sgld.step_size": 0.005},
@@ -93,12 +93,13 @@ ROWS: Mapping[str, Row] = {
         mixture_took=2,
     ),
     "cd-mala": Row(
-        title="CD, persistent, MALA",
-        objective="cd",
+        title="CD, persistent, MALA, ‖E‖²",
+        objective="cd+energy-l2",
         parts={"sampler": "mala", "buffer": "replay"},
         settings={**CHAINS, "sampler.mala.moves": 20},
         tried=({"optim.energy.lr": 5e-4}, {"sampler.mala.moves": 60}),
         plane_took=1,
+        mixture_took=2,
     ),
     "cd-k": Row(
         title="CD-20, chains begin at data",
@@ -108,17 +109,17 @@ ROWS: Mapping[str, Row] = {
         | {"sampler.mala.moves": 20},
         tried=({"optim.energy.lr": 1e-3}, {"sampler.mala.moves": 60}),
         plane_took=1,
-        mixture_took=1,
+        mixture_took=2,
     ),
     "improved-cd": Row(
-        title="improved CD",
-        objective="improved-cd",
+        title="improved CD, ‖E‖²",
+        objective="improved-cd+energy-l2",
         parts={"sampler": "sgld", "buffer": "replay"},
         settings={**CHAINS, "sampler.sgld.moves": 20},
         plane={"sampler.sgld.step_size": 0.005},
         mixture={"sampler.sgld.step_size": 0.0005},
         tried=({"optim.energy.lr": 5e-4}, {"objective.improved-cd.w_kl": 0.3}),
-        plane_took=1,
+        plane_took=2,
     ),
     "dsm": Row(
         title="denoising score matching, one scale",
@@ -135,8 +136,7 @@ ROWS: Mapping[str, Row] = {
         title="sliced score matching",
         objective="sliced-score-matching",
         tried=({"optim.energy.lr": 5e-4}, {"objective.sliced-score-matching.projections": 4}),
-        plane_took=1,
-        mixture_took=1,
+        mixture_took=2,
     ),
     "exact-sm": Row(
         title="exact score matching",
@@ -149,7 +149,6 @@ ROWS: Mapping[str, Row] = {
         objective="noise-contrastive",
         tried=({"objective.noise-contrastive.ratio": 4}, {"objective.noise-contrastive.widen": 1.5}),
         plane_took=2,
-        mixture_took=2,
     ),
     "nce-kde": Row(
         title="noise-contrastive, KDE noise",
@@ -170,7 +169,6 @@ ROWS: Mapping[str, Row] = {
             {"objective.conditional-noise-contrastive.sigma": 1.5},
         ),
         plane_took=2,
-        mixture_took=2,
     ),
     "energy-discrepancy": Row(
         title="energy discrepancy",
@@ -184,7 +182,7 @@ ROWS: Mapping[str, Row] = {
         mixture={"run.batch_size": 125, "run.ema_half_life": 18_750.0},
         tried=({"objective.energy-discrepancy.sigma": 0.5}, {"objective.energy-discrepancy.n_perturbed": 4}),
         plane_took=2,
-        mixture_took=1,
+        mixture_took=2,
     ),
     "level-classification": ladder("level classification alone", "level-classification"),
     "classification-dsm": ladder("level classification + DSM", "level-classification+denoising-score-matching"),
