@@ -28,7 +28,7 @@ class Row:
         plane: in the plane alone.
         mixture: on the mixtures alone.
         tried: what was tried instead, plane first; None where there was nothing to try.
-        plane_took: number of the tried settings with the least KL(data ‖ model) on the rings, from 1; 0 for none of them.
+        plane_took: number of the tried settings with the least KL(data ‖ model) on the rings, from 1; 0 for its own.
         mixture_took: that whose weights of modes are nearest on the mixture in 16 dimensions.
         only: "plane" or "mixture", where it makes sense on these alone.
     """

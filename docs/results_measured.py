@@ -5,7 +5,8 @@ python docs/results_measured.py pilot STUDY              steps of each arm that 
 python docs/results_measured.py run STUDY [--arms A B] [--seeds 0 1] [--minutes 60] [--jobs 2]
 python docs/results_measured.py page STUDY               the table of the study's page, from what was measured
 
-A study is docs/results/STUDY.toml; {70%} in its flags is that share of the steps, for a stage. Runs go to runs/results/STUDY, numbers and complete recipes to docs/results/STUDY/.
+A study is docs/results/STUDY.toml; {70%} in its flags is that share of the steps, for a stage. Runs go to
+runs/results/STUDY, numbers and complete recipes to docs/results/STUDY/.
 What is there already is not measured again.
 """
 
@@ -112,7 +113,7 @@ def studies(folder: Path = HERE) -> list[str]:
 
 
 def run_command(arm: Arm, steps: int, out: Path, *more: str) -> list[str]:
-    """Returns the command that trains an arm for so many steps into a directory; {70%} in a flag is that share of them."""
+    """Returns the command that trains an arm for so many steps; {70%} in a flag is that share of them."""
 
     def share(found: re.Match[str]) -> str:
         return str(max(1, steps * int(found[1]) // 100))

@@ -54,7 +54,9 @@ class Replay:
         restart = (torch.rand(n, generator=rng, device=self.device) < self.config.reinit) | foreign
         chains = _chosen(restart, self.fresh(n, rng), rows)
         if self.config.start == "data":
-            chains = _chosen(~self.moved[places.to(self.moved.device)].to(self.device), positive.map(torch.detach), chains)
+            chains = _chosen(
+                ~self.moved[places.to(self.moved.device)].to(self.device), positive.map(torch.detach), chains
+            )
         return places, chains.with_aux(**{name: positive.aux[name] for name in sorted(match)})
 
     def put(self, token: Tensor, point: Point) -> None:

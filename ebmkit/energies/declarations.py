@@ -84,8 +84,8 @@ def _has_levels(config: GaussianBaseConfig, selection: Selection) -> str:
     if not selection.noised:
         return ""
     return (
-        f"the coordinate '{selection.noised[0]}' noises x, so the Gaussian would have to know of it: give the wrapper of "
-        'that coordinate base = "gaussian".'
+        f"the coordinate '{selection.noised[0]}' noises x, so the Gaussian would have to know of it: give the wrapper "
+        'of that coordinate base = "gaussian".'
     )
 
 

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from ebmkit.coordinates.label import Label
 from ebmkit.errors import CapabilityError, DivergenceError, RecipeError
+from ebmkit.ops.ancestral import ancestral
 from ebmkit.point import Point
 from ebmkit.samplers.none import NoSampler
 from ebmkit.sampling import anneal
-from ebmkit.ops.ancestral import ancestral
 from ebmkit.sampling.anneal import Annealing, annealing, walked_by
 from ebmkit.sampling.generate import generate
 from ebmkit.sampling.model import Model

@@ -163,8 +163,13 @@ def test_what_is_pinned_is_the_base_whatever_is_learned() -> None:
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"network": "over-sd"}, "needs a base"), ({"pin_last": True}, "needs a base"), ({"base_rank": 2}, "base_rank"),
-     ({"base": "pca-gaussian", "base_sd": 0.3}, "those of base = .gaussian"), ({"base_mean": 1.0}, "leave them out")],
+    [
+        ({"network": "over-sd"}, "needs a base"),
+        ({"pin_last": True}, "needs a base"),
+        ({"base_rank": 2}, "base_rank"),
+        ({"base": "pca-gaussian", "base_sd": 0.3}, "those of base = .gaussian"),
+        ({"base_mean": 1.0}, "leave them out"),
+    ],
 )
 def test_settings_without_the_base_that_they_are_of_are_refused(settings: dict[str, object], message: str) -> None:
     recipe = {

@@ -173,5 +173,5 @@ class Blind(nn.Module):
 
 
 def test_an_energy_without_a_graph_is_refused_where_nothing_differentiates_it_in_x() -> None:
-    with pytest.raises(EbmkitError, match="no gradient in any of its parameters.*no_grad"):
+    with pytest.raises(EbmkitError, match=r"no gradient in any of its parameters.*no_grad"):
         ebmkit.fit(Blind(), torch.randn(64, 2), objective="noise-contrastive", steps=2, progress=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from ebmkit import BuildContext, CapabilityError, EnergyView, Point, SamplerInfo, SamplerState, Tail, Tuning
 from ebmkit.ops.ancestral import ancestral
@@ -20,8 +20,8 @@ from ebmkit_diffusion.level import LEVEL, Level
 class Descent:
     """Every chain one level down by an ancestral step; one at level 0 starts again as noise at the last level.
 
-    With a probability of its own each chain lingers where it is instead. The step leaves no law invariant: a chain is at
-    a level with the law of those that were annealed down to it.
+    With a probability of its own each chain lingers where it is instead. The step leaves no law invariant: a chain is
+    at a level with the law of those that were annealed down to it.
     """
 
     traits = DESCENT
