@@ -8,7 +8,6 @@ from torch import Generator
 from ebmkit import BuildContext, CapabilityError, EnergyView, Point, SamplerInfo, SamplerState, Tail, Tuning
 from ebmkit.ops.ancestral import ancestral
 from ebmkit.ops.rows import normal, rows_as
-from ebmkit.protocols.energy import Draws
 from ebmkit.samplers.declarations.metropolis import MalaConfig
 from ebmkit.samplers.mala import build_mala
 from ebmkit.samplers.metropolis import Target, build_target, no_tail
@@ -59,7 +58,8 @@ class Descent:
     def _noise(self, view: EnergyView, point: Point, rng: Generator) -> Point:
         """Returns as many chains at the last level: draws of its law where the energy knows it."""
         fresh = self.level.prior(len(point), point, rng, "generation")
-        x = view.live.drawn(fresh, rng) if isinstance(view.live, Draws) else None
+        drawn = getattr(view.live, "drawn", None)
+        x = drawn(fresh, rng) if drawn else None
         return fresh if x is None else fresh.replace(x=x)
 
 
