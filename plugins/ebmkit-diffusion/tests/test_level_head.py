@@ -78,6 +78,15 @@ def test_with_norms_the_energy_is_that_of_its_own_features_and_a_constant_of_the
         assert rest[point.aux["level"] == t].std(unbiased=False) < 1e-4
 
 
+def test_where_the_energy_is_the_bases_alone_the_features_still_have_a_direction():
+    energy, point = headed(head="half-squared-norm", base="gaussian", pin_last=True), points(60)
+    features = energy.evaluate(point, "features")["features"]
+    assert float(features.detach().norm(dim=1).min()) > 0
+    rest = energy(point) - energy.base.at(point)
+    last = point.aux["level"] == 5
+    assert bool(last.any()) and float(rest[last].detach().abs().max()) < 1e-4 < float(rest[~last].detach().std())
+
+
 def test_gradients_reach_the_backbone_and_the_level():
     energy, point = headed(head="half-squared-norm"), points(9)
     energy.levels(point).softmax(dim=1).square().sum().backward()

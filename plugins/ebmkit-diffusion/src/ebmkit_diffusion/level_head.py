@@ -61,14 +61,15 @@ class LevelHead(nn.Module):
             raise lacks_ability(self, sorted(set(abilities) - self.abilities)[0])
         inner = [name for name in abilities if name not in ("energy", LEVELS)]
         values = dict(values_of(self.inner, point.without(LEVEL), *dict.fromkeys([*inner, "features"])))
-        features, reading = at_least_fp32(values["features"]), self._reading()
+        features, unscaled = at_least_fp32(values["features"]), self._unscaled()
+        reading = self._scaled(unscaled)
         if LEVELS in abilities:
             values[LEVELS] = self._all(features, reading) + self.base.all(point.x)
         if "energy" in abilities:
             level = level_of(point, "level-head")
             values["energy"] = self._at(features, reading[level]) + self.base.at(point)
         if "features" in abilities:
-            values["features"] = self._features(point, features, reading)
+            values["features"] = self._features(point, features, unscaled)
         return {name: values[name] for name in abilities}
 
     def levels(self, point: Point) -> Tensor:
@@ -95,24 +96,28 @@ class LevelHead(nn.Module):
             init_linear(last, 1e-3)
         return nn.Sequential(*embedding_layers(config.waves, config.embedding), nn.SiLU(), last)
 
-    def _reading(self) -> Tensor:
+    def _unscaled(self) -> Tensor:
         """Returns how each level reads features: a_t and c_t [T + 1, 2F], or weights [T + 1, F]."""
-        reading, scales = at_least_fp32(self.reading()), self.base.network_scales()
-        if self.norm:
-            gain, shift = reading.chunk(2, dim=1)
-            reading = torch.cat([1 + gain, shift], dim=1)
-        if scales is None:
+        reading = at_least_fp32(self.reading())
+        if not self.norm:
             return reading
-        return reading * (scales.sqrt() if self.norm else scales)[:, None]
+        gain, shift = reading.chunk(2, dim=1)
+        return torch.cat([1 + gain, shift], dim=1)
+
+    def _scaled(self, reading: Tensor) -> Tensor:
+        """Returns it with the energy of the network multiplied as the base asks: by 0 at a level that is the base's."""
+        scales = self.base.network_scales()
+        return reading if scales is None else reading * (scales.sqrt() if self.norm else scales)[:, None]
 
     def _modulated(self, features: Tensor, reading: Tensor) -> Tensor:
         gain, shift = reading.chunk(2, dim=1)
         return gain * features + shift
 
-    def _features(self, point: Point, features: Tensor, reading: Tensor) -> Tensor:
+    def _features(self, point: Point, features: Tensor, unscaled: Tensor) -> Tensor:
+        """Returns f_t without the scale of its level: a level whose energy is the base's alone has a direction, too."""
         if not self.norm:
             return features
-        return self._modulated(features, reading[level_of(point, "level-head")])
+        return self._modulated(features, unscaled[level_of(point, "level-head")])
 
     def _at(self, features: Tensor, reading: Tensor) -> Tensor:
         if self.norm:
