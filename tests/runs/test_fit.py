@@ -260,6 +260,7 @@ class Reads(nn.Module):
         (network(), {"sampler": "no-such"}, "no sampler 'no-such'"),
         (network(), {"sampler": ""}, "name is missing|no sampler"),
         (network(), {"objective": network()}, "which is none"),
+        (network(), {"objective": {"use": "cd", "weight": 0.5}}, "A dictionary was given as objective"),
         (network(), {"settings": {"sampler.nothing": 1}}, "nothing"),
         (network(), {"sampler": Mala}, r"the class Mala\. Write Mala\(\)"),
         (None, {}, "The energy should be given, found None"),
