@@ -53,8 +53,8 @@ def given_component(kind: str, name: str, built: Any) -> Component:
     except AttributeError as error:
         if isinstance(built, dict):
             raise PluginError(
-                f"A dictionary was given as {kind}. Give its name, settings as in ebmkit.samplers.Mala(moves=5), or what "
-                'was built; settings by name go into settings={"KIND.NAME.SETTING": value}.'
+                f"A dictionary was given as {kind}. Give its name, settings as in ebmkit.samplers.Mala(moves=5), or "
+                'what was built; settings by name go into settings={"KIND.NAME.SETTING": value}.'
             ) from error
         article = "An" if kind[0] in "aeiou" else "A"
         raise PluginError(f"{article} {kind} was given, {origin_of(built)}, which is none: {error}.") from error
