@@ -32,7 +32,7 @@ from ebmkit.plugins.host import host
 LEDGER = Path(__file__).parent / "objectives.json"
 DENSITIES = "runs/objectives"
 TUNED_ON = {PLANE: "rings", MIXTURE: "mixture-16"}
-SECONDS = 30.0
+SECONDS = 20.0
 OVERHEAD = 7.0
 """CPU seconds of a cell beside its training: imports, the pilot, the judgement."""
 
