@@ -157,7 +157,8 @@ COMPONENTS = (
             "Jianwen Xie, Yang Lu, Song-Chun Zhu, Ying Nian Wu (2016). A theory of generative ConvNet. ICML. "
             "arXiv:1602.03264"
         ),
-        hides=("energy.half-squared-norm", "energy.logits"),
+        # Hidden features put it outside of heads, which take the features of what is inside and may drop its energy.
+        hides=("energy.half-squared-norm", "energy.features"),
         refuse=_has_levels,
     ),
 )
