@@ -77,7 +77,7 @@ class GaussianBaseConfig:
     """
 
     mean: float = 0.0
-    sd: Annotated[float, Gt(0)] = 1.0
+    sd: Annotated[float, Ge(1e-6)] = 1.0
 
 
 def _has_levels(config: GaussianBaseConfig, selection: Selection) -> str:
