@@ -222,12 +222,13 @@ def draw(path: Path) -> None:
     rows = [name for name in ROWS if any((DENSITIES / f"{name}-{on}-0.npz").exists() for on in ON[PLANE])]
     if not rows:
         return
+    targets = [on for on in ON[PLANE] if any((DENSITIES / f"{name}-{on}-0.npz").exists() for name in rows)]
     lines = -(-(len(rows) + 1) // ACROSS)
-    n_lines = lines * len(ON[PLANE])
+    n_lines = lines * len(targets)
     figure, axes = pyplot.subplots(n_lines, ACROSS, figsize=(1.6 * ACROSS, 1.75 * n_lines), layout="constrained")
     for axis in axes.flat:
         axis.set_axis_off()
-    for i, on in enumerate(ON[PLANE]):
+    for i, on in enumerate(targets):
         for j, name in enumerate(["", *rows]):
             panel(axes[i * lines + j // ACROSS][j % ACROSS], name, on)
     path.parent.mkdir(exist_ok=True)
@@ -239,14 +240,11 @@ def panel(axis: Any, name: str, on: str) -> None:
     """Draws a density of the plane, that of the data where no objective is named; nothing where none was kept."""
     import numpy as np
 
-    axis.set_title(ROWS[name].title if name else f"data: {TARGETS[on].title}", fontsize=6)
     file = DENSITIES / f"{name}-{on}-0.npz"
-    if not name:
-        shown = true_density(on)
-    elif file.exists():
-        shown = np.load(file)["log_density"]
-    else:
+    if name and not file.exists():
         return
+    shown = np.load(file)["log_density"] if name else true_density(on)
+    axis.set_title(ROWS[name].title if name else f"data: {TARGETS[on].title}", fontsize=6)
     axis.imshow(np.exp(shown - shown[np.isfinite(shown)].max()) ** 0.5, origin="lower", cmap="Blues")
 
 

@@ -145,7 +145,7 @@ def _ready_to_train(assembly: Assembly, precision: Precision) -> Assembly:
     parts, recipe = assembly.parts, assembly.recipe
     check_trainable(recipe, parts.owners())
     check_moves(parts)
-    check_references(parts, recipe.table("run").batch_size)
+    check_references(parts, recipe.table("run").batch_size // parts.world.size)
     check_derivatives(parts)
     return _with_engine(assembly, precision)
 
@@ -168,7 +168,7 @@ def _with_engine(assembly: Assembly, precision: Precision) -> Assembly:
         chunk = 0 if config.chunk == "auto" else config.chunk
         return replace(assembly, recipe=assembly.recipe.with_table("run", engine=engine, chunk=chunk))
     assert assembly.dataset is not None
-    rows = torch.arange(config.batch_size) % len(assembly.dataset)
+    rows = torch.arange(config.batch_size // parts.world.size) % len(assembly.dataset)  # as many as a step has here
     batch = assembly.dataset.batch(rows, stream(config.seed, 0, "engine data", parts.device))
     if parts.checker is not None:
         parts.checker(parts, batch, 0, {})  # a part that breaks a promise is named before it is timed

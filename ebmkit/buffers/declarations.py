@@ -20,7 +20,8 @@ class ReplayConfig:
         capacity: rows.
         reinit: probability that a drawn chain restarts from the prior.
         start: where a row starts its first chain: at the prior, or at a datum of the step that first draws it, with
-            its coordinates. At data, chains of an energy that already fits them have nothing to find.
+            its coordinates. At data, chains of an energy that already fits them have nothing to find; reference rows
+            that were never moved are still as drawn from the prior.
         storage: of real-valued x; uint8 rounds to 256 values of the value range. Discrete x is stored as the index of
             each value.
         place: where rows are kept.

@@ -5,11 +5,13 @@ them is in the modules of this package.
 """
 
 from ebmkit.energies.declarations import ConvNetConfig as ConvNet
+from ebmkit.energies.declarations import GaussianBaseConfig as GaussianBase
 from ebmkit.energies.declarations import MlpConfig as Mlp
 from ebmkit.energies.resnet_config import ResNetConfig as ResNet
 
 __all__ = [
     "ConvNet",
+    "GaussianBase",
     "Mlp",
     "ResNet",
 ]

@@ -77,7 +77,7 @@ class GaussianBaseConfig:
     """
 
     mean: float = 0.0
-    sd: Annotated[float, Gt(0)] = 1.0
+    sd: Annotated[float, Ge(1e-6)] = 1.0
 
 
 def _has_levels(config: GaussianBaseConfig, selection: Selection) -> str:
@@ -157,7 +157,8 @@ COMPONENTS = (
             "Jianwen Xie, Yang Lu, Song-Chun Zhu, Ying Nian Wu (2016). A theory of generative ConvNet. ICML. "
             "arXiv:1602.03264"
         ),
-        hides=("energy.half-squared-norm", "energy.logits"),
+        # Hidden features put it outside of heads, which take the features of what is inside and may drop its energy.
+        hides=("energy.half-squared-norm", "energy.features"),
         refuse=_has_levels,
     ),
 )

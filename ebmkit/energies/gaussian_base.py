@@ -11,14 +11,14 @@ from ebmkit.errors import CapabilityError
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Point
 from ebmkit.protocols.energy import Energy, abilities_of, at_least_fp32, lacks_ability, level_coordinate_of, values_of
-
-LOGITS = "logits"
+from ebmkit.protocols.guided import guidance_strength
 
 
 class GaussianBase(nn.Module):
     """E(x) = inner(x) + T‖x − m‖²/2s², so that p(x) ∝ exp(−inner(x)/T) · N(x; m, s²I).
 
-    The network learns how the data differ from the Gaussian, and far from all data the Gaussian decides.
+    The network learns how the data differ from the Gaussian, and far from all data the Gaussian decides. What tells
+    classes and latents apart is that of the network: a term in x alone changes no law given x.
 
     Source: Xie, Lu, Zhu, Wu (2016), eq. 1, with m = 0.
     """
@@ -27,7 +27,12 @@ class GaussianBase(nn.Module):
         super().__init__()
         self.inner, self.mean = inner, config.mean
         self.half_precision = temperature / (2 * config.sd**2)
-        self.abilities = abilities_of(inner) - {LOGITS}
+        self.abilities = abilities_of(inner)
+
+    @property
+    def guidance_strength(self) -> float | None:
+        """β of a latent, as inside."""
+        return guidance_strength(self.inner)
 
     def evaluate(self, point: Point, *abilities: str) -> Mapping[str, Tensor]:
         """Returns what was asked for, from one pass of what it wraps."""

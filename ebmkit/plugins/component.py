@@ -79,6 +79,7 @@ class Selection:
         noised: names of those that noise x: they give `point.noised`.
         discrete: names of those that have a number of values: they give `point.discrete`.
         event_shape: shape of one datum where the data set is known, else None.
+        resolved: the recipe is complete, as that of a run: a setting of it that does nothing is no reason to refuse it.
     """
 
     capabilities: frozenset[str] = frozenset()
@@ -87,6 +88,7 @@ class Selection:
     noised: tuple[str, ...] = ()
     discrete: tuple[str, ...] = ()
     event_shape: tuple[int, ...] | None = None
+    resolved: bool = False
 
 
 Rule = Callable[[Any, Selection], str]

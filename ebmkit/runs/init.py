@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from itertools import islice
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from ebmkit.errors import RecipeError, did_you_mean
 from ebmkit.plain_files import check_plain
 from ebmkit.plugins.host import host
 from ebmkit.recipes.recipe import Part, Recipe, read_recipe
+from ebmkit.recipes.settings import as_toml
 from ebmkit.recipes.stage import of_stage
 from ebmkit.recipes.tables import RunConfig
 from ebmkit.runs.checkpoints import checkpoint
@@ -181,7 +182,10 @@ def _differing_settings(kind: str, mine: Part, other: Part) -> Iterator[str]:
     if "given" in mine.settings or "given" in other.settings:  # a network of a program: its tensors tell
         return
     both = mine.settings.keys() | other.settings.keys()
-    usual = {f.name: f.default for f in fields(host().get(kind, mine.use).config)}  # of settings newer than that run
+    declared = fields(host().get(kind, mine.use).config)
+    usual = as_toml(
+        {f.name: f.default for f in declared if f.default is not MISSING}
+    )  # of settings newer than that run
     for key in sorted(both):
         here, there = (part.settings.get(key, usual.get(key)) for part in (mine, other))
         if here != there:

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 import ebmkit
 from ebmkit import BuildContext, CapabilityError, Point, RecipeError
 from ebmkit.assembly.build import build
+from ebmkit.plugins.host import host
+from ebmkit.recipes.resolver.ordering import Capabilities, ordered
 
 
 class Tilt(nn.Module):
@@ -62,3 +64,26 @@ def test_where_levels_noise_x_it_is_refused(tmp_path: object) -> None:
 def test_it_needs_an_energy() -> None:
     with pytest.raises(CapabilityError, match="found none"):
         build("wrapper", "gaussian-base", context=BuildContext(event_shape=(2,)))
+
+
+def test_it_comes_outside_of_heads_that_take_features_and_may_drop_the_energy() -> None:
+    own = host().get("wrapper", "gaussian-base")
+    base = Capabilities(needs=frozenset(), gives=frozenset(own.gives), hides=frozenset(own.hides))
+    head = Capabilities(needs=frozenset({"energy.features"}), gives=frozenset(), hides=frozenset())
+    assert ordered({"gaussian-base": base, "head": head}) == ["head", "gaussian-base"]
+
+
+def test_classes_and_latents_are_told_apart_as_inside() -> None:
+    class Told(Tilt):
+        abilities = frozenset({"logits", "latent"})
+        guidance_strength = 0.3
+
+        def logits(self, point: Point) -> Tensor:
+            return point.x
+
+    inner = Told()
+    context = BuildContext(event_shape=(2,), inner=inner)
+    energy: ebmkit.Energy = build("wrapper", "gaussian-base", context=context)
+    point = Point(x=torch.ones(3, 2))
+    assert torch.equal(ebmkit.values_of(energy, point, "logits")["logits"], inner.logits(point))
+    assert ebmkit.guidance_strength(energy) == 0.3

@@ -19,6 +19,7 @@ from ebmkit.samplers import Augment, Mala, Sgld
 
 ROOMS = {
     "energy": "ebmkit.energies",
+    "wrapper": "ebmkit.energies",
     "coordinate": "ebmkit.coordinates",
     "sampler": "ebmkit.samplers",
     "buffer": "ebmkit.buffers",

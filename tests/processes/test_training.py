@@ -88,3 +88,16 @@ def test_a_batch_that_cannot_be_shared_is_refused() -> None:
     made = complete(recipe_of("mala"))
     with pytest.raises(RecipeError, match="3 processes cannot share evenly: set a multiple of 3, 15 say"):
         assemble(made.recipe, dataset=made.dataset, world=World(rank=0, size=3))
+
+
+def rows_of_each(world: World) -> int:
+    asked = recipe_of("mala")
+    run = {**asked["run"], "engine": "auto"}  # which is measured on a batch
+    made = complete({**asked, "run": run, "buffer": {"use": "replay", "capacity": 16, "start": "data"}})
+    parts = assemble(made.recipe, dataset=made.dataset, world=world).parts
+    assert parts.buffer is not None
+    return len(parts.buffer)
+
+
+def test_a_buffer_as_large_as_the_batch_is_enough_for_each_process() -> None:
+    assert together(rows_of_each) == [8, 8]

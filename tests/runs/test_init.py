@@ -16,9 +16,9 @@ from ebmkit.assembly.assemble import assemble
 from ebmkit.assembly.complete import complete
 from ebmkit.errors import CheckpointError, RecipeError
 from ebmkit.plugins.host import host
-from ebmkit.recipes.recipe import read_recipe
+from ebmkit.recipes.recipe import Part, read_recipe
 from ebmkit.runs.checkpoints import checkpoint
-from ebmkit.runs.init import take_init
+from ebmkit.runs.init import _differing_settings, take_init
 from ebmkit.runs.loop import Trainer
 
 ASKED: dict[str, Any] = {
@@ -183,6 +183,14 @@ def test_a_run_that_is_older_than_a_setting_has_its_default(warm: Path) -> None:
     begun(asked(warm))
     with pytest.raises(RecipeError, match="'softplus' here, 'silu' there"):
         begun(asked(warm, energy={"use": "mlp", "widths": [8], "activation": "softplus"}))
+
+
+def test_a_default_of_several_values_is_that_of_the_recipe(warm: Path, tmp_path: Path) -> None:
+    ours = complete(asked(warm, energy={"use": "mlp"})).recipe
+    mlp = ours.part("energy")
+    theirs = Part(mlp.use, {key: value for key, value in mlp.settings.items() if key != "widths"})
+    assert mlp.settings["widths"] == [128, 128]
+    assert list(_differing_settings("energy", mlp, theirs)) == []
 
 
 def test_nothing_is_written_where_the_init_is_refused(warm: Path, tmp_path: Path) -> None:

@@ -28,6 +28,10 @@ BRISK = {
 }
 
 
+OWN_LEVELS = ("annealed",)
+"""They walk along the levels of their package, whose tests hold their laws."""
+
+
 def words(component: Component) -> frozenset[str]:
     return frozenset(component.ask("gives", component.config(), Selection()))
 
@@ -38,7 +42,7 @@ def discrete(name: str) -> bool:
 
 def samplers(*asked: str) -> list[str]:
     """The registered samplers that declare any of these words."""
-    found = [part for part, _ in host().all() if part.kind == "sampler"]
+    found = [part for part, _ in host().all() if part.kind == "sampler" and part.name not in OWN_LEVELS]
     return [c.name for c in found if words(c) & set(asked)]
 
 

@@ -10,7 +10,7 @@ from ebmkit import BuildContext, Selection
 from ebmkit.assembly.build import build
 from ebmkit.plugins.host import host
 from ebmkit.protocols.sampler import Adaptive, Bounded, Composite, Monitored, Rescalable, Sampler
-from tests.samplers.registry import context_of
+from tests.samplers.registry import OWN_LEVELS, context_of
 
 IMAGE = (1, 8, 8)
 NAMES = [part.name for part, _ in host().all() if part.kind == "sampler"]
@@ -20,6 +20,9 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
 
 
 def context(name: str) -> BuildContext:
+    if name in OWN_LEVELS:
+        bare = BuildContext(event_shape=IMAGE)
+        return BuildContext(event_shape=IMAGE, coordinates=(build("coordinate", "level", context=bare),))
     if name != "augment":
         return context_of(IMAGE)
     return BuildContext(event_shape=IMAGE, value_range=(0.0, 1.0))
@@ -39,8 +42,9 @@ def test_the_small_protocols_are_fulfilled_by_those_that_should() -> None:
     found = {name: build("sampler", name, context=context(name)) for name in NAMES}
     having = {p: {name for name, sampler in found.items() if isinstance(sampler, p)} for p in PROTOCOLS}
     extra = {"mgms"} & set(NAMES)
+    composed = {"mgms", "annealed"} & set(NAMES)
     assert having[Adaptive] == {"mala", "hmc", "nuts"} and having[Rescalable] == {"sgld", "underdamped"}
-    assert having[Composite] == {"tempering"} | extra and having[Monitored] == extra
+    assert having[Composite] == {"tempering"} | composed and having[Monitored] == extra
     assert having[Bounded] == {"mala", "hmc", "nuts", "underdamped"}
 
 

@@ -254,7 +254,7 @@ class Draft:
     def _free(self) -> Selection:
         """Returns what rules may know before samplers and temperature are."""
         names = tuple(sorted(choice.name for choice in self.of("coordinate")))
-        bare = Selection(coordinates=names, event_shape=self.event_shape)
+        bare = Selection(coordinates=names, event_shape=self.event_shape, resolved=self.recipe.resolved)
         given = {choice.name: capabilities_under(bare, choice) for choice in self.of("coordinate")}
         noised = tuple(name for name in names if "point.noised" in given[name])
         return replace(bare, noised=noised, discrete=tuple(name for name in names if "point.discrete" in given[name]))

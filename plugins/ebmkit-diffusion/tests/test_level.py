@@ -173,6 +173,9 @@ def test_the_noise_of_x_is_that_of_the_level_and_of_smoothing_together():
         ({"schedule": "log-snr-cosine", "high": 0.3}, "no low and high"),
         ({"schedule": "even", "pure_noise": True}, "leave pure_noise out"),
         ({"schedule": "even", "low": 1.0}, "finest structure"),
+        ({"schedule": "even", "low": 1e-9}, "finest structure"),
+        ({"schedule": "even", "high": 1e-9}, "s.d. of the data"),
+        ({"schedule": "even", "high": 1e160}, "s.d. of the data"),
         ({"last_signal": 0.1}, 'a setting of schedule = "even"'),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import log, pi
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -178,6 +179,21 @@ def test_settings_without_the_base_that_they_are_of_are_refused(settings: dict[s
     }  # fmt: skip
     with pytest.raises((CapabilityError, RecipeError), match=message):
         run(recipe, out="unused")
+
+
+def test_a_run_with_a_setting_of_another_base_is_loaded_and_resumed(tmp_path: Path) -> None:
+    recipe = {
+        "run": {"steps": 2, "batch_size": 20}, "data": {"use": "toy"}, "energy": {"use": "mlp", "widths": [8]},
+        "wrapper": [{"use": "level-head", "base": "pca-gaussian"}], "objective": [{"use": "level-classification"}],
+        "log": {"tensorboard": False},
+    }  # fmt: skip
+    made = run(recipe, out=tmp_path / "run")
+    file = made.directory / "recipe.toml"
+    told = file.read_text(encoding="utf-8")
+    assert "base_sd = 0.5" in told
+    file.write_text(told.replace("base_sd = 0.5", "base_sd = 0.3"), encoding="utf-8")
+    assert load(made.directory).recipe.parts["wrapper"][0].settings["base_sd"] == 0.3
+    assert ebmkit.resume(made.directory, steps=3).recipe == load(made.directory).recipe
 
 
 def test_a_loaded_run_has_the_base_that_was_fitted(tmp_path: object) -> None:

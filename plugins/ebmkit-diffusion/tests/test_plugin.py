@@ -15,7 +15,7 @@ from ebmkit.recipes.resolver.resolve import resolve
 from ebmkit.runs.run import run
 
 MIX = "clel-da-fashion-cpu"
-PARTS = ["cd-levels", "level", "level-classification", "level-conditioned", "level-head", "mgms"]
+PARTS = ["annealed", "cd-levels", "level", "level-classification", "level-conditioned", "level-head", "mgms"]
 
 
 def resolution(text, shape=(2,), *overrides):
@@ -48,7 +48,7 @@ def test_every_part_can_be_built_and_cited():
     assert not plugin.error and sorted(c.name for c in plugin.components) == PARTS
     for component in plugin.components:
         assert callable(load_build(component)) and (
-            "2304.10707" in component.cite or component.name == "level-classification"
+            "2304.10707" in component.cite or component.name in ("level-classification", "annealed")
         )
 
 

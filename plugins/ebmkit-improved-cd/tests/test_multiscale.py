@@ -160,6 +160,12 @@ def test_it_wraps_images_only() -> None:
         build("wrapper", "multiscale", n_scales=1, context=BuildContext(event_shape=(1, 8, 8)))
 
 
+def test_a_gaussian_at_each_scale_is_not_the_gaussian_that_was_asked_for() -> None:
+    parts = {**recipe({}).parts, "wrapper": (Part("gaussian-base", {}), Part("multiscale", {}))}
+    with pytest.raises(CapabilityError, match="leave one of them out"):
+        build_energy(Recipe(parts=parts), BuildContext(event_shape=(1, 12, 12)))
+
+
 # --- the resolver
 
 

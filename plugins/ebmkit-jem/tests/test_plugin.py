@@ -73,3 +73,10 @@ def test_what_needs_the_energy_of_the_backbone_is_refused(more: str, found: str)
         pytest.skip("another package has it")
     with pytest.raises(CapabilityError, match=found):
         resolved(ASKED + more)
+
+
+def test_a_gaussian_base_comes_outside_the_head_which_drops_the_energy_inside() -> None:
+    text = (
+        '[data]\nuse = "toy"\n[energy]\nuse = "mlp"\n[[objective]]\nuse = "jem"\n[[wrapper]]\nuse = "gaussian-base"\n'
+    )
+    assert names(resolved(text, (2,)), "wrapper") == ["logit-head", "gaussian-base"]

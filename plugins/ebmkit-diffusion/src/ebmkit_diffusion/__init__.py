@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ebmkit_diffusion.declarations import AnnealedConfig as Annealed
 from ebmkit_diffusion.declarations import MgmsConfig as Mgms
 from ebmkit_diffusion.level_declarations import LevelConfig as Level
 from ebmkit_diffusion.objective_declarations import CdLevelsConfig as CdLevels
@@ -10,4 +11,4 @@ from ebmkit_diffusion.wrapper_declarations import LevelConditionedConfig as Leve
 from ebmkit_diffusion.wrapper_declarations import LevelHeadConfig as LevelHead
 
 __version__ = "0.1.0"
-__all__ = ["CdLevels", "Level", "LevelClassification", "LevelConditioned", "LevelHead", "Mgms"]
+__all__ = ["Annealed", "CdLevels", "Level", "LevelClassification", "LevelConditioned", "LevelHead", "Mgms"]

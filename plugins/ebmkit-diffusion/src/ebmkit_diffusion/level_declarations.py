@@ -13,6 +13,9 @@ from ebmkit_diffusion.schedules import SCHEDULES, WITHOUT_ENDS, Betas, ending_in
 
 Positive = Annotated[float, Gt(0)]
 
+FINEST, WIDEST = 1e-6, 1e6
+"""The s.d. that an even schedule can tell from 0 and from infinity, data units after scaling."""
+
 
 @short_repr
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,8 +85,13 @@ def _level_refused(config: LevelConfig, selection: Selection) -> str:
         return 'schedule = "even" ends in pure noise by itself: leave pure_noise out.'
     if config.schedule != "even" and config.last_signal:
         return 'last_signal is a setting of schedule = "even": the others end where low and high lead.'
-    if config.schedule == "even" and config.low is not None and not 0 < config.low < 1:
-        return f"low of an even schedule is the s.d. of the finest structure, between 0 and 1; found {config.low:g}."
+    if config.schedule == "even" and config.low is not None and not FINEST <= config.low < 1:
+        return (
+            f"low of an even schedule is the s.d. of the finest structure, from {FINEST:g} to less than 1; found "
+            f"{config.low:g}."
+        )
+    if config.schedule == "even" and config.high is not None and not FINEST <= config.high <= WIDEST:
+        return f"high of an even schedule is the s.d. of the data, {FINEST:g} to {WIDEST:g}; found {config.high:g}."
     wrong = wrong_with(config.betas())
     return f"{wrong}." if wrong else ""
 

@@ -89,8 +89,8 @@ def _base_refused(config: LevelConditionedConfig | LevelHeadConfig, selection: S
         return f'{asked} needs a base, and there is none: set base = "pca-gaussian".'
     if config.base_rank and config.base != "pca-gaussian":
         return f'base_rank is that of base = "pca-gaussian", found base = "{config.base}": leave it out.'
-    usual = LevelHeadConfig()
-    if config.base != "gaussian" and (config.base_mean, config.base_sd) != (usual.base_mean, usual.base_sd):
+    usual, idle = LevelHeadConfig(), config.base != "gaussian" and not selection.resolved
+    if idle and (config.base_mean, config.base_sd) != (usual.base_mean, usual.base_sd):
         return f'base_mean and base_sd are those of base = "gaussian", found base = "{config.base}": leave them out.'
     return ""
 

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from ebmkit import BuildContext, CapabilityError, Point, abilities_of, at_least_fp32, lacks_ability, values_of
 from ebmkit.energies.compose import is_combined
+from ebmkit.energies.gaussian_base import GaussianBase
 from ebmkit_improved_cd.declarations import MultiscaleConfig, halved, not_scalable, too_many_networks
 
 
@@ -69,13 +70,19 @@ def build_multiscale(config: MultiscaleConfig, context: BuildContext) -> Multisc
     """Builds the smaller networks beside `context.inner`.
 
     Raises:
-        CapabilityError: there is no energy to wrap, the image has not so many scales, or a network does not suit its.
+        CapabilityError: there is no energy to wrap, the image has not so many scales, a network does not suit its, or
+            each would have a Gaussian of its own.
     """
     wrong = too_many_networks(config) or not_scalable(config, context.event_shape)
     if wrong:
         raise CapabilityError(f"multiscale: {wrong}")
     if context.inner is None:
         raise CapabilityError("multiscale wraps an energy, found none: set inner in the BuildContext.")
+    if isinstance(context.inner, GaussianBase):
+        raise CapabilityError(
+            "multiscale builds what is inside it once for each scale, and the sum of a Gaussian of each is not that of "
+            "wrapper gaussian-base: leave one of them out."
+        )
     networks, shape = [context.inner], context.event_shape
     for scale in range(1, config.n_scales):
         shape = halved(shape)
