@@ -8,12 +8,11 @@ from torch import Generator
 from ebmkit import BuildContext, CapabilityError, EnergyView, Point, SamplerInfo, SamplerState, Tail, Tuning
 from ebmkit.ops.ancestral import ancestral
 from ebmkit.ops.rows import normal, rows_as
-from ebmkit.samplers.declarations.metropolis import MalaConfig
-from ebmkit.samplers.mala import build_mala
 from ebmkit.samplers.metropolis import Target, build_target, no_tail
 from ebmkit.samplers.sequence import Sequence
 from ebmkit_diffusion.declarations import DESCENT, AnnealedConfig
 from ebmkit_diffusion.level import LEVEL, Level
+from ebmkit_diffusion.mgms import moves_at_a_level
 
 
 class Descent:
@@ -70,12 +69,4 @@ def build_annealed(config: AnnealedConfig, context: BuildContext) -> Sequence:
         raise CapabilityError(
             f"annealed walks along the coordinate 'level' of ebmkit-diffusion, found {type(level).__name__}: use mgms."
         )
-    mala = MalaConfig(
-        moves=config.moves,
-        step_size=config.step_size,
-        step_size_per=LEVEL,
-        adapt=config.adapt,
-        adapt_every=config.adapt_every,
-        accept=config.accept,
-    )
-    return Sequence([build_mala(mala, context), Descent(level, build_target(context), config.linger)])
+    return Sequence([moves_at_a_level(config, context), Descent(level, build_target(context), config.linger)])

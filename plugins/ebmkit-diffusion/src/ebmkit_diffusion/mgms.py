@@ -23,8 +23,9 @@ from ebmkit import (
 )
 from ebmkit.samplers.declarations.gibbs import GibbsConfig
 from ebmkit.samplers.declarations.metropolis import MalaConfig
+from ebmkit.samplers.declarations.steps import StepConfig
 from ebmkit.samplers.gibbs import build_gibbs
-from ebmkit.samplers.mala import build_mala
+from ebmkit.samplers.mala import Mala, build_mala
 from ebmkit.samplers.sequence import Sequence
 from ebmkit.samplers.step_size import count_values
 from ebmkit_diffusion.declarations import MgmsConfig
@@ -99,8 +100,8 @@ def first_steps(config: MgmsConfig, context: BuildContext) -> Tensor:
     return steps * noise.to(steps)
 
 
-def build_mgms(config: MgmsConfig, context: BuildContext) -> Mgms:
-    """Builds the sampler; raises CapabilityError where the run has no discrete coordinate 'level'."""
+def moves_at_a_level(config: StepConfig, context: BuildContext, warmup: int = 0) -> Mala:
+    """Returns core's `mala` with a step size for each level."""
     mala = MalaConfig(
         moves=config.moves,
         step_size=config.step_size,
@@ -108,8 +109,13 @@ def build_mgms(config: MgmsConfig, context: BuildContext) -> Mgms:
         adapt=config.adapt,
         adapt_every=config.adapt_every,
         accept=config.accept,
-        warmup=config.warmup,
+        warmup=warmup,
     )
+    return build_mala(mala, context)
+
+
+def build_mgms(config: MgmsConfig, context: BuildContext) -> Mgms:
+    """Builds the sampler; raises CapabilityError where the run has no discrete coordinate 'level'."""
     gibbs = GibbsConfig(coordinate=LEVEL, window=config.window)
-    sequence = Sequence([build_mala(mala, context), build_gibbs(gibbs, context)])
+    sequence = Sequence([moves_at_a_level(config, context, config.warmup), build_gibbs(gibbs, context)])
     return Mgms(config=config, first_steps=first_steps(config, context), sequence=sequence)
