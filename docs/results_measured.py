@@ -15,111 +15,36 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
-import shlex
 import shutil
 import subprocess
 import sys
 import time
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+from results_pictures import draw_curves
+from results_study import HERE, ROOT, Arm, Study, run_command, studies, study_of, words
 from results_table import write_page
 
-ROOT = Path(__file__).resolve().parent.parent
-HERE = ROOT / "docs" / "results"
 PILOT_STEPS = 20
-PLACES = {"{here}": str(HERE.relative_to(ROOT)), "{data}": os.environ.get("EBMKIT_DATA", "data")}
-"""What stands in a study for a folder: of the studies, and of the data sets that do not come with ebmkit."""
+TRACED = ("gap", "energy_positive", "gradient_norm.energy")
+"""Of the numbers that training writes, those that a study keeps."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Arm:
-    """One setting of a study.
+class Spent:
+    """What a command took.
 
     Attributes:
-        name: as in tables.
-        asked: flags of `ebmkit run`, as they would be typed.
-        steps: training steps; 0 where the pilot has not found them.
-        seconds: CPU time of training with these steps, from the pilot.
+        seconds: CPU time.
+        mib: the most memory it had at once, with what Python and torch take by themselves.
     """
 
-    name: str
-    asked: tuple[str, ...]
-    steps: int = 0
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Study:
-    """Arms that are compared at equal time of training.
-
-    Attributes:
-        name: of its file.
-        question: what it answers.
-        minutes: CPU time of one training, on one thread.
-        seeds: of training.
-        judge: flags of `ebmkit eval` after training, one evaluation each: of every arm ("all"), and of some.
-        curve: flags of one evaluation after each quarter of training; none where there are none.
-        columns: numbers of the table, as METRIC: VALUE.
-        arms: the settings.
-    """
-
-    name: str
-    question: str
-    minutes: float
-    seeds: tuple[int, ...]
-    judge: Mapping[str, Sequence[str]]
-    curve: tuple[str, ...]
-    columns: tuple[str, ...]
-    arms: tuple[Arm, ...]
-
-
-def study_of(name: str, folder: Path = HERE) -> Study:
-    """Returns a study, with the steps that its pilot found."""
-    told = tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
-    found = _read(folder / name / "pilot.json")
-    arms = []
-    for arm, flags in told["arms"].items():
-        known = found.get(arm, {})
-        asked = (*words(told.get("all", "")), *words(flags))
-        arms.append(Arm(name=arm, asked=asked, steps=int(known.get("steps", 0)), seconds=known.get("seconds", 0.0)))
-    return Study(
-        name=name,
-        question=told["question"],
-        minutes=told["minutes"],
-        seeds=tuple(told["seeds"]),
-        judge=told["judge"],
-        curve=words(told.get("curve", "")),
-        columns=tuple(told["columns"]),
-        arms=tuple(arms),
-    )
-
-
-def words(flags: str) -> tuple[str, ...]:
-    """Returns the words of a command line, with folders in their places."""
-    for mark, folder in PLACES.items():
-        flags = flags.replace(mark, folder)
-    return tuple(shlex.split(flags))
-
-
-def studies(folder: Path = HERE) -> list[str]:
-    """Returns the names of all studies, in order of worth: the number that their files begin with."""
-    return sorted(path.stem for path in folder.glob("*.toml") if path.stem != "ledger")
-
-
-def run_command(arm: Arm, steps: int, out: Path, *more: str) -> list[str]:
-    """Returns the command that trains an arm for so many steps; {70%} in a flag is that share of them."""
-
-    def share(found: re.Match[str]) -> str:
-        return str(max(1, steps * int(found[1]) // 100))
-
-    flags = [re.sub(r"\{(\d+)%\}", share, flag) for flag in arm.asked]
-    return [sys.executable, "-m", "ebmkit", "run", *flags, "--steps", str(steps), *more, "--out", str(out)]
+    seconds: float
+    mib: float
 
 
 def pilot(study: Study, folder: Path = HERE) -> None:
@@ -130,7 +55,7 @@ def pilot(study: Study, folder: Path = HERE) -> None:
         for steps in (PILOT_STEPS, 3 * PILOT_STEPS):
             out = ROOT / "runs" / "results" / study.name / f"pilot-{arm.name}-{steps}"
             shutil.rmtree(out, ignore_errors=True)
-            spent.append(_timed(run_command(arm, steps, out), None))
+            spent.append(_timed(run_command(arm, steps, out), None).seconds)
         a_step = (spent[1] - spent[0]) / (2 * PILOT_STEPS)
         n_steps = max(1, int(60 * study.minutes / a_step))
         found[arm.name] = {"steps": n_steps, "seconds": n_steps * a_step}
@@ -143,12 +68,12 @@ def measure(study: Study, arm: Arm, seed: int, folder: Path = HERE) -> None:
     runs = ROOT / "runs" / "results" / study.name
     out = runs / f"{arm.name}-{seed}"
     log = runs / f"{arm.name}-{seed}.log"
-    seconds = runs / f"{arm.name}-{seed}.seconds"
+    spent = runs / f"{arm.name}-{seed}.spent"
     quarter = max(1, arm.steps // 4)
-    if not seconds.exists():
+    if not spent.exists():
         shutil.rmtree(out, ignore_errors=True)
         keep = ("--set", f"checkpoint.every={quarter}", "--set", "checkpoint.keep=5", "--seed", str(seed))
-        seconds.write_text(str(_timed(run_command(arm, arm.steps, out, *keep), log)))
+        spent.write_text(json.dumps(asdict(_timed(run_command(arm, arm.steps, out, *keep), log))))
     numbers: dict[str, object] = {}
     for index, flags in enumerate((*study.judge["all"], *study.judge.get(arm.name, ()))):
         numbers |= _judged(out, runs / f"{arm.name}-{seed}-{index}.json", log, *words(flags))
@@ -160,13 +85,21 @@ def measure(study: Study, arm: Arm, seed: int, folder: Path = HERE) -> None:
         "arm": arm.name,
         "seed": seed,
         "steps": arm.steps,
-        "seconds": float(seconds.read_text()),
+        **json.loads(spent.read_text()),
         "date": time.strftime("%Y-%m-%d"),
         "numbers": numbers,
         "curve": curve,
+        "trace": traced(out / "metrics.jsonl"),
     }
     _write(folder / study.name / f"{arm.name}-{seed}.json", kept)
     (folder / study.name / f"{arm.name}.toml").write_text((out / "recipe.toml").read_text(encoding="utf-8"))
+
+
+def traced(file: Path, most: int = 60) -> dict[str, list[float | None]]:
+    """Returns steps and the kept numbers of a training log, at most so many of each, evenly over the run."""
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    kept = rows[:: -(-len(rows) // most)]
+    return {name: [row.get(name) for row in kept] for name in ("step", *TRACED) if any(name in row for row in rows)}
 
 
 def left(study: Study, arms: Sequence[str], seeds: Sequence[int], folder: Path = HERE) -> Iterator[tuple[Arm, int]]:
@@ -201,8 +134,8 @@ def run(study: Study, asked: argparse.Namespace, folder: Path = HERE) -> None:
         list(pool.map(one, list(left(study, asked.arms, asked.seeds, folder))))
 
 
-def _timed(command: Sequence[str], log: Path | None) -> float:
-    """Runs a command on one thread and returns the seconds of CPU time that it took."""
+def _timed(command: Sequence[str], log: Path | None) -> Spent:
+    """Runs a command on one thread and returns what it took."""
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
     told = (log or Path(os.devnull)).open("a")
@@ -213,7 +146,9 @@ def _timed(command: Sequence[str], log: Path | None) -> float:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, " ".join(command))
-    return used.ru_utime + used.ru_stime
+    return Spent(
+        seconds=used.ru_utime + used.ru_stime, mib=used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    )
 
 
 def _judged(out: Path, told: Path, log: Path, *flags: str) -> dict[str, list[float | None]]:
@@ -225,10 +160,6 @@ def _judged(out: Path, told: Path, log: Path, *flags: str) -> dict[str, list[flo
         for name, estimate in metric["estimates"].items():
             found[f"{metric['name']}: {name}"] = [estimate["value"], estimate["error"]]
     return found
-
-
-def _read(path: Path) -> dict[str, dict[str, float]]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def _write(path: Path, told: object) -> None:
@@ -259,6 +190,7 @@ def main() -> None:
         elif asked.what == "run":
             run(study, asked)
         else:
+            draw_curves(study)
             write_page(HERE, study.name, study.columns, [arm.name for arm in study.arms])
 
 

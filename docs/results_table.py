@@ -34,14 +34,15 @@ def table(measured: Mapping[str, Sequence[Mapping[str, object]]], columns: Seque
 
     Of one seed, the error is that of its evaluation alone, and the line says "one seed".
     """
-    lines = ["| arm | seeds | steps | minutes | " + " | ".join(columns) + " |"]
-    lines.append("|---" * (4 + len(columns)) + "|")
+    lines = ["| arm | seeds | steps | minutes | MiB | " + " | ".join(columns) + " |"]
+    lines.append("|---" * (5 + len(columns)) + "|")
     for arm, entries in measured.items():
         if not entries:
-            lines.append(f"| {arm} | not measured" + " |" * (3 + len(columns)))
+            lines.append(f"| {arm} | not measured" + " |" * (4 + len(columns)))
             continue
         minutes = fmean(float(str(entry["seconds"])) for entry in entries) / 60
-        cells = [arm, seeds_of(entries), f"{entries[0]['steps']}", f"{minutes:.1f}"]
+        mib = max(float(str(entry["mib"])) for entry in entries)
+        cells = [arm, seeds_of(entries), f"{entries[0]['steps']}", f"{minutes:.1f}", f"{mib:.0f}"]
         lines.append("| " + " | ".join([*cells, *(cell(entries, column) for column in columns)]) + " |")
     return "\n".join(lines)
 

@@ -13,9 +13,11 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "docs"))
 
 import results_measured  # noqa: E402
+import results_study  # noqa: E402
+from results_pictures import draw_curves  # noqa: E402
 from results_table import BEGIN, END, table, write_page  # noqa: E402
 
-STUDIES = results_measured.studies()
+STUDIES = results_study.studies()
 
 SMALL = """
 question = "Does it run?"
@@ -39,11 +41,11 @@ def test_every_arm_of_a_study_is_a_run(name: str, monkeypatch: pytest.MonkeyPatc
     from ebmkit.cli.main import main
 
     monkeypatch.chdir(ROOT)
-    study = results_measured.study_of(name)
+    study = results_study.study_of(name)
     assert study.columns and study.seeds and study.question.endswith("?")
     assert set(study.judge) <= {"all", *(arm.name for arm in study.arms)}
     for arm in study.arms:
-        asked = results_measured.run_command(arm, 100, Path("unused"))[3:-2]
+        asked = results_study.run_command(arm, 100, Path("unused"))[3:-2]
         assert main([*asked, "--dry-run"]) == 0, (arm.name, capsys.readouterr().err)
 
 
@@ -53,13 +55,15 @@ def test_a_study_runs_from_training_to_its_table(tmp_path: Path, monkeypatch: py
     (tmp_path / "small").mkdir()
     pilot = {arm: {"steps": 8, "seconds": 0.1} for arm in ("mala", "hmc")}
     (tmp_path / "small" / "pilot.json").write_text(json.dumps(pilot))
-    study = results_measured.study_of("small", tmp_path)
+    study = results_study.study_of("small", tmp_path)
     asked = argparse.Namespace(arms=["mala"], seeds=[0], minutes=10.0, jobs=1)
     results_measured.run(study, asked, tmp_path)
     kept = json.loads((tmp_path / "small" / "mala-0.json").read_text())
     assert kept["steps"] == 8
     assert sorted(kept["curve"]) == ["2", "4", "6"]
     assert 0 <= kept["numbers"]["chains: acceptance"][0] <= 1
+    assert kept["mib"] > 50
+    assert len(kept["trace"]["gap"]) == len(kept["trace"]["step"]) > 0
     assert "[run]" in (tmp_path / "small" / "mala.toml").read_text()
     left = [(arm.name, seed) for arm, seed in results_measured.left(study, [], [], tmp_path)]
     assert left == [("hmc", 0), ("mala", 1), ("hmc", 1)]
@@ -69,8 +73,22 @@ def test_a_study_runs_from_training_to_its_table(tmp_path: Path, monkeypatch: py
     assert "| mala | one seed | 8 |" in page
     assert "| hmc | not measured" in page
     assert page.endswith("Words.\n")
+    picture = draw_curves(study, tmp_path, tmp_path / "images")
+    assert picture is not None
+    assert picture.stat().st_size > 5_000
+
+
+def test_a_training_log_is_kept_in_few_rows(tmp_path: Path) -> None:
+    rows = [{"step": step, "gap": step / 7, "other": 1} for step in range(1, 1001)]
+    (tmp_path / "log").write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"step": 1001}]))
+    kept = results_measured.traced(tmp_path / "log", most=10)
+    assert sorted(kept) == ["gap", "step"]
+    assert len(kept["step"]) <= 10
+    assert kept["gap"][1] == kept["step"][1] / 7
 
 
 def test_a_table_says_mean_and_error_over_seeds() -> None:
-    entries = [{"arm": "a", "steps": 3, "seconds": 60.0, "numbers": {"fd: x": [v, 0.1]}} for v in (1.0, 2.0, 3.0)]
-    assert table({"a": entries}, ["fd: x"]).splitlines()[-1] == "| a | 3 | 3 | 1.0 | 2.00 ± 0.58 |"
+    entries = [
+        {"arm": "a", "steps": 3, "seconds": 60.0, "mib": 700.2, "numbers": {"fd: x": [v, 0.1]}} for v in (1.0, 2.0, 3.0)
+    ]
+    assert table({"a": entries}, ["fd: x"]).splitlines()[-1] == "| a | 3 | 3 | 1.0 | 700 | 2.00 ± 0.58 |"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from collections.abc import Callable, Mapping
+from math import hypot, sqrt
 
 import torch
 from PIL.Image import Image
-from torch import Tensor
+from torch import Generator, Tensor
 
+from ebmkit.assembly.context import data_point
 from ebmkit.display.doing import doing
 from ebmkit.errors import DataError
 from ebmkit.evaluation.pictures import grid, to_uint8
@@ -15,10 +17,14 @@ from ebmkit.evaluation.plane import window_around
 from ebmkit.evaluation.plane_pictures import densities_picture
 from ebmkit.evaluation.uncertainty import standard_error
 from ebmkit.metrics.declarations.chains import LongRunConfig
+from ebmkit.metrics.declarations.features import unfit
+from ebmkit.metrics.features.sets import features_of
 from ebmkit.metrics.long_run import BEYOND, LongRun, drift, from_data, long_run
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Batch
+from ebmkit.protocols.coordinate import Noising
 from ebmkit.protocols.metric import Estimate, Measured, Subject
+from ebmkit.rng import stream
 from ebmkit.sampling.model import Model
 
 SHOWN = 10
@@ -40,7 +46,10 @@ class Drift:
             DivergenceError: a chain is not finite.
         """
         model, n = subject.sampled_model(), self.config.n_chains
-        held = subject.held_out(2 * n)
+        spaces = _spaces(subject, self.config.features)
+        held, noise = as_modelled(
+            model, subject.held_out(2 * n), stream(subject.seed, 0, "data of a long run", model.device)
+        )
         starts, others = _halves(held, n)
         doing(f"moving {len(starts)} chains by {self.config.transitions} transitions")
         run = long_run(
@@ -49,13 +58,13 @@ class Drift:
         rate = run.accept_rate
         accepted = "" if rate is None else f", acceptance {rate:.2f}"
         return Measured(
-            estimates={**drift_estimates(run), **_distances(run, others)},
+            estimates={**drift_estimates(run), **_distances(run, others, spaces)},
             definition=(
                 f"{len(starts):,} chains from held-out data make {int(run.moves[-1]):,} moves of the run's sampler at "
                 f"clean data, nothing augmented{accepted}; end is the last quarter of {self.config.records} looks, "
                 "start the first, errors are over independent chains."
             ),
-            notes=(_verdict(run),),
+            notes=(_verdict(run), *_of_noise(noise)),
             pictures=_pictures(model, run),
         )
 
@@ -100,13 +109,54 @@ def energy_distance(x: Tensor, y: Tensor) -> tuple[float, float]:
     return float(value(total, own_x, own_y, n, m)), sqrt(float(variance))
 
 
-def _distances(run: LongRun, others: Tensor) -> dict[str, Estimate]:
-    found = {}
-    for name, x in (("data", run.frames[0]), ("end", run.final)):
-        value, error = energy_distance(x, others)
-        key = f"energy distance from other data, {name}"
-        found[key] = Estimate(value=value, error=error, n=len(x), better="lower" if name == "end" else "")
+def as_modelled(model: Model, held: Batch, rng: Generator) -> tuple[Batch, float]:
+    """Returns data with the noise that a model's clean data have, in their value range, and its s.d. as chains hold it.
+
+    A noise level may begin above zero, as `smooth` of coordinate `level` says: the chains of such a model have that
+    noise, so that data without it are no draws of it.
+    """
+    noise = 0.0
+    for coordinate in model.coordinates:
+        if isinstance(coordinate, Noising):
+            point = data_point(model.coordinates, held.x.to(rng.device))
+            scale, sd = (rows.view(-1, *[1] * (held.x.ndim - 1)) for rows in coordinate.noise(point))
+            noise = float(sd.max())
+            if noise > 0:
+                drawn = torch.randn(held.x.shape, generator=rng, device=rng.device)
+                x = model.in_data_range(point.replace(x=scale * point.x + sd * drawn))
+                held = Batch(x=x.to(held.x.device), y=held.y)
+    return held, noise
+
+
+def _spaces(subject: Subject, asked: str) -> dict[str, Callable[[Tensor], Tensor]]:
+    """Returns where distances are taken, by what follows in their names: x itself, and features of images."""
+    found: dict[str, Callable[[Tensor], Tensor]] = {"": lambda x: x}
+    if asked or not unfit(asked, tuple(subject.model.data.event_shape)):
+        features = features_of(subject, asked)
+        found[f" on {features.name}"] = features.features
     return found
+
+
+def _distances(run: LongRun, others: Tensor, spaces: Mapping[str, Callable[[Tensor], Tensor]]) -> dict[str, Estimate]:
+    found = {}
+    for space, of in spaces.items():
+        told = {name: energy_distance(of(x), of(others)) for name, x in (("data", run.frames[0]), ("end", run.final))}
+        for name, (value, error) in told.items():
+            key = f"energy distance from other data{space}, {name}"
+            found[key] = Estimate(value=value, error=error, n=len(others), better="lower" if name == "end" else "")
+        (start, start_error), (end, end_error) = told["data"], told["end"]
+        found[f"drift{space}"] = Estimate(
+            value=end - start, error=hypot(start_error, end_error), n=len(others), better="lower"
+        )
+    return found
+
+
+def _of_noise(noise: float) -> list[str]:
+    if not noise:
+        return []
+    return [
+        f"The model is one of data with noise of s.d. {noise:.3g}, as its chains hold them: data here have it, too."
+    ]
 
 
 def _halves(held: Batch, n: int) -> tuple[Batch, Tensor]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ebmkit.assembly.build import build
 from ebmkit.data.given import given_data
-from ebmkit.errors import DataError
+from ebmkit.errors import CapabilityError, DataError
 from ebmkit.evaluation.subject import ModelSubject
 from ebmkit.metrics.declarations.chains import LongRunConfig
 from ebmkit.metrics.drift import Drift, energy_distance
@@ -51,6 +51,42 @@ def test_chains_of_another_model_end_elsewhere_and_are_told() -> None:
     assert end.value > 10 * (end.error or 0) and abs(start.value) < 4 * (start.error or 0)
     assert found.estimates["mean: end − data"].value == pytest.approx(-3, abs=0.3)
     assert "The chains drift" in found.notes[0] and "mean −" in found.notes[0].replace("-", "−")
+
+
+class Smoothed(Noise):
+    """Data have noise at level 0 already, of s.d. .6."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(kept=(0.64, 0.4), **settings)
+
+    def noise(self, point: Any) -> tuple[Tensor, Tensor]:
+        _, sd = super().noise(point)
+        return torch.ones_like(sd), sd
+
+
+def test_a_model_of_data_with_noise_is_held_against_data_with_noise() -> None:
+    """Clean data are N(0, .64 I), and N(0, I) with the noise: chains of N(0, I) stay."""
+    found = measured(run_of(Smoothed()), 0.8 * X, n_chains=300)
+    assert abs(found.estimates["square: end − data"].value) < 4 * (found.estimates["square: end − data"].error or 0)
+    assert found.estimates["square: data"].value == pytest.approx(1, abs=0.2)
+    assert "noise of s.d. 0.6" in found.notes[1]
+    without = measured(run_of(), 0.8 * X, n_chains=300)
+    assert without.estimates["square: data"].value == pytest.approx(0.64, abs=0.15)
+    assert len(without.notes) == 1
+
+
+def test_the_end_is_compared_on_features_of_images() -> None:
+    """Chains of a Gaussian leave garments; on features as in x the drift is the end's distance less that of data."""
+    garments = build("dataset", "fashion-mini").batch(torch.arange(40), torch.Generator()).x
+    small = build("sampler", "mala", moves=4, step_size=0.2)
+    model = model_of(gaussian, sampler=small, event_shape=(1, 28, 28), value_range=(0.0, 1.0))
+    found = measured(model, garments, n_chains=16, transitions=8, records=4).estimates
+    for space in ("", " on garments"):
+        end, start = (found[f"energy distance from other data{space}, {name}"].value for name in ("end", "data"))
+        assert found[f"drift{space}"].value == pytest.approx(end - start)
+        assert found[f"drift{space}"].value > 4 * (found[f"drift{space}"].error or 0)
+    with pytest.raises(CapabilityError, match="resnet20"):
+        measured(model, garments, n_chains=16, features="resnet20")
 
 
 def test_images_are_shown_in_rows_of_start_middle_and_end() -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from annotated_types import Ge
 
+from ebmkit.metrics.declarations.features import asked_features_refused
 from ebmkit.plugins.component import Component
 from ebmkit.plugins.numbers import Count
 from ebmkit.plugins.short_repr import short_repr
@@ -21,11 +22,14 @@ class LongRunConfig:
         n_chains: chains.
         transitions: of each.
         records: times that it is looked at them.
+        features: of images, on which their end is compared with data besides: as in `fd`. Unset: those that ship for
+            images of their size; where there are none, x alone.
     """
 
     n_chains: Annotated[int, Ge(8)] = 100
     transitions: Count = 40
     records: Annotated[int, Ge(4)] = 40
+    features: str = ""
 
 
 @short_repr
@@ -52,6 +56,7 @@ COMPONENTS = (
         name="long-run",
         config=LongRunConfig,
         build="ebmkit.metrics.drift:build_drift",
+        refuse=asked_features_refused,
         summary="chains that start at data and go on: the end against the start, and against data",
         cite=(
             "Xinwei Zhang, Zhiqiang Tan, Zhijian Ou (2023). Persistently trained, diffusion-assisted energy-based "

@@ -131,6 +131,11 @@ def features_refused(config: Any, selection: Selection) -> str:
     return "" if selection.event_shape is None else unfit(config.features, tuple(selection.event_shape))
 
 
+def asked_features_refused(config: Any, selection: Selection) -> str:
+    """Returns why features that were asked for cannot be of these data, of a metric that does without them."""
+    return features_refused(config, selection) if config.features else ""
+
+
 def fid_refused(config: FidConfig, selection: Selection) -> str:
     """Returns why nothing is called FID without the weights that it is defined on, "" where a file is named."""
     if config.weights:

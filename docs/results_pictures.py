@@ -1,0 +1,75 @@
+"""The picture of a study: its first number over the time of training, and the gap E⁺ − E⁻ over the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from results_study import HERE, Study
+from results_table import read
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+IMAGES = HERE.parent / "images" / "results"
+Seeds = Sequence[Mapping[str, Any]]
+
+
+def draw_curves(study: Study, folder: Path = HERE, images: Path = IMAGES) -> Path | None:
+    """Draws what was measured of a study, a line a seed, and returns the file; None where there is nothing to draw."""
+    from matplotlib import pyplot
+
+    measured = {
+        arm: seeds for arm, seeds in read(folder / study.name, [arm.name for arm in study.arms]).items() if seeds
+    }
+    panels = []
+    if study.curve and measured:
+        panels.append((_curve, "minutes of CPU time", study.columns[0]))
+    if any("gap" in entry.get("trace", {}) for seeds in measured.values() for entry in seeds):
+        panels.append((_gap, "step", "E⁺ − E⁻"))
+    if not panels:
+        return None
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(5 * len(panels), 3.6), squeeze=False)
+    for ax, (draw, across, up) in zip(axes[0], panels, strict=True):
+        for index, (arm, seeds) in enumerate(measured.items()):
+            draw(ax, study, seeds, f"C{index}", arm)
+        ax.set(xlabel=across, ylabel=up)
+        ax.grid(alpha=0.3)
+    axes[0][0].legend(fontsize=8)
+    images.mkdir(parents=True, exist_ok=True)
+    file = images / f"{study.name}.png"
+    figure.savefig(file, dpi=90, bbox_inches="tight")
+    pyplot.close(figure)
+    return file
+
+
+def curve_of(entry: Mapping[str, Any], column: str) -> tuple[list[float], list[float]]:
+    """Returns minutes and values of a number over one training, its end included.
+
+    >>> halfway, end = {"fd: a": [3.0, 0.1]}, {"fd: a": [1.0, 0.1]}
+    >>> curve_of({"steps": 4, "seconds": 240.0, "curve": {"2": halfway}, "numbers": end}, "fd: a")
+    ([2.0, 4.0], [3.0, 1.0])
+    """
+    found = {int(step): numbers for step, numbers in entry["curve"].items()} | {entry["steps"]: entry["numbers"]}
+    told = [(step, numbers[column][0]) for step, numbers in sorted(found.items()) if column in numbers]
+    minutes = [entry["seconds"] / 60 * step / entry["steps"] for step, _ in told]
+    return minutes, [value for _, value in told]
+
+
+def _curve(ax: Axes, study: Study, seeds: Seeds, colour: str, label: str) -> None:
+    for index, entry in enumerate(seeds):
+        minutes, values = curve_of(entry, study.columns[0])
+        ax.plot(minutes, values, colour, marker="o", markersize=3, label=label if not index else None)
+    ax.set_yscale("log")
+
+
+def _gap(ax: Axes, study: Study, seeds: Seeds, colour: str, label: str) -> None:
+    for index, entry in enumerate(seeds):
+        trace = entry.get("trace", {})
+        if "gap" in trace:
+            ax.plot(trace["step"], [_number(v) for v in trace["gap"]], colour, lw=1, label=label if not index else None)
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
