@@ -4,9 +4,10 @@ python docs/ledger.py                    all entries: what they say, and how lon
 python docs/ledger.py run --n 3          makes three entries again, those not checked for longest first
 python docs/ledger.py run ID ...         makes these again
 
-An entry of docs/results/ledger.toml has pages and the text on them, the number as shown, value and standard error, what
-it is, seeds and counts, date and commit, and commands whose last one writes {out}/told.json. A number made again that
-is further off than two standard errors is flagged, and the exit status is 1.
+Entries are those of docs/results/ledger.toml, and one for each training of each study (STUDY/ARM-SEED), with the first
+number of its table. An entry has pages and the text on them, the number as shown, value and standard error, what it
+is, seeds and counts, date and commit, and commands whose last one writes {out}/told.json. A number made again that is
+further off than two standard errors is flagged, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -20,44 +21,14 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from ledger_entry import Entry
+from ledger_studies import study_entries
 
 ROOT = Path(__file__).resolve().parent.parent
 LEDGER = ROOT / "docs" / "results" / "ledger.toml"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
-    """A number of the documentation.
-
-    Attributes:
-        id: its name.
-        pages: on which it stands.
-        text: as it stands there, with the number in it.
-        shown: the number in the text.
-        value: with more digits.
-        error: one standard error of a repetition on another machine; 0 where the number must come out alike.
-        read: where the number is in told.json, as "METRIC: VALUE".
-        commands: that make it, from the root of the repository; {out} is a folder.
-        definition: what it is the number of, with seeds and counts.
-        minutes: CPU time.
-        date: when it was measured last.
-        commit: at which.
-    """
-
-    id: str
-    pages: tuple[str, ...]
-    text: str
-    shown: str
-    value: float
-    error: float
-    read: str
-    commands: tuple[str, ...]
-    definition: str
-    minutes: float
-    date: str
-    commit: str
 
 
 def entries(file: Path = LEDGER) -> list[Entry]:
@@ -139,11 +110,11 @@ def main() -> None:
     parser.add_argument("ids", nargs="*")
     parser.add_argument("--n", type=int, help="how many, the oldest first; unset, all")
     asked = parser.parse_args()
-    known = entries()
+    known = [*entries(), *study_entries()]
     if unknown := set(asked.ids) - {entry.id for entry in known}:
         sys.exit(f"The ledger has no {', '.join(sorted(unknown))}. It has: {', '.join(entry.id for entry in known)}.")
     if asked.what == "list":
-        lines = [f"{entry.id}: {entry.text} ({entry.date}, {entry.minutes:g} minutes)" for entry in known]
+        lines = [f"{e.id}: {e.text or e.shown} ({e.date}, {e.minutes:g} minutes)" for e in known]
         sys.stdout.write("\n".join(lines) + "\n")
         return
     chosen = [entry for entry in known if not asked.ids or entry.id in asked.ids]

@@ -87,12 +87,21 @@ def measure(study: Study, arm: Arm, seed: int, folder: Path = HERE) -> None:
         "steps": arm.steps,
         **json.loads(spent.read_text()),
         "date": time.strftime("%Y-%m-%d"),
+        "commit": commit(),
         "numbers": numbers,
         "curve": curve,
         "trace": traced(out / "metrics.jsonl"),
     }
     _write(folder / study.name / f"{arm.name}-{seed}.json", kept)
     (folder / study.name / f"{arm.name}.toml").write_text((out / "recipe.toml").read_text(encoding="utf-8"))
+
+
+def commit() -> str:
+    """Returns the commit that is checked out, "" outside of a repository."""
+    found = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip()
 
 
 def traced(file: Path, most: int = 60) -> dict[str, list[float | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "docs"))
 
 import ledger  # noqa: E402
+from ledger_studies import study_entries  # noqa: E402
 
 ENTRIES = ledger.entries()
 
@@ -31,7 +33,36 @@ def test_the_pages_say_what_the_ledger_says(entry: ledger.Entry) -> None:
 
 
 def test_names_are_used_once() -> None:
-    assert len({entry.id for entry in ENTRIES}) == len(ENTRIES)
+    known = [*ENTRIES, *study_entries()]
+    assert len({entry.id for entry in known}) == len(known)
+
+
+STUDY = """
+question = "Which?"
+minutes = 1
+seeds = [0, 1]
+columns = ["fd: fd-x", "classes: n"]
+[arms]
+a = "--recipe a"
+b = "--recipe b"
+[judge]
+all = ["--metric classes", "--metric fd -n 50"]
+"""
+
+
+def test_each_training_of_a_study_is_an_entry(tmp_path: Path) -> None:
+    (tmp_path / "1-small.toml").write_text(STUDY)
+    (tmp_path / "1-small").mkdir()
+    for seed, value in enumerate((2.0, 3.0)):
+        told = {"arm": "a", "seed": seed, "seconds": 60.0, "date": "2026-01-01", "numbers": {"fd: fd-x": [value, 0.1]}}
+        (tmp_path / "1-small" / f"a-{seed}.json").write_text(json.dumps(told))
+    first, second = study_entries(tmp_path)
+    assert (first.id, first.value, second.value) == ("1-small/a-0", 2.0, 3.0)
+    assert first.error == pytest.approx(0.5**0.5)
+    assert first.commands == (
+        "ebmkit run --recipe docs/results/1-small/a.toml --seed 0 --out {out}/run",
+        "ebmkit eval {out}/run --metric fd -n 50 --out {out}/told.json",
+    )
 
 
 def test_a_page_that_says_something_else_is_told(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT / "docs"))
 import results_measured  # noqa: E402
 import results_study  # noqa: E402
 from results_pictures import draw_curves  # noqa: E402
-from results_table import BEGIN, END, table, write_page  # noqa: E402
+from results_table import BEGIN, END, read, table, write_page  # noqa: E402
 
 STUDIES = results_study.studies()
 
@@ -76,6 +76,15 @@ def test_a_study_runs_from_training_to_its_table(tmp_path: Path, monkeypatch: py
     picture = draw_curves(study, tmp_path, tmp_path / "images")
     assert picture is not None
     assert picture.stat().st_size > 5_000
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_page_of_a_study_shows_what_was_measured(name: str) -> None:
+    study = results_study.study_of(name)
+    measured = read(results_study.HERE / name, [arm.name for arm in study.arms])
+    page = results_study.HERE / f"{name}.md"
+    if any(measured.values()):
+        assert f"{BEGIN}\n{table(measured, study.columns)}\n{END}" in page.read_text(encoding="utf-8")
 
 
 def test_a_training_log_is_kept_in_few_rows(tmp_path: Path) -> None:
