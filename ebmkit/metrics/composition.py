@@ -82,7 +82,8 @@ class Compositions:
         for first, second in pairs_of(model, config.pairs, subject.rng("pairs of classes")):
             for op in config.ops:
                 what = f"{names[first]} {op} {names[second]}"
-                made = subject.generate(config.n, model=composed(model, op, first, second, config.weight))
+                whole = composed(model, op, first, second, config.weight, config.strength or None)
+                made = subject.generate(config.n, model=whole)
                 how[f"Samples of {op}: {sampling_words(model, made)}."] = None
                 x = made.x
                 estimates |= _estimates(what, shown_concepts(op, features.logits(x), first, second))
@@ -117,18 +118,19 @@ def pairs_of(model: Model, asked: tuple[str, ...], rng: Generator) -> list[tuple
     return found
 
 
-def composed(model: Model, op: str, first: int, second: int, weight: float) -> Model:
+def composed(model: Model, op: str, first: int, second: int, weight: float, strength: float | None = None) -> Model:
     """Returns the model of a composition: of the conditions of one energy by a latent, of its densities by labels.
 
     With latents, "and" is E(x) − β⟨g, z₁ + z₂⟩ and "not" E(x) − β⟨g, z₁ − w·z₂⟩; with labels, "and" is
     E(x, y₁) + E(x, y₂) and "not" E(x, y₁) − w·E(x, y₂). "or" is the mixture of the two conditioned densities.
+    β is the strength, that of training where there is none.
     """
     bare = with_named_sampler(model)
     if _has_label(model):
         values = [torch.tensor(k, device=model.device) for k in (first, second)]
         bare, name = _without_label(bare), LABEL
     else:
-        values = [latent_direction(model, f"class:{_spelt(model, k)}") for k in (first, second)]
+        values = [latent_direction(model, f"class:{_spelt(model, k)}", strength) for k in (first, second)]
         name = "latent"
 
     def given(value: Tensor) -> Any:

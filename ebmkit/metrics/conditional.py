@@ -11,7 +11,7 @@ from torch import Tensor
 from ebmkit.errors import DataError
 from ebmkit.evaluation.evaluate import sampling_words
 from ebmkit.evaluation.labelled import classes_grid
-from ebmkit.evaluation.uncertainty import share_error
+from ebmkit.evaluation.uncertainty import share_error, standard_error
 from ebmkit.metrics.classes import class_names
 from ebmkit.metrics.declarations.conditions import LABEL, ConditionalConfig
 from ebmkit.metrics.features.sets import features_of
@@ -23,8 +23,11 @@ from ebmkit.sampling.held import class_name
 DEFINITION = (
     "Accuracy: the share of the samples given a class, by {how}, to which the classifier '{name}' gives that class as "
     "the most likely one; the mean over the {k} classes, and each of them; beside it the same of held-out data. By "
-    "chance: {chance:.2g}. Error: of the share"
+    "chance: {chance:.2g}. Error: of the share. Spread: root mean square distance of the features of right samples "
+    "from their mean, class by class, and the mean over the classes that have {fewest} of them; error: over the classes"
 )
+FEWEST = 5
+"""Right samples of a class from which its spread is told."""
 
 SHOWN = 10
 """Samples of each class in the picture."""
@@ -63,19 +66,52 @@ class Conditional:
         made = subject.generate(n, given=given, strength=strength)
         spelt = {class_name(subject.model, k): k for k in range(len(names))}
         asked = torch.tensor([spelt[name] for name in made.names])
-        estimates = _estimates("samples", features.logits(made.x).argmax(dim=1), asked, names)
         held_out = subject.held_out()
-        if held_out.y is not None:
-            predicted = features.logits(held_out.x).argmax(dim=1)
-            estimates |= _estimates("held-out data", predicted, held_out.y.cpu(), names)
+        sets = {"samples": (made.x, asked)} | (
+            {} if held_out.y is None else {"held-out data": (held_out.x, held_out.y.cpu())}
+        )
+        estimates, spread = dict[str, Estimate](), dict[str, Tensor]()
+        for column, (x, classes) in sets.items():
+            predicted = features.logits(x).argmax(dim=1)
+            estimates |= _estimates(column, predicted, classes, names)
+            spread[column] = spread_of(features.features(x), torch.where(predicted == classes, classes, -1), len(names))
+        estimates |= spreads(spread)
         rows = torch.cat([(asked == k).nonzero()[:SHOWN, 0] for k in range(len(names))])
         shown = classes_grid(made.x[rows], [names[asked[i]] for i in rows], data.value_range, names)
         return Measured(
             estimates=estimates,
-            definition=DEFINITION.format(how=how, name=features.name, k=len(names), chance=1 / len(names)),
+            definition=DEFINITION.format(
+                how=how, name=features.name, k=len(names), chance=1 / len(names), fewest=FEWEST
+            ),
             notes=(f"Samples: {sampling_words(subject.sampled_model(), made)}.", *_notes(estimates, len(names))),
             pictures={"samples by class": shown},
         )
+
+
+def spread_of(features: Tensor, classes: Tensor, n_classes: int) -> Tensor:
+    """Returns the root mean square distance of features [N, D] from the mean of their class, class by class [K].
+
+    Rows of class −1 are left out; a class of fewer than five rows has NaN.
+    """
+    found = torch.full((n_classes,), torch.nan, dtype=torch.float64)
+    for k in range(n_classes):
+        rows = features[classes == k].double()
+        if len(rows) >= FEWEST:
+            found[k] = rows.var(dim=0).sum().sqrt()
+    return found
+
+
+def spreads(found: dict[str, Tensor]) -> dict[str, Estimate]:
+    """Returns the mean spread of each set and, where there are data, that of samples over theirs, class by class."""
+    columns = {f"spread within a class: {name}": values for name, values in found.items()}
+    if "held-out data" in found:
+        columns["spread within a class: samples over data"] = found["samples"] / found["held-out data"]
+    known = {name: values[values.isfinite()] for name, values in columns.items()}
+    return {
+        name: Estimate(value=float(values.mean()), error=standard_error(values), n=len(values))
+        for name, values in known.items()
+        if len(values) > 1
+    }
 
 
 ALL = "all classes"

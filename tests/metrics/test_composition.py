@@ -46,6 +46,11 @@ def test_an_energy_that_ignores_the_label_is_found_out() -> None:
         assert estimate.error is not None and abs(estimate.value - share) < 4 * estimate.error
 
 
+def test_a_weaker_latent_composes_less() -> None:
+    weak, whole = (measured(Latents(), strength=s).estimates["a or c: all of it"].value for s in (0.05, 1.0))
+    assert weak < whole - 0.1
+
+
 def test_the_product_of_two_classes_is_the_gaussian_between_them() -> None:
     judged = subject(Classes())
     x = judged.generate(1500, model=composed(judged.model, "and", 0, 2, 0.5), transitions=8).x.flatten(1)

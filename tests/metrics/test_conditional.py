@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ebmkit.errors import DataError
-from ebmkit.metrics.conditional import accuracies, build_conditional
+from ebmkit.metrics.conditional import accuracies, build_conditional, spread_of, spreads
 from ebmkit.metrics.declarations.conditions import ConditionalConfig
 from ebmkit.plugins.context import BuildContext
 from ebmkit.protocols.metric import Measured
@@ -62,6 +62,23 @@ def test_an_energy_that_ignores_the_label_is_found_out() -> None:
 def test_a_weaker_latent_shows_less() -> None:
     weak, whole = (measured(Latents(), strength=s).estimates["all classes: samples"].value for s in (0.1, 1.0))
     assert 0.3 < weak < whole - 0.1
+
+
+def test_the_spread_of_a_class_is_that_of_its_law() -> None:
+    """The features are the four pixels, each of s.d. .08: the distance from the mean is .16."""
+    found = measured(Classes(), n=2_000).estimates
+    assert found["spread within a class: samples"].value == pytest.approx(2 * 0.08, rel=0.05)
+    assert found["spread within a class: held-out data"].value == 0, "images of a class are alike in these data"
+    assert "spread within a class: samples over data" not in found
+    both = spreads({"samples": torch.tensor([1.0, 2.0]), "held-out data": torch.tensor([2.0, 2.0])})
+    assert both["spread within a class: samples over data"].value == pytest.approx(0.75)
+
+
+def test_a_spread_is_of_right_rows_of_classes_that_have_enough() -> None:
+    features = torch.tensor([[0.0], [2.0], [0.0], [2.0], [1.0], [90.0], [5.0]])
+    found = spread_of(features, torch.tensor([0, 0, 0, 0, 0, -1, 1]), 3)
+    assert float(found[0]) == pytest.approx(1.0)
+    assert found[1:].isnan().all()
 
 
 def test_accuracies_are_of_the_rows_that_were_asked_for() -> None:

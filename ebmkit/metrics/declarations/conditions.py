@@ -43,6 +43,7 @@ class CompositionConfig:
         ops: how the classes of a pair are composed.
         n: samples of each composition.
         weight: of the class that "not" takes away.
+        strength: of the latent of a class, β in nats; 0 for that of training. Labels have none.
     """
 
     features: str = ""
@@ -50,6 +51,7 @@ class CompositionConfig:
     ops: tuple[Op, ...] = ("and", "or", "not")
     n: Annotated[int, Gt(1)] = 100
     weight: Annotated[float, Gt(0)] = 0.5
+    strength: Annotated[float, Ge(0)] = 0.0
 
 
 CLASSIFIED = (
