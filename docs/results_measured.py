@@ -200,7 +200,7 @@ def main() -> None:
             run(study, asked)
         else:
             draw_curves(study)
-            write_page(HERE, study.name, study.columns, [arm.name for arm in study.arms])
+            write_page(HERE, study)
 
 
 if __name__ == "__main__":

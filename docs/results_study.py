@@ -47,6 +47,7 @@ class Study:
         judge: flags of `ebmkit eval` after training, one evaluation each: of every arm ("all"), and of some.
         curve: flags of one evaluation after each quarter of training; none where there are none.
         columns: numbers of the table, as METRIC: VALUE.
+        tables: further tables of the page, by name: their numbers.
         arms: the settings.
     """
 
@@ -57,6 +58,7 @@ class Study:
     judge: Mapping[str, Sequence[str]]
     curve: tuple[str, ...]
     columns: tuple[str, ...]
+    tables: Mapping[str, Sequence[str]]
     arms: tuple[Arm, ...]
 
 
@@ -77,6 +79,7 @@ def study_of(name: str, folder: Path = HERE) -> Study:
         judge=told["judge"],
         curve=words(told.get("curve", "")),
         columns=tuple(told["columns"]),
+        tables=told.get("tables", {}),
         arms=tuple(arms),
     )
 

@@ -8,16 +8,34 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
+from results_study import Study
+
 BEGIN, END = "<!-- measured -->", "<!-- end -->"
 
 
-def write_page(folder: Path, study: str, columns: Sequence[str], arms: Sequence[str]) -> None:
-    """Writes the table of a study between the marks of its page, which stands beside it."""
-    page = folder / f"{study}.md"
+def write_page(folder: Path, study: Study) -> None:
+    """Writes the tables of a study between the marks of its page, which stands beside it."""
+    page = folder / f"{study.name}.md"
     text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n{table(read(folder / study, arms), columns)}\n{END}{after}", encoding="utf-8")
+    for mark, made in tables_of(folder, study).items():
+        before, _, rest = text.partition(mark)
+        _, _, after = rest.partition(END)
+        text = f"{before}{mark}\n{made}\n{END}{after}"
+    page.write_text(text, encoding="utf-8")
+
+
+def tables_of(folder: Path, study: Study) -> dict[str, str]:
+    """Returns the tables of a study by the mark that they follow: that of its columns, and <!-- NAME --> for others."""
+    measured = read(folder / study.name, [arm.name for arm in study.arms])
+    others = {
+        f"<!-- {name} -->": table({arm: found for arm, found in measured.items() if _any(found, columns)}, columns)
+        for name, columns in study.tables.items()
+    }
+    return {BEGIN: table(measured, study.columns)} | others
+
+
+def _any(entries: Sequence[Mapping[str, object]], columns: Sequence[str]) -> bool:
+    return any(cell(entries, column) != "–" for column in columns)
 
 
 def read(folder: Path, arms: Sequence[str]) -> dict[str, list[Mapping[str, object]]]:
@@ -34,7 +52,9 @@ def table(measured: Mapping[str, Sequence[Mapping[str, object]]], columns: Seque
 
     Of one seed, the error is that of its evaluation alone, and the line says "one seed".
     """
-    lines = ["| arm | seeds | steps | minutes | MiB | " + " | ".join(columns) + " |"]
+    lines = [
+        "| arm | seeds | steps | minutes | MiB | " + " | ".join(column.partition(": ")[2] for column in columns) + " |"
+    ]
     lines.append("|---" * (5 + len(columns)) + "|")
     for arm, entries in measured.items():
         if not entries:
