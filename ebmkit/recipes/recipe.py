@@ -184,7 +184,7 @@ def to_toml(recipe: Recipe) -> str:
     return "\n".join(filter(None, [tomli_w.dumps(raw), *lists, stages_to_toml(recipe.stages)]))
 
 
-BARE = re.compile(r"[+-]?(\.[0-9]+|[0-9]+\.)([eE][+-]?[0-9]+)?")
+BARE = re.compile(r"(?<![\w.])[+-]?(\.[0-9]+|[0-9]+\.)([eE][+-]?[0-9]+)?(?![\w.])")
 """A number that lacks the digit before or after its point."""
 
 
@@ -198,13 +198,15 @@ def parse_override(text: str) -> tuple[str, object]:
 
     >>> parse_override("optim.energy.lr=.1")
     ('optim.energy.lr', 0.1)
+    >>> parse_override("optim.energy.betas=[.5, 1.]")
+    ('optim.energy.betas', [0.5, 1.0])
     """
     path, equals, value = text.partition("=")
     segments = [segment.strip() for segment in path.split(".")]
     if not equals or len(segments) < 2 or not all(segments):
         raise RecipeError(f"--set {text}: write table.setting=value, as in sampler.moves=60.")
-    if BARE.fullmatch(value.strip()):
-        value = repr(float(value))
+    if BARE.fullmatch(value.strip()) or (value.strip().startswith("[") and not set(value) & set("\"'")):
+        value = BARE.sub(lambda number: repr(float(number[0])), value)
     try:
         read = tomllib.loads(f"v = {value}") if len(value) < MOST_TEXT else {}
     except (ValueError, RecursionError):
