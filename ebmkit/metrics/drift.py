@@ -30,6 +30,9 @@ from ebmkit.sampling.model import Model
 SHOWN = 10
 """Chains in a picture."""
 
+DRIFT = "drift"
+"""The energy distance of the end from other data, less that of the data that the chains began at."""
+
 
 class Drift:
     """Chains from held-out data, followed; see `LongRunConfig`."""
@@ -57,14 +60,15 @@ class Drift:
         )
         rate = run.accept_rate
         accepted = "" if rate is None else f", acceptance {rate:.2f}"
+        distances = _distances(run, others, spaces)
         return Measured(
-            estimates={**drift_estimates(run), **_distances(run, others, spaces)},
+            estimates={**drift_estimates(run), **distances},
             definition=(
                 f"{len(starts):,} chains from held-out data make {int(run.moves[-1]):,} moves of the run's sampler at "
                 f"clean data, nothing augmented{accepted}; end is the last quarter of {self.config.records} looks, "
                 "start the first, errors are over independent chains."
             ),
-            notes=(_verdict(run), *_of_noise(noise)),
+            notes=(_verdict(run, distances), *_of_noise(noise)),
             pictures=_pictures(model, run),
         )
 
@@ -145,7 +149,7 @@ def _distances(run: LongRun, others: Tensor, spaces: Mapping[str, Callable[[Tens
             key = f"energy distance from other data{space}, {name}"
             found[key] = Estimate(value=value, error=error, n=len(others), better="lower" if name == "end" else "")
         (start, start_error), (end, end_error) = told["data"], told["end"]
-        found[f"drift{space}"] = Estimate(
+        found[f"{DRIFT}{space}"] = Estimate(
             value=end - start, error=hypot(start_error, end_error), n=len(others), better="lower"
         )
     return found
@@ -168,9 +172,14 @@ def _halves(held: Batch, n: int) -> tuple[Batch, Tensor]:
     return starts, held.x[half : 2 * half]
 
 
-def _verdict(run: LongRun) -> str:
+def _verdict(run: LongRun, distances: Mapping[str, Estimate]) -> str:
     told = [f"{name} {z:+.1f}" for name, z in run.from_data.items() if abs(z) > BEYOND]
     moving = [f"{name} {z:+.1f}" for name, z in run.drift.items() if abs(z) > BEYOND]
+    told += [
+        f"energy distance{name.removeprefix(DRIFT)} {one.value / one.error:+.1f}"
+        for name, one in distances.items()
+        if name.startswith(DRIFT) and one.error and one.value / one.error > BEYOND
+    ]
     if not told and not moving:
         return "The chains stay where the data are: nothing is beyond 4 standard errors."
     parts = [f"{', '.join(zs)} from {what}" for zs, what in ((told, "data"), (moving, "their start")) if zs]

@@ -85,6 +85,7 @@ def test_the_end_is_compared_on_features_of_images() -> None:
         end, start = (found[f"energy distance from other data{space}, {name}"].value for name in ("end", "data"))
         assert found[f"drift{space}"].value == pytest.approx(end - start)
         assert found[f"drift{space}"].value > 4 * (found[f"drift{space}"].error or 0)
+    assert "energy distance on garments +" in measured(model, garments, n_chains=16, transitions=8, records=4).notes[0]
     with pytest.raises(CapabilityError, match="resnet20"):
         measured(model, garments, n_chains=16, features="resnet20")
 
