@@ -16,6 +16,7 @@ from ebmkit.plugins.wellformed import (
     wrong_name,
     wrong_of_observer,
     wrong_place,
+    wrong_training,
     wrong_traits,
 )
 from ebmkit.protocols.traits import SamplerTraits
@@ -124,6 +125,8 @@ class Component:
             for it; "" for none.
         deprecated: setting → since when, when it goes, and what to use instead; "" stands for the part itself. It is
             said to whoever uses it.
+        training: settings of how it is trained and where chains begin, which change nothing of what it computes: a run
+            that starts from another (`--init`) may have others.
     """
 
     kind: str
@@ -144,6 +147,7 @@ class Component:
     refuse: Rule | None = None
     benchmarks: str = ""
     deprecated: Mapping[str, str] = field(default_factory=dict)
+    training: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         wrongs = (
@@ -154,6 +158,7 @@ class Component:
             wrong_place("benchmarks", self.benchmarks or "none:none"),
             wrong_traits(self.kind, self.traits),
             wrong_deprecated(self.deprecated, self.config),
+            wrong_training(self.training, self.config),
             wrong_of_observer(self.kind, needs=self.needs, gives=self.gives, includes=self.includes, hides=self.hides),
             *(self._wrong(question, getattr(self, question)) for question in ANSWERS),
         )

@@ -47,6 +47,14 @@ def wrong_deprecated(deprecated: object, config: type) -> str:
     return f"deprecated names {unknown[0]!r}, and there is no such setting" if unknown else ""
 
 
+def wrong_training(training: object, config: type) -> str:
+    """Returns what is wrong with the settings that a declaration calls those of training."""
+    if not isinstance(training, tuple) or not all(isinstance(name, str) for name in training):
+        return f"training is a tuple of settings, found {training!r}"
+    unknown = sorted(set(training) - set(getattr(config, "__dataclass_fields__", ())))
+    return f"training names {unknown[0]!r}, and there is no such setting" if unknown else ""
+
+
 def wrong_place(field: str, place: object) -> str:
     """Returns what is wrong with the "package.module:callable" in a field."""
     if not isinstance(place, str) or not all(place.partition(":")):

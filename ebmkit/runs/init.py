@@ -181,8 +181,9 @@ def _differing_parts(ours: Recipe, theirs: Recipe, config: RunConfig) -> Iterato
 def _differing_settings(kind: str, mine: Part, other: Part) -> Iterator[str]:
     if "given" in mine.settings or "given" in other.settings:  # a network of a program: its tensors tell
         return
-    both = mine.settings.keys() | other.settings.keys()
-    declared = fields(host().get(kind, mine.use).config)
+    component = host().get(kind, mine.use)
+    both = (mine.settings.keys() | other.settings.keys()) - set(component.training)
+    declared = fields(component.config)
     usual = as_toml(
         {f.name: f.default for f in declared if f.default is not MISSING}
     )  # of settings newer than that run

@@ -61,6 +61,8 @@ def part(**changes: Any) -> Component:
         ({"traits": None}, "a sampler needs traits"),
         ({"traits": {"x"}}, "found {'x'}"),
         ({"kind": "buffer", "traits": SamplerTraits()}, "traits are those of a sampler"),
+        ({"training": "speed"}, "training is a tuple of settings"),
+        ({"training": ("speed",)}, "training names 'speed', and there is no such setting"),
     ],
 )
 def test_a_wrong_declaration_names_what_is_wrong(changes: dict[str, Any], said: str) -> None:

@@ -193,6 +193,11 @@ def test_a_default_of_several_values_is_that_of_the_recipe(warm: Path, tmp_path:
     assert list(_differing_settings("energy", mlp, theirs)) == []
 
 
+def test_settings_of_training_alone_are_not_compared() -> None:
+    ours, theirs = Part("level", {"stratified": True, "smooth": 0.1}), Part("level", {"smooth": 0.2})
+    assert list(_differing_settings("coordinate", ours, theirs)) == ["coordinate.level.smooth = 0.1 here, 0.2 there"]
+
+
 def test_nothing_is_written_where_the_init_is_refused(warm: Path, tmp_path: Path) -> None:
     for init, error in ((warm, RecipeError), (tmp_path / "nowhere", CheckpointError)):
         with pytest.raises(error):

@@ -108,5 +108,6 @@ COMPONENTS: tuple[Component, ...] = (
         needs=(LEVELS, Need("moves.level", default="gibbs", config={"coordinate": "level"})),
         gives=("point.noised", "point.discrete"),
         refuse=_level_refused,
+        training=("start_mean", "start_sd", "stratified"),
     ),
 )
