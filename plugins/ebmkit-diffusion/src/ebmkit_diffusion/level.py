@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 
 from ebmkit import Batch, BuildContext, CapabilityError, Point
 from ebmkit.ops.rows import rows_as
+from ebmkit.ops.value_range import from_symmetric, to_symmetric
 from ebmkit_diffusion.level_declarations import LevelConfig
 from ebmkit_diffusion.schedules import signals, wrong_with
 
@@ -120,10 +121,7 @@ class Level:
 
     def scaled(self, x: Tensor) -> Tensor:
         """Returns data x as chains hold them: scaled from their value range to [−1, 1], or as they are without one."""
-        if self.value_range is None:
-            return x
-        low, high = self.value_range
-        return (x - low) * (2 / (high - low)) - 1
+        return to_symmetric(x, self.value_range)
 
     def from_data(self, point: Point) -> Point:
         """Returns the point with x as chains hold it."""
@@ -131,10 +129,7 @@ class Level:
 
     def to_data(self, point: Point) -> Tensor:
         """Returns x in the value range of the data; that of noisy rows may lie outside."""
-        if self.value_range is None:
-            return point.x
-        low, high = self.value_range
-        return low + (point.x + 1) * ((high - low) / 2)
+        return from_symmetric(point.x, self.value_range)
 
 
 def build_level(config: LevelConfig, context: BuildContext) -> Level:
