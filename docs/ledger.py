@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import shlex
 import subprocess
 import sys
@@ -67,7 +68,7 @@ def made_again(entry: Entry) -> float:
                 sys.executable if word == "python" else word for word in shlex.split(command.replace("{out}", out))
             ]
             words = [sys.executable, "-m", *words] if words[0] == "ebmkit" else words
-            subprocess.run(words, cwd=ROOT, check=True, capture_output=True)
+            subprocess.run(words, cwd=ROOT, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
         metric, _, name = entry.read.partition(": ")
         told = json.loads((Path(out) / "told.json").read_text(encoding="utf-8"))
         found = next(judged for judged in told["metrics"] if judged["name"] == metric)

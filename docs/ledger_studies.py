@@ -36,20 +36,20 @@ def _of(study: Study, folder: Path) -> Iterator[Entry]:
                 read=column,
                 commands=_commands(study, arm, entry),
                 definition=f"{column}, arm {arm.name}, training seed {entry['seed']}",
-                minutes=round(1.5 * entry["seconds"] / 60, 1),
+                minutes=round((entry["seconds"] + entry["judging"]) / 60, 1),
                 date=entry["date"],
                 commit=entry.get("commit", ""),
             )
 
 
 def _has(entry: Mapping[str, Any], column: str) -> bool:
-    return column in entry["numbers"] and entry["numbers"][column][0] is not None
+    return "failed" not in entry and column in entry["numbers"] and entry["numbers"][column][0] is not None
 
 
 def _commands(study: Study, arm: Arm, entry: Mapping[str, Any]) -> tuple[str, str]:
     """Returns what trains an arm again by the recipe that the study keeps, and what judges it."""
     metric, _, _ = study.columns[0].partition(": ")
-    asked = (flags for flags in (*study.judge["all"], *study.judge.get(arm.name, ())) if metric in flags)
+    asked = (flags for flags in entry["judged"] if metric in flags)
     recipe = f"docs/results/{study.name}/{arm.name}.toml"
     return (
         f"ebmkit run --recipe {recipe} --seed {entry['seed']} --out {{out}}/run",

@@ -45,20 +45,19 @@ def draw_curves(study: Study, folder: Path = HERE, images: Path = IMAGES) -> Pat
 
 
 def curve_of(entry: Mapping[str, Any], column: str) -> tuple[list[float], list[float]]:
-    """Returns minutes and values of a number over one training, its end included.
+    """Returns minutes and values of a number over one training.
 
-    >>> halfway, end = {"fd: a": [3.0, 0.1]}, {"fd: a": [1.0, 0.1]}
-    >>> curve_of({"steps": 4, "seconds": 240.0, "curve": {"2": halfway}, "numbers": end}, "fd: a")
+    >>> curve = {"2": {"fd: a": [3.0, 0.1]}, "4": {"fd: a": [1.0, 0.1]}}
+    >>> curve_of({"steps": 4, "seconds": 240.0, "curve": curve}, "fd: a")
     ([2.0, 4.0], [3.0, 1.0])
     """
-    found = {int(step): numbers for step, numbers in entry["curve"].items()} | {entry["steps"]: entry["numbers"]}
-    told = [(step, numbers[column][0]) for step, numbers in sorted(found.items()) if column in numbers]
-    minutes = [entry["seconds"] / 60 * step / entry["steps"] for step, _ in told]
-    return minutes, [value for _, value in told]
+    told = [(int(step), numbers[column][0]) for step, numbers in entry["curve"].items() if column in numbers]
+    minutes = [entry["seconds"] / 60 * step / entry["steps"] for step, _ in sorted(told)]
+    return minutes, [value for _, value in sorted(told)]
 
 
 def _curve(ax: Axes, study: Study, seeds: Seeds, colour: str, label: str) -> None:
-    for index, entry in enumerate(seeds):
+    for index, entry in enumerate(entry for entry in seeds if "failed" not in entry):
         minutes, values = curve_of(entry, study.columns[0])
         ax.plot(minutes, values, colour, marker="o", markersize=3, label=label if not index else None)
     ax.set_yscale("log")

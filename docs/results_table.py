@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import Any
 
 from results_study import Study
 
@@ -34,11 +35,11 @@ def tables_of(folder: Path, study: Study) -> dict[str, str]:
     return {BEGIN: table(measured, study.columns)} | others
 
 
-def _any(entries: Sequence[Mapping[str, object]], columns: Sequence[str]) -> bool:
-    return any(cell(entries, column) != "–" for column in columns)
+def _any(entries: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bool:
+    return any(column in entry.get("numbers", {}) for entry in entries for column in columns)
 
 
-def read(folder: Path, arms: Sequence[str]) -> dict[str, list[Mapping[str, object]]]:
+def read(folder: Path, arms: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
     """Returns what was measured, by arm, one entry a seed."""
     found = {}
     for arm in arms:
@@ -47,49 +48,55 @@ def read(folder: Path, arms: Sequence[str]) -> dict[str, list[Mapping[str, objec
     return found
 
 
-def table(measured: Mapping[str, Sequence[Mapping[str, object]]], columns: Sequence[str]) -> str:
+def table(measured: Mapping[str, Sequence[Mapping[str, Any]]], columns: Sequence[str]) -> str:
     """Returns a table in Markdown: a line an arm, mean ± standard error over its seeds.
 
-    Of one seed, the error is that of its evaluation alone, and the line says "one seed".
+    Of one seed, the error is that of its evaluation alone, and the line says "one seed". Seeds that failed are counted
+    in the line, and are in no mean.
     """
-    lines = [
-        "| arm | seeds | steps | minutes | MiB | " + " | ".join(column.partition(": ")[2] for column in columns) + " |"
-    ]
+    lines = ["| arm | seeds | steps | minutes | MiB | " + " | ".join(column.partition(": ")[2] for column in columns)]
+    lines[0] += " |"
     lines.append("|---" * (5 + len(columns)) + "|")
     for arm, entries in measured.items():
-        if not entries:
-            lines.append(f"| {arm} | not measured" + " |" * (4 + len(columns)))
-            continue
-        minutes = fmean(float(str(entry["seconds"])) for entry in entries) / 60
-        mib = max(float(str(entry["mib"])) for entry in entries)
-        cells = [arm, seeds_of(entries), f"{entries[0]['steps']}", f"{minutes:.1f}", f"{mib:.0f}"]
-        lines.append("| " + " | ".join([*cells, *(cell(entries, column) for column in columns)]) + " |")
+        worked = [entry for entry in entries if "failed" not in entry]
+        cells = [cell(worked, column) for column in columns]
+        if worked:
+            minutes = fmean(entry["seconds"] for entry in worked) / 60
+            mib = max(entry["mib"] for entry in worked)
+            spent = [f"{worked[0]['steps']}", f"{minutes:.1f}", f"{mib:.0f}"]
+        else:
+            spent = ["", "", ""]
+        lines.append("| " + " | ".join([arm, seeds_of(entries), *spent, *cells]) + " |")
     return "\n".join(lines)
 
 
-def seeds_of(entries: Sequence[Mapping[str, object]]) -> str:
-    """Returns how many seeds there are, in a word where it is one."""
-    return "one seed" if len(entries) == 1 else str(len(entries))
+def seeds_of(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Returns how many seeds there are, in a word where it is one, and how many of them failed.
+
+    >>> seeds_of([]), seeds_of([{}]), seeds_of([{}, {"failed": "diverged"}])
+    ('not measured', 'one seed', '2, 1 failed')
+    """
+    n_failed = sum("failed" in entry for entry in entries)
+    said = {0: "not measured", 1: "one seed"}.get(len(entries), str(len(entries)))
+    return f"{said}, {n_failed} failed" if n_failed else said
 
 
-def cell(entries: Sequence[Mapping[str, object]], column: str) -> str:
-    """Returns mean ± standard error of one number.
+def cell(entries: Sequence[Mapping[str, Any]], column: str) -> str:
+    """Returns mean ± standard error of one number, and of how many seeds where not all have it.
 
     >>> entries = [{"numbers": {"fd: a": [1.0, 0.2]}}, {"numbers": {"fd: a": [3.0, 0.2]}}]
     >>> cell(entries, "fd: a"), cell(entries[:1], "fd: a"), cell(entries, "fd: b")
     ('2.0 ± 1.0', '1.00 ± 0.20', '–')
+    >>> cell([*entries, {"numbers": {}}], "fd: a")
+    '2.0 ± 1.0 (2 of 3)'
     """
-    found = []
-    for entry in entries:
-        numbers = entry["numbers"]
-        assert isinstance(numbers, Mapping)
-        if column in numbers and numbers[column][0] is not None:
-            found.append(numbers[column])
+    told = [entry["numbers"][column] for entry in entries if column in entry["numbers"]]
+    found = [(value, error) for value, error in told if value is not None]
     if not found:
         return "–"
     mean = fmean(value for value, _ in found)
     error = stdev([value for value, _ in found]) / math.sqrt(len(found)) if len(found) > 1 else found[0][1]
-    return with_error(mean, error)
+    return with_error(mean, error) + (f" ({len(found)} of {len(entries)})" if len(found) < len(entries) else "")
 
 
 def with_error(value: float, error: float | None) -> str:

@@ -54,11 +54,14 @@ def test_each_training_of_a_study_is_an_entry(tmp_path: Path) -> None:
     (tmp_path / "1-small.toml").write_text(STUDY)
     (tmp_path / "1-small").mkdir()
     for seed, value in enumerate((2.0, 3.0)):
-        told = {"arm": "a", "seed": seed, "seconds": 60.0, "date": "2026-01-01", "numbers": {"fd: fd-x": [value, 0.1]}}
+        told = {"arm": "a", "seed": seed, "seconds": 60.0, "judging": 6.0, "date": "2026-01-01"}
+        told |= {"judged": ["--metric classes", "--metric fd -n 50"], "numbers": {"fd: fd-x": [value, 0.1]}}
         (tmp_path / "1-small" / f"a-{seed}.json").write_text(json.dumps(told))
+    (tmp_path / "1-small" / "b-0.json").write_text(json.dumps({"arm": "b", "seed": 0, "failed": "it diverged"}))
     first, second = study_entries(tmp_path)
     assert (first.id, first.value, second.value) == ("1-small/a-0", 2.0, 3.0)
     assert first.error == pytest.approx(0.5**0.5)
+    assert first.minutes == 1.1
     assert first.commands == (
         "ebmkit run --recipe docs/results/1-small/a.toml --seed 0 --out {out}/run",
         "ebmkit eval {out}/run --metric fd -n 50 --out {out}/told.json",

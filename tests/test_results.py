@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "docs"))
 
+import results_cell  # noqa: E402
 import results_measured  # noqa: E402
 import results_study  # noqa: E402
 from results_pictures import draw_curves  # noqa: E402
@@ -51,7 +52,8 @@ def test_every_arm_of_a_study_is_a_run(name: str, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_study_runs_from_training_to_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results_measured, "ROOT", tmp_path)
+    for module in (results_measured, results_cell):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
     (tmp_path / "small.toml").write_text(SMALL)
     (tmp_path / "small").mkdir()
     pilot = {arm: {"steps": 8, "seconds": 0.1} for arm in ("mala", "hmc")}
@@ -61,7 +63,7 @@ def test_a_study_runs_from_training_to_its_table(tmp_path: Path, monkeypatch: py
     results_measured.run(study, asked, tmp_path)
     kept = json.loads((tmp_path / "small" / "mala-0.json").read_text())
     assert kept["steps"] == 8
-    assert sorted(kept["curve"]) == ["2", "4", "6"]
+    assert sorted(kept["curve"]) == ["2", "4", "6", "8"]
     assert 0 <= kept["numbers"]["chains: acceptance"][0] <= 1
     assert kept["mib"] > 50
     assert len(kept["trace"]["gap"]) == len(kept["trace"]["step"]) > 0
@@ -79,6 +81,30 @@ def test_a_study_runs_from_training_to_its_table(tmp_path: Path, monkeypatch: py
     assert picture.stat().st_size > 5_000
 
 
+def test_a_training_that_fails_is_a_result_and_an_evaluation_is_made_again_where_its_flags_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results_cell, "ROOT", tmp_path)
+    (tmp_path / "1-small").mkdir()
+    (tmp_path / "1-small" / "pilot.json").write_text(json.dumps({"mala": {"steps": 2}, "bad": {"steps": 2}}))
+    asked = argparse.Namespace(arms=[], seeds=[0], minutes=10.0, jobs=1)
+    kept = []
+    for n in (8, 9):
+        text = SMALL.replace("--transitions 4", f"--seed {n}").replace("curve =", "# curve =")
+        (tmp_path / "1-small.toml").write_text(text.replace('hmc = "', 'bad = "--set optim.energy.lr=-1 '))
+        (tmp_path / "1-small" / "mala-0.json").unlink(missing_ok=True)
+        study = results_study.study_of("1-small", tmp_path)
+        results_measured.run(study, asked, tmp_path)
+        kept.append(json.loads((tmp_path / "1-small" / "mala-0.json").read_text()))
+    assert [entry["judged"] for entry in kept] == [[f"--metric chains -n 16 --seed {n}"] for n in (8, 9)]
+    assert kept[0]["seconds"] == kept[1]["seconds"], "it was trained once"
+    assert kept[0]["numbers"] != kept[1]["numbers"]
+    assert "training: Error" in json.loads((tmp_path / "1-small" / "bad-0.json").read_text())["failed"]
+    assert "| bad | one seed, 1 failed |" in tables_of(tmp_path, study)[BEGIN]
+    with pytest.raises(SystemExit, match="has results"):
+        results_measured.pilot(study, tmp_path)
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_the_page_of_a_study_shows_what_was_measured(name: str) -> None:
     study = results_study.study_of(name)
@@ -91,7 +117,7 @@ def test_the_page_of_a_study_shows_what_was_measured(name: str) -> None:
 def test_a_training_log_is_kept_in_few_rows(tmp_path: Path) -> None:
     rows = [{"step": step, "gap": step / 7, "other": 1} for step in range(1, 1001)]
     (tmp_path / "log").write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"step": 1001}]))
-    kept = results_measured.traced(tmp_path / "log", most=10)
+    kept = results_cell.traced(tmp_path / "log", most=10)
     assert sorted(kept) == ["gap", "step"]
     assert len(kept["step"]) <= 10
     assert kept["gap"][1] == kept["step"][1] / 7

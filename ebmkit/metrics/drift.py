@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import hypot, sqrt
+from math import sqrt
 
 import torch
 from PIL.Image import Image
@@ -100,6 +100,13 @@ def energy_distance(x: Tensor, y: Tensor) -> tuple[float, float]:
     n, m = len(x), len(y)
     if min(n, m) < 3:
         raise DataError(f"An energy distance with its error needs three rows of each; found {n} and {m}.")
+    value, without = _without_one(x, y)
+    return value, _jackknife(*without)
+
+
+def _without_one(x: Tensor, y: Tensor) -> tuple[float, tuple[Tensor, Tensor]]:
+    """Returns the energy distance, and what it is without each row of x [N], and without each of y [M]."""
+    n, m = len(x), len(y)
     x, y = x.flatten(1).double(), y.flatten(1).double()
     across, of_x, of_y = (torch.cdist(a, b) / sqrt(x.shape[1]) for a, b in ((x, y), (x, x), (y, y)))
     total, own_x, own_y = across.sum(), of_x.sum(), of_y.sum()
@@ -109,8 +116,12 @@ def energy_distance(x: Tensor, y: Tensor) -> tuple[float, float]:
 
     without_x = value(total - across.sum(dim=1), own_x - 2 * of_x.sum(dim=1), own_y, n - 1, m)
     without_y = value(total - across.sum(dim=0), own_x, own_y - 2 * of_y.sum(dim=1), n, m - 1)
-    variance = sum((len(v) - 1) / len(v) * (v - v.mean()).square().sum() for v in (without_x, without_y))
-    return float(value(total, own_x, own_y, n, m)), sqrt(float(variance))
+    return float(value(total, own_x, own_y, n, m)), (without_x, without_y)
+
+
+def _jackknife(*without: Tensor) -> float:
+    """Returns the standard error of a value, of what it is without each row of each of its samples."""
+    return sqrt(sum((len(v) - 1) / len(v) * float((v - v.mean()).square().sum()) for v in without))
 
 
 def as_modelled(model: Model, held: Batch, rng: Generator) -> tuple[Batch, float]:
@@ -124,8 +135,8 @@ def as_modelled(model: Model, held: Batch, rng: Generator) -> tuple[Batch, float
         if isinstance(coordinate, Noising):
             point = data_point(model.coordinates, held.x.to(rng.device))
             scale, sd = (rows.view(-1, *[1] * (held.x.ndim - 1)) for rows in coordinate.noise(point))
-            noise = float(sd.max())
-            if noise > 0:
+            if float(sd.max()) > 0:
+                noise = float(sd.max())
                 drawn = torch.randn(held.x.shape, generator=rng, device=rng.device)
                 x = model.in_data_range(point.replace(x=scale * point.x + sd * drawn))
                 held = Batch(x=x.to(held.x.device), y=held.y)
@@ -135,23 +146,25 @@ def as_modelled(model: Model, held: Batch, rng: Generator) -> tuple[Batch, float
 def _spaces(subject: Subject, asked: str) -> dict[str, Callable[[Tensor], Tensor]]:
     """Returns where distances are taken, by what follows in their names: x itself, and features of images."""
     found: dict[str, Callable[[Tensor], Tensor]] = {"": lambda x: x}
-    if asked or not unfit(asked, tuple(subject.model.data.event_shape)):
+    data = subject.model.data
+    if asked or (data.value_range is not None and not unfit(asked, tuple(data.event_shape))):
         features = features_of(subject, asked)
         found[f" on {features.name}"] = features.features
     return found
 
 
 def _distances(run: LongRun, others: Tensor, spaces: Mapping[str, Callable[[Tensor], Tensor]]) -> dict[str, Estimate]:
+    """Returns the distances of data and end from other data, and the difference; its error knows what they share."""
     found = {}
     for space, of in spaces.items():
-        told = {name: energy_distance(of(x), of(others)) for name, x in (("data", run.frames[0]), ("end", run.final))}
-        for name, (value, error) in told.items():
-            key = f"energy distance from other data{space}, {name}"
-            found[key] = Estimate(value=value, error=error, n=len(others), better="lower" if name == "end" else "")
-        (start, start_error), (end, end_error) = told["data"], told["end"]
-        found[f"{DRIFT}{space}"] = Estimate(
-            value=end - start, error=hypot(start_error, end_error), n=len(others), better="lower"
-        )
+        reference = of(others)
+        (start, of_start), (end, of_end) = (_without_one(of(x), reference) for x in (run.frames[0], run.final))
+        for name, value, without in (("data", start, of_start), ("end", end, of_end)):
+            found[f"energy distance from other data{space}, {name}"] = Estimate(
+                value=value, error=_jackknife(*without), n=len(others), better="lower" if name == "end" else ""
+            )
+        error = _jackknife(*(after - before for after, before in zip(of_end, of_start, strict=True)))
+        found[f"{DRIFT}{space}"] = Estimate(value=end - start, error=error, n=len(others), better="lower")
     return found
 
 

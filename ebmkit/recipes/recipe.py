@@ -205,14 +205,25 @@ def parse_override(text: str) -> tuple[str, object]:
     segments = [segment.strip() for segment in path.split(".")]
     if not equals or len(segments) < 2 or not all(segments):
         raise RecipeError(f"--set {text}: write table.setting=value, as in sampler.moves=60.")
-    if BARE.fullmatch(value.strip()) or (value.strip().startswith("[") and not set(value) & set("\"'")):
-        value = BARE.sub(lambda number: repr(float(number[0])), value)
+    read = _as_toml(value) or _as_toml(_with_digits(value))
+    check_values(read, f"--set {'.'.join(segments)}")
+    return ".".join(segments), read["v"] if read else value.strip()
+
+
+def _as_toml(value: str) -> dict[str, Any]:
+    """Returns {"v": value} as TOML reads it; nothing where it cannot."""
     try:
         read = tomllib.loads(f"v = {value}") if len(value) < MOST_TEXT else {}
     except (ValueError, RecursionError):
-        read = {}
-    check_values(read, f"--set {'.'.join(segments)}")
-    return ".".join(segments), read["v"] if read.keys() == {"v"} else value.strip()
+        return {}
+    return read if read.keys() == {"v"} else {}
+
+
+def _with_digits(value: str) -> str:
+    """Returns a number, or a list without text, with digits before and after each point; other text as it is."""
+    if BARE.fullmatch(value.strip()) or (value.strip().startswith("[") and not set(value) & set("\"'")):
+        return BARE.sub(lambda number: repr(float(number[0])), value)
+    return value
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -14,7 +14,8 @@ from ebmkit.data.given import given_data
 from ebmkit.errors import CapabilityError, DataError
 from ebmkit.evaluation.subject import ModelSubject
 from ebmkit.metrics.declarations.chains import LongRunConfig
-from ebmkit.metrics.drift import Drift, energy_distance
+from ebmkit.metrics.drift import Drift, _distances, energy_distance
+from ebmkit.metrics.long_run import LongRun
 from ebmkit.protocols.metric import Measured
 from ebmkit.recipes.tables import EvalConfig
 from tests.metrics.diffused import Noise, model_of
@@ -117,6 +118,30 @@ def test_the_jackknife_error_is_the_spread_over_samples() -> None:
     ]
     values, errors = torch.tensor(found).T
     assert 0.7 < float(errors.mean() / values.std()) < 1.4
+
+
+def test_the_error_of_a_drift_knows_that_chains_remember_their_start() -> None:
+    """Start and end of correlation .9: their distances from the same data vary together, and the drift by little."""
+    rng = torch.Generator().manual_seed(0)
+    found, apart = [], []
+    for _ in range(80):
+        start = torch.randn(40, 8, generator=rng)
+        end = 0.9 * start + (1 - 0.81) ** 0.5 * torch.randn(40, 8, generator=rng)
+        run = LongRun(
+            moves=torch.arange(2), values={}, drift={}, from_data={}, accept_rate=None, frames=(start, end, end)
+        )
+        told = _distances(run, torch.randn(40, 8, generator=rng), {"": lambda x: x})
+        found.append((told["drift"].value, told["drift"].error))
+        apart.append(told["energy distance from other data, end"].error)
+    values, errors = torch.tensor(found).T
+    assert 0.7 < float(errors.mean() / values.std()) < 1.7
+    assert float(errors.mean()) < 0.6 * sum(apart) / len(apart)
+
+
+def test_images_without_a_range_are_compared_as_they_are() -> None:
+    model = model_of(gaussian, sampler=build("sampler", "mala", moves=4, step_size=0.2), event_shape=(1, 28, 28))
+    images = torch.randn(40, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    assert not [key for key in measured(model, images, n_chains=16).estimates if "garments" in key]
 
 
 def biased_energy_distance(x: Tensor, y: Tensor) -> float:

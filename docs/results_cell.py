@@ -1,0 +1,139 @@
+"""One training of a study, and its evaluations: what is there already, by the same command, is not made again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from results_study import ROOT, Arm, Study, run_command, words
+
+TRACED = ("gap", "energy_positive", "gradient_norm.energy")
+"""Of the numbers that training writes, those that a study keeps."""
+
+QUARTERS = (1, 2, 3, 4)
+
+
+class Failed(Exception):
+    """A training or an evaluation that did not come to its end."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spent:
+    """What a command took.
+
+    Attributes:
+        seconds: CPU time.
+        mib: the most memory it had at once, with what Python and torch take by themselves.
+    """
+
+    seconds: float
+    mib: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """An arm of a study with one seed."""
+
+    study: Study
+    arm: Arm
+    seed: int
+
+    @property
+    def runs(self) -> Path:
+        """The folder of all runs of the study."""
+        return ROOT / "runs" / "results" / self.study.name
+
+    @property
+    def out(self) -> Path:
+        """The run."""
+        return self.runs / f"{self.arm.name}-{self.seed}"
+
+    @property
+    def log(self) -> Path:
+        """What the commands print."""
+        return self.runs / f"{self.arm.name}-{self.seed}.log"
+
+    @property
+    def judges(self) -> list[str]:
+        """Flags of its evaluations."""
+        return [*self.study.judge["all"], *self.study.judge.get(self.arm.name, ())]
+
+    def trained(self) -> dict[str, object]:
+        """Trains it, and returns seconds and MiB; raises Failed."""
+        quarter = max(1, self.arm.steps // 4)
+        keep = ("--set", f"checkpoint.every={quarter}", "--set", "checkpoint.keep=6", "--seed", str(self.seed))
+        command = run_command(self.arm, self.arm.steps, self.out, *keep)
+        known = self.runs / f"{self.out.name}.spent"
+        told = json.loads(known.read_text(encoding="utf-8")) if known.exists() else {}
+        if told.get("command") != command:
+            shutil.rmtree(self.out, ignore_errors=True)
+            told = asdict(self._made(command, "training")) | {"command": command}
+            known.write_text(json.dumps(told), encoding="utf-8")
+        return {"seconds": told["seconds"], "mib": told["mib"]}
+
+    def judged(self) -> dict[str, object]:
+        """Returns all numbers, those over training, and the seconds that they took; raises Failed."""
+        numbers, curve, seconds = dict[str, object](), dict[int, object](), 0.0
+        for flags in self.judges:
+            found, took = self._evaluated(*words(flags))
+            numbers |= found
+            seconds += took
+        for quarter in QUARTERS if self.study.curve else ():
+            step = max(1, self.arm.steps // 4) * quarter if quarter < QUARTERS[-1] else self.arm.steps
+            curve[step], took = self._evaluated(*self.study.curve, "--step", str(step))
+            seconds += took
+        return {"numbers": numbers, "curve": curve, "judging": seconds}
+
+    def _evaluated(self, *flags: str) -> tuple[dict[str, list[float | None]], float]:
+        """Returns value and error of each number of an evaluation, as METRIC: VALUE, and the seconds that it took."""
+        key = hashlib.sha256(" ".join(flags).encode()).hexdigest()[:12]
+        told, spent = (self.runs / f"{self.out.name}-{key}.{end}" for end in ("json", "took"))
+        trained = self.runs / f"{self.out.name}.spent"
+        if not told.exists() or told.stat().st_mtime < trained.stat().st_mtime:
+            begun = told.with_name(f"{told.stem}-begun.json")
+            command = [sys.executable, "-m", "ebmkit", "eval", str(self.out), *flags, "--out", str(begun)]
+            spent.write_text(str(self._made(command, "evaluation").seconds), encoding="utf-8")
+            begun.rename(told)
+        found = {}
+        for metric in json.loads(told.read_text(encoding="utf-8"))["metrics"]:
+            for name, estimate in metric["estimates"].items():
+                found[f"{metric['name']}: {name}"] = [estimate["value"], estimate["error"]]
+        return found, float(spent.read_text(encoding="utf-8"))
+
+    def _made(self, command: Sequence[str], what: str) -> Spent:
+        try:
+            return timed(command, self.log)
+        except subprocess.CalledProcessError as error:
+            if error.returncode < 0:  # it was killed, which says nothing about the method
+                raise
+            said = [line for line in self.log.read_text(encoding="utf-8").splitlines() if line.startswith("Error")]
+            raise Failed(f"{what}: {said[-1] if said else f'exit status {error.returncode}'}") from error
+
+
+def timed(command: Sequence[str], log: Path | None) -> Spent:
+    """Runs a command on one thread and returns what it took; raises CalledProcessError."""
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+    with (log or Path(os.devnull)).open("a") as told:
+        env = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        process = subprocess.Popen(command, stdout=told, stderr=subprocess.STDOUT, cwd=ROOT, env=env)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, " ".join(command))
+    a_mib = 2**20 if sys.platform == "darwin" else 2**10
+    return Spent(seconds=used.ru_utime + used.ru_stime, mib=used.ru_maxrss / a_mib)
+
+
+def traced(file: Path, most: int = 60) -> dict[str, list[float | None]]:
+    """Returns steps and the kept numbers of a training log, at most so many of each, evenly over the run."""
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    kept = rows[:: -(-len(rows) // most) or 1]
+    return {name: [row.get(name) for row in kept] for name in ("step", *TRACED) if any(name in row for row in rows)}
