@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from math import isinf, sqrt
 from pathlib import Path
 from statistics import mean, stdev
+from textwrap import wrap
 from typing import Any
 
 from objectives_rows import MIXTURE, NOT_HERE, PLANE, ROWS, TARGETS
@@ -16,7 +17,7 @@ HERE = Path(__file__).parent
 PAGE, PICTURE = HERE / "objectives.md", HERE / "images" / "objectives.png"
 DENSITIES = Path("runs/objectives")
 DRAWN = "![Densities that the objectives learn, beside the data](images/objectives.png)\n"
-ACROSS = 6
+ACROSS = 7
 """Panels side by side in the picture."""
 
 Cells = Mapping[str, Mapping[str, Any]]
@@ -225,7 +226,7 @@ def draw(path: Path) -> None:
     targets = [on for on in ON[PLANE] if any((DENSITIES / f"{name}-{on}-0.npz").exists() for name in rows)]
     lines = -(-(len(rows) + 1) // ACROSS)
     n_lines = lines * len(targets)
-    figure, axes = pyplot.subplots(n_lines, ACROSS, figsize=(1.6 * ACROSS, 1.75 * n_lines), layout="constrained")
+    figure, axes = pyplot.subplots(n_lines, ACROSS, figsize=(1.35 * ACROSS, 1.65 * n_lines), layout="constrained")
     for axis in axes.flat:
         axis.set_axis_off()
     for i, on in enumerate(targets):
@@ -244,7 +245,8 @@ def panel(axis: Any, name: str, on: str) -> None:
     if name and not file.exists():
         return
     shown = np.load(file)["log_density"] if name else true_density(on)
-    axis.set_title(ROWS[name].title if name else f"data: {TARGETS[on].title}", fontsize=6)
+    title = ROWS[name].title if name else f"data: {TARGETS[on].title}"
+    axis.set_title("\n".join(wrap(title, 22)), fontsize=6.5, pad=2)
     axis.imshow(np.exp(shown - shown[np.isfinite(shown)].max()) ** 0.5, origin="lower", cmap="Blues")
 
 
