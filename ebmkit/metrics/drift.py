@@ -22,7 +22,7 @@ from ebmkit.metrics.features.sets import features_of
 from ebmkit.metrics.long_run import BEYOND, LongRun, drift, from_data, long_run
 from ebmkit.plugins.context import BuildContext
 from ebmkit.point import Batch
-from ebmkit.protocols.coordinate import Noising
+from ebmkit.protocols.coordinate import Smoothing
 from ebmkit.protocols.metric import Estimate, Measured, Subject
 from ebmkit.rng import stream
 from ebmkit.sampling.model import Model
@@ -127,20 +127,15 @@ def _jackknife(*without: Tensor) -> float:
 def as_modelled(model: Model, held: Batch, rng: Generator) -> tuple[Batch, float]:
     """Returns data with the noise that a model's clean data have, in their value range, and its s.d. as chains hold it.
 
-    A noise level may begin above zero, as `smooth` of coordinate `level` says: the chains of such a model have that
-    noise, so that data without it are no draws of it.
+    The chains of a model of data with noise have that noise, so that data without it are no draws of it.
     """
-    noise = 0.0
-    for coordinate in model.coordinates:
-        if isinstance(coordinate, Noising):
-            point = data_point(model.coordinates, held.x.to(rng.device))
-            scale, sd = (rows.view(-1, *[1] * (held.x.ndim - 1)) for rows in coordinate.noise(point))
-            if float(sd.max()) > 0:
-                noise = float(sd.max())
-                drawn = torch.randn(held.x.shape, generator=rng, device=rng.device)
-                x = model.in_data_range(point.replace(x=scale * point.x + sd * drawn))
-                held = Batch(x=x.to(held.x.device), y=held.y)
-    return held, noise
+    noise = max((c.smooth for c in model.coordinates if isinstance(c, Smoothing)), default=0.0)
+    if not noise:
+        return held, 0.0
+    point = data_point(model.coordinates, held.x.to(rng.device))
+    drawn = torch.randn(held.x.shape, generator=rng, device=rng.device)
+    x = model.in_data_range(point.replace(x=point.x + noise * drawn))
+    return Batch(x=x.to(held.x.device), y=held.y), noise
 
 
 def _spaces(subject: Subject, asked: str) -> dict[str, Callable[[Tensor], Tensor]]:

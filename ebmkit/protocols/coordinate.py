@@ -72,6 +72,17 @@ class Noising(Protocol):
 
 
 @runtime_checkable
+class Smoothing(Protocol):
+    """A coordinate that adds noise to data before all else: the model's clean data have it.
+
+    Attributes:
+        smooth: its s.d., as chains hold x; 0 for none.
+    """
+
+    smooth: float
+
+
+@runtime_checkable
 class Descending(Protocol):
     """A coordinate along which samples come down from noise to data, though no sampler moves it.
 

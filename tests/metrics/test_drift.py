@@ -55,14 +55,9 @@ def test_chains_of_another_model_end_elsewhere_and_are_told() -> None:
 
 
 class Smoothed(Noise):
-    """Data have noise at level 0 already, of s.d. .6."""
+    """Clean data have noise of s.d. .6."""
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(kept=(0.64, 0.4), **settings)
-
-    def noise(self, point: Any) -> tuple[Tensor, Tensor]:
-        _, sd = super().noise(point)
-        return torch.ones_like(sd), sd
+    smooth = 0.6
 
 
 def test_a_model_of_data_with_noise_is_held_against_data_with_noise() -> None:

@@ -40,6 +40,7 @@ class Level:
         scales: √ᾱ_t [T + 1].
         spreads: √(1 − ᾱ_t) [T + 1], data units: s.d. of the noise.
         n_values: T + 1.
+        smooth: s.d. of the noise of x_0, as chains hold it.
         noises_x: lifting noises x, so that x has no bounds.
         leaves_data: levels above 0 are away from data.
 

@@ -23,6 +23,7 @@ class RecoveryLevel:
         sds: σ_t [T + 1], data units.
         kept: √ᾱ_t [T + 1].
         n_values: T + 1.
+        smooth: s.d. of the noise of x_0, as chains hold it.
         noises_x: lifting noises x, so that x has no bounds.
         leaves_data: levels above 0 are away from data.
 
@@ -39,7 +40,7 @@ class RecoveryLevel:
         self.ladder, self.value_range = ladder, value_range
         tables = (ladder.scales, ladder.sds, ladder.kept)
         self.scales, self.sds, self.kept = (torch.tensor(t, device=device, dtype=torch.float32) for t in tables)
-        self.n_values = len(ladder.scales)
+        self.n_values, self.smooth = len(ladder.scales), ladder.smooth
 
     def lift(self, batch: Batch, point: Point, rng: Generator) -> Point:
         """Returns the point with a uniform level from 1 to T in each row, and x = a_t x_{t−1}."""
