@@ -21,7 +21,6 @@ from ebmkit.recipes.recipe import parse_override
 QUIET = (
     "pictures.every=1000000",
     "pictures.n=1",
-    "sample.transitions=1",
     "checkpoint.every=1000000",
     "log.every=100000",
     "log.tensorboard=false",
