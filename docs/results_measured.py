@@ -65,7 +65,8 @@ def measure(study: Study, arm: Arm, seed: int, folder: Path = HERE) -> None:
         "judged": cell.judges,
     }
     try:
-        kept |= cell.trained() | cell.judged()
+        kept |= cell.trained()
+        kept |= cell.judged()
     except Failed as failure:
         kept |= {"failed": str(failure), "numbers": {}, "curve": {}}
     if (cell.out / "metrics.jsonl").exists():

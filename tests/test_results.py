@@ -105,6 +105,22 @@ def test_a_training_that_fails_is_a_result_and_an_evaluation_is_made_again_where
         results_measured.pilot(study, tmp_path)
 
 
+def test_what_a_training_took_is_kept_where_its_evaluation_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(cell: results_cell.Cell) -> dict[str, object]:
+        raise results_cell.Failed("evaluation: Error")
+
+    monkeypatch.setattr(results_cell, "ROOT", tmp_path)
+    monkeypatch.setattr(results_cell.Cell, "trained", lambda cell: {"seconds": 3.0, "mib": 9.0})
+    monkeypatch.setattr(results_cell.Cell, "judged", fails)
+    (tmp_path / "1-small.toml").write_text(SMALL)
+    study = results_study.study_of("1-small", tmp_path)
+    results_measured.measure(study, study.arms[0], 0, tmp_path)
+    kept = json.loads((tmp_path / "1-small" / "mala-0.json").read_text())
+    assert (kept["seconds"], kept["failed"]) == (3.0, "evaluation: Error")
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_the_page_of_a_study_shows_what_was_measured(name: str) -> None:
     study = results_study.study_of(name)
