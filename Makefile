@@ -12,7 +12,7 @@ TRIED := $(shell mktemp -u -d)
 .PHONY: help setup demo test test-fast soak objectives results ledger lint docs format wheels try-wheels lowest clean
 
 help:
-	@echo "make demo    train CLEL on Fashion-MNIST garments (about 8 minutes on 2 cores), then draw fresh samples"
+	@echo "make demo    train on Fashion-MNIST garments (about 8 minutes on 2 cores), then draw fresh samples"
 	@echo "make test    the whole test suite"
 	@echo "make test-fast  what is not marked slow: under 3 minutes on 2 cores"
 	@echo "make soak    faults: kills, damaged bytes, two writers, full disks, fuzzed inputs, hostile files, costs (10 minutes)"

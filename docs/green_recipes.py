@@ -42,11 +42,14 @@ ALSO = (
         "--set sample.moves=1 --set energy.widths=[4,4,4] --set energy.hidden=16 --set energy.features=16",
         steps=STEPS,
     ),
-    Planned(
-        command="--recipe staged-fashion --data fashion-mini --set run.batch_size=16 --set pictures.n=2 "
-        "--set stage.chain-free.steps=5 --set buffer.capacity=16 --set sample.moves=1 --set energy.widths=[4,4,4] "
-        "--set energy.hidden=16 --set energy.features=16",
-        steps=STEPS,
+    *(
+        Planned(
+            command=f"--recipe {name} --data fashion-mini --set run.batch_size=16 --set pictures.n=2 "
+            "--set stage.chain-free.steps=5 --set buffer.capacity=16 --set sample.moves=1 --set energy.widths=[4,4,4] "
+            "--set energy.hidden=16 --set energy.features=16",
+            steps=STEPS,
+        )
+        for name in ("staged-fashion", "staged-fashion-long")
     ),
     *(Planned(command=f"--recipe {name} --set run.batch_size=100", steps=STEPS) for name in CORE),
     Planned(command="--recipe energy-discrepancy-rings --set run.batch_size=50", steps=STEPS),

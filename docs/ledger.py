@@ -7,7 +7,8 @@ python docs/ledger.py run ID ...         makes these again
 Entries are those of docs/results/ledger.toml, and one for each training of each study (STUDY/ARM-SEED), with the first
 number of its table. An entry has pages and the text on them, the number as shown, value and standard error, what it
 is, seeds and counts, date and commit, and commands whose last one writes {out}/told.json. A number made again that is
-further off than two standard errors is flagged, and the exit status is 1.
+further off than two standard errors is flagged, and the exit status is 1. A page whose numbers one command makes is
+told as a whole, with that command. Times are not here: they are of a machine, and `ebmkit bench` measures ratios.
 """
 
 from __future__ import annotations
@@ -16,26 +17,35 @@ import argparse
 import json
 import math
 import os
+import re
 import shlex
 import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 from ledger_entry import Entry
 from ledger_studies import study_entries
+from results_study import studies
 
 ROOT = Path(__file__).resolve().parent.parent
 LEDGER = ROOT / "docs" / "results" / "ledger.toml"
+WITH_ERROR = re.compile(r"\d ± [.\d]")
+UNTOLD = ("docs/decisions/", "docs/parts.md")
+"""Pages that are not asked: records of a day, and settings with their ranges."""
 
 
 def entries(file: Path = LEDGER) -> list[Entry]:
-    """Returns all entries, in order."""
-    told = tomllib.loads(file.read_text(encoding="utf-8"))["number"]
-    return [Entry(**entry | {name: tuple(entry[name]) for name in ("pages", "commands")}) for entry in told]
+    """Returns all entries, in order; an entry takes what it leaves out from the one that it is `like`."""
+    whole: dict[str, dict[str, Any]] = {}
+    for told in tomllib.loads(file.read_text(encoding="utf-8"))["number"]:
+        other = whole[told.pop("like")] if "like" in told else {}
+        whole[told["id"]] = other | told
+    return [Entry(**told | {name: tuple(told[name]) for name in ("pages", "commands")}) for told in whole.values()]
 
 
 def wrong(entry: Entry, root: Path = ROOT) -> list[str]:
@@ -49,6 +59,26 @@ def wrong(entry: Entry, root: Path = ROOT) -> list[str]:
     if abs(float(entry.shown.replace(",", "").replace("−", "-")) - entry.value) > half_a_digit(entry.shown):
         found.append(f"{entry.id}: {entry.shown} is shown, and the value is {entry.value:g}")
     return found
+
+
+def pages(file: Path = LEDGER) -> Mapping[str, str]:
+    """Returns the pages whose numbers one command makes, with that command; those of studies among them."""
+    told = {page["page"]: page["command"] for page in tomllib.loads(file.read_text(encoding="utf-8"))["page"]}
+    made = {f"docs/results/{name}.md": f"make results STUDY={name}" for name in studies()}
+    return told | made
+
+
+def untold(root: Path = ROOT) -> Iterator[str]:
+    """Yields the lines of the documentation that have a number with its error, and no command in the ledger."""
+    known, whole = entries(), pages()
+    for path in sorted([root / "README.md", *root.glob("docs/**/*.md"), *root.glob("plugins/*/README.md")]):
+        page = path.relative_to(root).as_posix()
+        if page in whole or page.startswith(UNTOLD):
+            continue
+        texts = [" ".join(entry.text.split()) for entry in known if page in entry.pages]
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if WITH_ERROR.search(line) and not any(text in " ".join(line.split()) for text in texts):
+                yield f"{page}:{number}: {line.strip()}"
 
 
 def half_a_digit(shown: str) -> float:
@@ -116,6 +146,7 @@ def main() -> None:
         sys.exit(f"The ledger has no {', '.join(sorted(unknown))}. It has: {', '.join(entry.id for entry in known)}.")
     if asked.what == "list":
         lines = [f"{e.id}: {e.text or e.shown} ({e.date}, {e.minutes:g} minutes)" for e in known]
+        lines += [f"{page}: all of it by {command}" for page, command in pages().items()]
         sys.stdout.write("\n".join(lines) + "\n")
         return
     chosen = [entry for entry in known if not asked.ids or entry.id in asked.ids]

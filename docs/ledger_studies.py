@@ -25,7 +25,8 @@ def _of(study: Study, folder: Path) -> Iterator[Entry]:
         seeds = [entry for entry in measured[arm.name] if _has(entry, column)]
         values = [float(entry["numbers"][column][0]) for entry in seeds]
         for entry, value in zip(seeds, values, strict=True):
-            error = stdev(values) if len(values) > 1 else entry["numbers"][column][1] or 0.0
+            own = entry["numbers"][column][1] or 0.0
+            error = max(own, stdev(values)) if len(values) > 1 else own
             yield Entry(
                 id=f"{study.name}/{arm.name}-{entry['seed']}",
                 pages=(f"docs/results/{study.name}.md",),

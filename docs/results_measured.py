@@ -14,6 +14,7 @@ deleted.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import shutil
 import subprocess
@@ -21,7 +22,9 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from statistics import fmean
 
 sys.path.insert(0, str(Path(__file__).parent))
 from results_cell import Cell, Failed, timed, traced
@@ -29,25 +32,38 @@ from results_pictures import draw_curves
 from results_study import HERE, ROOT, Arm, Study, run_command, studies, study_of
 from results_table import write_page
 
-PILOT_STEPS = 20
+PILOT_STEPS = 15
+PILOT_ROUNDS = 2
+"""Each arm is timed so often, in turn: a machine that is slower for a minute is so for several arms."""
 
 
 def pilot(study: Study, folder: Path = HERE) -> None:
-    """Measures the CPU time of a step of each arm, and writes down the steps that fill the study's time."""
+    """Measures the CPU time of a step of each arm, and writes down the steps that fill the study's time.
+
+    Arms that differ in `[optim]` alone take the same steps: the mean of what they were measured at.
+    """
     if kept := sorted(path.name for path in (folder / study.name).glob("*-[0-9]*.json")):
         sys.exit(f"{study.name} has results ({', '.join(kept[:3])} …), and new steps would not be theirs: delete them.")
+    spent: dict[str, list[float]] = {}
+    for arm in PILOT_ROUNDS * study.arms:
+        spent.setdefault(arm.cost, []).append(_a_step(study, arm))
     found = {}
     for arm in study.arms:
-        spent = []
-        for steps in (PILOT_STEPS, 3 * PILOT_STEPS):
-            out = ROOT / "runs" / "results" / study.name / f"pilot-{arm.name}-{steps}"
-            shutil.rmtree(out, ignore_errors=True)
-            spent.append(timed(run_command(arm, steps, out), None).seconds)
-        a_step = (spent[1] - spent[0]) / (2 * PILOT_STEPS)
+        a_step = fmean(spent[arm.cost])
         n_steps = max(1, int(60 * study.minutes / a_step))
         found[arm.name] = {"steps": n_steps, "seconds": n_steps * a_step}
         sys.stdout.write(f"{arm.name}: {1e3 * a_step:.0f} ms of CPU time a step, {n_steps} steps\n")
     _write(folder / study.name / "pilot.json", found)
+
+
+def _a_step(study: Study, arm: Arm) -> float:
+    """Returns the CPU seconds of a step, from two short trainings."""
+    spent = []
+    for steps in (PILOT_STEPS, 3 * PILOT_STEPS):
+        out = ROOT / "runs" / "results" / study.name / f"pilot-{arm.name}-{steps}"
+        shutil.rmtree(out, ignore_errors=True)
+        spent.append(timed(run_command(arm, steps, out), None).seconds)
+    return (spent[1] - spent[0]) / (2 * PILOT_STEPS)
 
 
 def measure(study: Study, arm: Arm, seed: int, folder: Path = HERE) -> None:
@@ -111,15 +127,31 @@ def run(study: Study, asked: argparse.Namespace, folder: Path = HERE) -> None:
         if time.monotonic() + needs > deadline:
             sys.stdout.write(f"{study.name} {arm.name} seed {seed}: left out, it needs {needs / 60:.0f} minutes\n")
             return
-        sys.stdout.write(f"{study.name} {arm.name} seed {seed}: begins\n")
-        sys.stdout.flush()
-        try:
-            measure(study, arm, seed, folder)
-        except subprocess.CalledProcessError as error:
-            sys.stdout.write(f"{study.name} {arm.name} seed {seed}: {error}\n")
+        with claimed(ROOT / "runs" / "results" / study.name / f"{arm.name}-{seed}.lock") as free:
+            if not free or (folder / study.name / f"{arm.name}-{seed}.json").exists():
+                return
+            sys.stdout.write(f"{study.name} {arm.name} seed {seed}: begins\n")
+            sys.stdout.flush()
+            try:
+                measure(study, arm, seed, folder)
+            except subprocess.CalledProcessError as error:
+                sys.stdout.write(f"{study.name} {arm.name} seed {seed}: {error}\n")
 
     with ThreadPoolExecutor(asked.jobs) as pool:
         list(pool.map(one, list(left(study, asked.arms, asked.seeds, folder))))
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[bool]:
+    """Holds a lock file, and gives whether it was free: two `make results` at once share the work."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
 
 
 def _write(path: Path, told: object) -> None:

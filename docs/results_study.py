@@ -34,6 +34,11 @@ class Arm:
     steps: int = 0
     seconds: float = 0.0
 
+    @property
+    def cost(self) -> str:
+        """What the time of a step depends on: its flags, without those of the optimiser."""
+        return re.sub(r"--set optim\.\S+", "", " ".join(self.asked)).strip()
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Study:

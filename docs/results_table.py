@@ -84,9 +84,14 @@ def seeds_of(entries: Sequence[Mapping[str, Any]]) -> str:
 def cell(entries: Sequence[Mapping[str, Any]], column: str) -> str:
     """Returns mean ± standard error of one number, and of how many seeds where not all have it.
 
+    The error is that of the spread over seeds, and at least what the evaluations by themselves leave open: two or three
+    seeds may lie close together by chance.
+
     >>> entries = [{"numbers": {"fd: a": [1.0, 0.2]}}, {"numbers": {"fd: a": [3.0, 0.2]}}]
     >>> cell(entries, "fd: a"), cell(entries[:1], "fd: a"), cell(entries, "fd: b")
     ('2.0 ± 1.0', '1.00 ± 0.20', '–')
+    >>> cell([{"numbers": {"fd: a": [1.0, 0.3]}}, {"numbers": {"fd: a": [1.0, 0.4]}}], "fd: a")
+    '1.00 ± 0.25'
     >>> cell([*entries, {"numbers": {}}], "fd: a")
     '2.0 ± 1.0 (2 of 3)'
     """
@@ -95,7 +100,10 @@ def cell(entries: Sequence[Mapping[str, Any]], column: str) -> str:
     if not found:
         return "–"
     mean = fmean(value for value, _ in found)
-    error = stdev([value for value, _ in found]) / math.sqrt(len(found)) if len(found) > 1 else found[0][1]
+    error = found[0][1]
+    if len(found) > 1:
+        spread, measured = stdev([value for value, _ in found]), math.hypot(*(own or 0.0 for _, own in found))
+        error = max(spread / math.sqrt(len(found)), measured / len(found))
     return with_error(mean, error) + (f" ({len(found)} of {len(entries)})" if len(found) < len(entries) else "")
 
 

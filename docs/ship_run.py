@@ -21,10 +21,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("name")
+    parser.add_argument("--data", default="", help="set that comes with ebmkit, to judge it on instead of its own")
     asked = parser.parse_args()
     to = FOLDER / asked.name
     try:
-        sizes = ship(asked.run, to)
+        sizes = ship(asked.run, to, data=asked.data)
         whole, small = load(asked.run, device="cpu").model, load(to).model
     except EbmkitError as error:
         sys.exit(str(error))

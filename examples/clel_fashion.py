@@ -1,4 +1,4 @@
-"""The run of `make demo` in Python: train CLEL on garments, then sample freely and given a latent.
+"""CLEL in Python: train on garments, then sample freely and given a latent.
 
 Run: python examples/clel_fashion.py --out runs/clel (minutes; --steps 100 for a first look)
 """

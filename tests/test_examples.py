@@ -147,6 +147,14 @@ def test_own_idea_is_used_by_name(tmp_path):
     assert (tmp_path / "run" / "checkpoints" / "step-00000002").is_dir()
 
 
+@pytest.mark.skipif(not is_installed("ebmkit-diffusion"), reason="the plugin ebmkit-diffusion is not installed")
+def test_the_demo_is_a_run(capsys):
+    from ebmkit.cli.main import main
+
+    assert main(["run", *example("demo").RECIPE.split(), "--dry-run"]) == 0
+    assert "steps = 2800" in capsys.readouterr().out
+
+
 def test_the_demo_counts_and_shows_neighbours(tmp_path, capsys):
     demo = example("demo")
     data = ebmkit.build("dataset", "fashion-mini", split="test")

@@ -32,6 +32,21 @@ def test_the_pages_say_what_the_ledger_says(entry: ledger.Entry) -> None:
     assert entry.definition and entry.minutes > 0
 
 
+def test_no_number_with_an_error_is_without_its_command() -> None:
+    assert list(ledger.untold()) == []
+
+
+def test_a_number_without_its_command_is_told(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("It is fine.\nIt takes 2.5 ± .1 of them.\n")
+    assert list(ledger.untold(tmp_path)) == ["README.md:2: It takes 2.5 ± .1 of them."]
+
+
+def test_pages_and_their_commands_are_there() -> None:
+    for page, command in ledger.pages().items():
+        assert (ROOT / page).exists(), page
+        assert all((ROOT / word).exists() for word in command.split() if word.startswith("docs/")), command
+
+
 def test_names_are_used_once() -> None:
     known = [*ENTRIES, *study_entries()]
     assert len({entry.id for entry in known}) == len(known)

@@ -51,6 +51,27 @@ def test_every_arm_of_a_study_is_a_run(name: str, monkeypatch: pytest.MonkeyPatc
         assert main([*asked, "--dry-run"]) == 0, (arm.name, capsys.readouterr().err)
 
 
+def test_arms_that_differ_in_the_optimiser_alone_take_the_same_steps(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "small.toml").write_text(
+        SMALL.replace("[judge]", 'fast = "--sampler hmc --set optim.energy.lr=1e-2 --set sampler.hmc.moves=1"\n[judge]')
+    )
+    took = {"mala": iter((0.001, 0.003)), "hmc": iter((0.002, 0.004)), "fast": iter((0.005, 0.001))}
+    monkeypatch.setattr(results_measured, "_a_step", lambda _, arm: next(took[arm.name]))
+    results_measured.pilot(results_study.study_of("small", tmp_path), tmp_path)
+    steps = {arm.name: arm.steps for arm in results_study.study_of("small", tmp_path).arms}
+    assert steps == {"mala": 30, "hmc": 20, "fast": 20}
+
+
+def test_what_another_process_measures_is_left_to_it(tmp_path: Path) -> None:
+    with (
+        results_measured.claimed(tmp_path / "a-0.lock") as first,
+        results_measured.claimed(tmp_path / "a-0.lock") as second,
+    ):
+        assert (first, second) == (True, False)
+    with results_measured.claimed(tmp_path / "a-0.lock") as again:
+        assert again
+
+
 def test_a_study_runs_from_training_to_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (results_measured, results_cell):
         monkeypatch.setattr(module, "ROOT", tmp_path)

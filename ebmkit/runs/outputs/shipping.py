@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ebmkit.errors import RunError
 from ebmkit.plain_files import read_json
+from ebmkit.recipes.part import Part
 from ebmkit.recipes.recipe import to_toml
 from ebmkit.runs.checkpoints import checkpoint
 from ebmkit.runs.checkpoints.checkpoint import Saved
@@ -21,7 +22,7 @@ MOST_BYTES = 2_000_000
 """Of a run that comes with ebmkit."""
 
 
-def ship(run: Path, to: Path, most_bytes: int = MOST_BYTES) -> dict[str, int]:
+def ship(run: Path, to: Path, most_bytes: int = MOST_BYTES, data: str = "") -> dict[str, int]:
     """Writes the newest checkpoint of a run to a directory of its own, small: averaged weights and the sampler's steps.
 
     The energy is kept in fp16, what else has weights (an encoder) in 8 bits. The log goes along where there is one.
@@ -30,6 +31,8 @@ def ship(run: Path, to: Path, most_bytes: int = MOST_BYTES) -> dict[str, int]:
         run: directory of the run.
         to: directory that is made.
         most_bytes: bytes that it may take.
+        data: set that it is judged on, where its own does not come with ebmkit and this is a part of it. What it was
+            trained on is kept in environment.json.
 
     Returns:
         Bytes of each file.
@@ -44,6 +47,9 @@ def ship(run: Path, to: Path, most_bytes: int = MOST_BYTES) -> dict[str, int]:
     small = Saved(step=saved.step, tensors=_needed(saved.tensors), data=saved.data, stage=saved.stage)
     recipe = recipe.with_table("run", device="cpu")
     kept = read_json(run / "environment.json")
+    if data:
+        kept["trained_on"] = recipe.part("data").use
+        recipe = recipe.with_part("data", Part(data))
     checkpoint.save(to / "checkpoints", small, keep=1)
     write_text(to / "environment.json", json.dumps({**kept, "parts": origins(recipe)}, indent=1) + "\n")
     write_text(to / "recipe.toml", to_toml(recipe))

@@ -61,6 +61,15 @@ def test_a_shipped_run_is_the_same_model_within_rounding(made: Path, shipped: st
     assert "ema.energy" in held and not held & {"energy", "buffer", "optim.energy"}
 
 
+def test_a_shipped_run_may_be_judged_on_a_part_of_its_data(made: Path, tmp_path: Path) -> None:
+    ship(made, tmp_path / "to", data="fashion-mini")
+    small = ebmkit.load(tmp_path / "to")
+    assert "limit = 32" in (made / "recipe.toml").read_text() and small.model.recipe.part("data").use == "fashion-mini"
+    assert "limit = 32" not in (tmp_path / "to" / "recipe.toml").read_text()
+    assert small.evaluate("classes", n=4, n_data=40, seed=0)["classes"]
+    assert json.loads((tmp_path / "to" / "environment.json").read_text())["trained_on"] == "fashion-mini"
+
+
 def test_a_shipped_run_is_not_trained_on(shipped: str) -> None:
     with pytest.raises(RecipeError, match=r"pretrained:small is finished.*ebmkit run --recipe"):
         ebmkit.resume(shipped)
