@@ -22,6 +22,7 @@ NOT_IN_SDIST = re.compile(rf"^(runs|dist|plugins)/|{CACHES}")
 NEEDED = {
     "ebmkit_core": (
         "ebmkit/pretrained/garments/recipe.toml",
+        "ebmkit/pretrained/garments-clel/recipe.toml",
         "ebmkit/data/fashion_mini.npz",
         "ebmkit/data/FASHION_MNIST_LICENSE",
         "ebmkit/metrics/features/weights/RESNET20_LICENSE",

@@ -101,10 +101,11 @@ def commit() -> str:
 
 
 def left(study: Study, arms: Sequence[str], seeds: Sequence[int], folder: Path = HERE) -> Iterator[tuple[Arm, int]]:
-    """Yields what is not measured yet: every arm with the first seed, then with the second."""
+    """Yields what is not measured yet: every arm with the first seed, then those that have more with the second."""
     for seed in seeds or study.seeds:
         for arm in study.arms:
-            if (not arms or arm.name in arms) and not (folder / study.name / f"{arm.name}-{seed}.json").exists():
+            wanted = arm.name in arms if arms else seed == study.seeds[0] or arm.name not in study.once
+            if wanted and not (folder / study.name / f"{arm.name}-{seed}.json").exists():
                 yield arm, seed
 
 

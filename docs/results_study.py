@@ -54,6 +54,7 @@ class Study:
         columns: numbers of the table, as METRIC: VALUE.
         tables: further tables of the page, by name: their numbers.
         arms: the settings.
+        once: arms that are measured with the first seed alone, where time is short.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Study:
     columns: tuple[str, ...]
     tables: Mapping[str, Sequence[str]]
     arms: tuple[Arm, ...]
+    once: tuple[str, ...]
 
 
 def study_of(name: str, folder: Path = HERE) -> Study:
@@ -86,6 +88,7 @@ def study_of(name: str, folder: Path = HERE) -> Study:
         columns=tuple(told["columns"]),
         tables=told.get("tables", {}),
         arms=tuple(arms),
+        once=tuple(told.get("once", ())),
     )
 
 

@@ -1,6 +1,6 @@
 """Makes of a run directory a small one that comes with ebmkit.
 
-python docs/ship_run.py RUN NAME           write the run to ebmkit/pretrained/NAME, at most 2 MB
+python docs/ship_run.py RUN NAME           write the run to ebmkit/pretrained/NAME, at most 4 MB
 """
 
 from __future__ import annotations

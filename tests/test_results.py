@@ -46,6 +46,7 @@ def test_every_arm_of_a_study_is_a_run(name: str, monkeypatch: pytest.MonkeyPatc
     study = results_study.study_of(name)
     assert study.columns and study.seeds and study.question.endswith("?")
     assert set(study.judge) <= {"all", *(arm.name for arm in study.arms)}
+    assert set(study.once) <= {arm.name for arm in study.arms}
     for arm in study.arms:
         asked = results_study.run_command(arm, 100, Path("unused"))[3:-2]
         assert main([*asked, "--dry-run"]) == 0, (arm.name, capsys.readouterr().err)
@@ -60,6 +61,14 @@ def test_arms_that_differ_in_the_optimiser_alone_take_the_same_steps(tmp_path: P
     results_measured.pilot(results_study.study_of("small", tmp_path), tmp_path)
     steps = {arm.name: arm.steps for arm in results_study.study_of("small", tmp_path).arms}
     assert steps == {"mala": 30, "hmc": 20, "fast": 20}
+
+
+def test_arms_that_are_measured_once_have_the_first_seed_alone(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text('once = ["hmc"]\n' + SMALL)
+    study = results_study.study_of("small", tmp_path)
+    left = [(arm.name, seed) for arm, seed in results_measured.left(study, [], [], tmp_path)]
+    assert left == [("mala", 0), ("hmc", 0), ("mala", 1)]
+    assert [arm.name for arm, _ in results_measured.left(study, ["hmc"], [1], tmp_path)] == ["hmc"], "where it is asked"
 
 
 def test_what_another_process_measures_is_left_to_it(tmp_path: Path) -> None:

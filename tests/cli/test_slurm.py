@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes.commands import free_port
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = "from ebmkit.cli.main import entry; entry()"
 FLAGS = ["--steps", "1000000", "--set", "log.every=5", "--set", "run.engine=eager", "--set", "log.tensorboard=false"]
@@ -68,7 +70,7 @@ def test_tasks_of_a_job_train_together_and_the_job_is_put_back(toy, ebmkit_comma
     for name, content in (("srun", SRUN), ("scontrol", SCONTROL)):
         (tmp_path / name).write_text(content)
         (tmp_path / name).chmod(0o755)
-    job_id = str(10_000 + os.getpid() % 40_000)
+    job_id = str(free_port() - 10_000)  # the script adds 10,000
     slurm = {"SLURM_JOB_ID": job_id, "SLURM_NTASKS": "2", "SLURM_JOB_NODELIST": "localhost"}
     path = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
     environment = {**os.environ, **slurm, "PATH": path, "EBMKIT": ebmkit_command, "OMP_NUM_THREADS": "1"}

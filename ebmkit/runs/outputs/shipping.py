@@ -18,7 +18,7 @@ from ebmkit.runs.checkpoints.packed import packed
 from ebmkit.runs.files.directory import check_free, recipe_of, write_text
 from ebmkit.runs.files.environment import origins
 
-MOST_BYTES = 2_000_000
+MOST_BYTES = 4_000_000
 """Of a run that comes with ebmkit."""
 
 

@@ -15,7 +15,7 @@ from ebmkit.errors import CheckpointError, RecipeError, RunError
 from ebmkit.runs.checkpoints import checkpoint
 from ebmkit.runs.checkpoints.packed import MOST, packed, unpacked
 from ebmkit.runs.files.located import FOLDER, pretrained_names, run_directory, writable_directory
-from ebmkit.runs.outputs.shipping import ship
+from ebmkit.runs.outputs.shipping import MOST_BYTES, ship
 
 RECIPE = """
 [run]
@@ -94,7 +94,7 @@ def test_names_of_runs(shipped: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_runs_that_come_with_ebmkit_are_small() -> None:
     for run in FOLDER.glob("*"):
-        assert sum(path.stat().st_size for path in run.rglob("*") if path.is_file()) <= 2_000_000
+        assert sum(path.stat().st_size for path in run.rglob("*") if path.is_file()) <= MOST_BYTES
 
 
 @given(st.integers(1, 6), st.integers(1, 40), st.integers(0, 1000), st.floats(1e-6, 1e6))
