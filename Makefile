@@ -17,7 +17,7 @@ help:
 	@echo "make test-fast  what is not marked slow: under 3 minutes on 2 cores"
 	@echo "make soak    faults: kills, damaged bytes, two writers, full disks, fuzzed inputs, hostile files, costs (10 minutes)"
 	@echo "make results BUDGET=60  what is left of the studies in docs/results, as far as so many minutes go; STUDY=NAME"
-	@echo "make ledger N=3  makes three numbers of the documentation again and flags what is off"
+	@echo "make ledger N=3  makes numbers of three commands of the documentation again, by chance, and flags what is off"
 	@echo "make objectives  every objective on six laws, docs/objectives.md (under 2 hours on 2 cores; stop and start it)"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make docs    the documentation site, in site/"

@@ -1,14 +1,15 @@
 """The ledger: numbers that are printed in the documentation, each with the command that makes it again.
 
 python docs/ledger.py                    all entries: what they say, and how long each takes
-python docs/ledger.py run --n 3          makes three entries again, those not checked for longest first
+python docs/ledger.py run --n 3          makes the numbers of three commands again, chosen by chance
 python docs/ledger.py run ID ...         makes these again
 
 Entries are those of docs/results/ledger.toml, and one for each training of each study (STUDY/ARM-SEED), with the first
 number of its table. An entry has pages and the text on them, the number as shown, value and standard error, what it
 is, seeds and counts, date and commit, and commands whose last one writes {out}/told.json. A number made again that is
-further off than two standard errors is flagged, and the exit status is 1. A page whose numbers one command makes is
-told as a whole, with that command. Times are not here: they are of a machine, and `ebmkit bench` measures ratios.
+further off than two standard errors of a difference is flagged, and the exit status is 1. A page whose numbers one
+command makes stands as a whole, with that command. Times are not here: they are of a machine, and `ebmkit bench`
+measures ratios.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import argparse
 import json
 import math
 import os
+import random
 import re
 import shlex
 import subprocess
@@ -90,19 +92,24 @@ def half_a_digit(shown: str) -> float:
     return 0.5 * 10.0 ** -len(shown.partition(".")[2])
 
 
-def made_again(entry: Entry) -> float:
-    """Runs the commands of an entry in a new folder and returns its number; raises CalledProcessError."""
+def made_again(commands: Sequence[str]) -> Mapping[str, Any]:
+    """Runs commands in a new folder and returns what they write to told.json; raises CalledProcessError."""
     with tempfile.TemporaryDirectory() as out:
-        for command in entry.commands:
+        for command in commands:
             words = [
                 sys.executable if word == "python" else word for word in shlex.split(command.replace("{out}", out))
             ]
             words = [sys.executable, "-m", *words] if words[0] == "ebmkit" else words
             subprocess.run(words, cwd=ROOT, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-        metric, _, name = entry.read.partition(": ")
-        told = json.loads((Path(out) / "told.json").read_text(encoding="utf-8"))
-        found = next(judged for judged in told["metrics"] if judged["name"] == metric)
-        return float(found["estimates"][name]["value"])
+        told: Mapping[str, Any] = json.loads((Path(out) / "told.json").read_text(encoding="utf-8"))
+        return told
+
+
+def number_of(entry: Entry, told: Mapping[str, Any]) -> float:
+    """Returns the number of an entry in an evaluation; raises KeyError where it has none."""
+    metric, _, name = entry.read.partition(": ")
+    estimates = {judged["name"]: judged["estimates"] for judged in told["metrics"]}
+    return float(estimates[metric][name]["value"])
 
 
 def verdict(entry: Entry, found: float) -> tuple[bool, str]:
@@ -120,18 +127,35 @@ def verdict(entry: Entry, found: float) -> tuple[bool, str]:
 
 
 def run(chosen: Sequence[Entry]) -> int:
-    """Makes entries again; returns how many are off or failed."""
+    """Makes entries again, those of the same commands together; returns how many are off or failed."""
     n_off = 0
-    for entry in chosen:
+    for commands, together in by_commands(chosen).items():
+        told: Mapping[str, Any] = {"metrics": []}
+        said = "it is not in what the commands write"
         try:
-            fits, line = verdict(entry, made_again(entry))
-        except (subprocess.CalledProcessError, StopIteration, KeyError) as error:
-            fits, line = False, f"{entry.id}: failed: {error}"
-        n_off += not fits
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+            told = made_again(commands)
+        except subprocess.CalledProcessError as error:
+            said = f"{error} {error.stderr.decode(errors='replace')[-500:]}"
+        except (OSError, ValueError) as error:
+            said = repr(error)
+        for entry in together:
+            try:
+                fits, line = verdict(entry, number_of(entry, told))
+            except (KeyError, TypeError):
+                fits, line = False, f"{entry.id}: failed: {said}"
+            n_off += not fits
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
     sys.stdout.write(f"{len(chosen) - n_off} of {len(chosen)} fit\n")
     return n_off
+
+
+def by_commands(chosen: Sequence[Entry]) -> dict[tuple[str, ...], list[Entry]]:
+    """Returns entries by the commands that make them."""
+    found: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in chosen:
+        found.setdefault(entry.commands, []).append(entry)
+    return found
 
 
 def main() -> None:
@@ -139,7 +163,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="?", choices=("list", "run"), default="list")
     parser.add_argument("ids", nargs="*")
-    parser.add_argument("--n", type=int, help="how many, the oldest first; unset, all")
+    parser.add_argument("--n", type=int, help="so many commands, by chance; unset, all")
     asked = parser.parse_args()
     known = [*entries(), *study_entries()]
     if unknown := set(asked.ids) - {entry.id for entry in known}:
@@ -150,7 +174,11 @@ def main() -> None:
         sys.stdout.write("\n".join(lines) + "\n")
         return
     chosen = [entry for entry in known if not asked.ids or entry.id in asked.ids]
-    sys.exit(min(1, run(sorted(chosen, key=lambda entry: entry.date)[: asked.n])))
+    if asked.n is not None:
+        groups = list(by_commands(chosen).values())
+        chosen = [entry for group in random.sample(groups, min(asked.n, len(groups))) for entry in group]
+        sys.stdout.write(f"{', '.join(entry.id for entry in chosen)}\n")
+    sys.exit(min(1, run(chosen)))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -50,7 +51,7 @@ def _has(entry: Mapping[str, Any], column: str) -> bool:
 def _commands(study: Study, arm: Arm, entry: Mapping[str, Any]) -> tuple[str, str]:
     """Returns what trains an arm again by the recipe that the study keeps, and what judges it."""
     metric, _, _ = study.columns[0].partition(": ")
-    asked = (flags for flags in entry["judged"] if metric in flags)
+    asked = (flags for flags in entry["judged"] if metric in re.split(r"[+\s]", flags))
     recipe = f"docs/results/{study.name}/{arm.name}.toml"
     return (
         f"ebmkit run --recipe {recipe} --seed {entry['seed']} --out {{out}}/run",

@@ -20,8 +20,12 @@ TRACED = ("gap", "energy_positive", "gradient_norm.energy")
 QUARTERS = (1, 2, 3, 4)
 
 
+DIVERGED = 1
+"""Exit status of a training that fails by itself, and of an evaluation in which a metric has no numbers."""
+
+
 class Failed(Exception):
-    """A training or an evaluation that did not come to its end."""
+    """A training that failed by itself, as one that diverges, or an evaluation that has no numbers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +67,8 @@ class Cell:
     @property
     def judges(self) -> list[str]:
         """Flags of its evaluations."""
-        return [*self.study.judge["all"], *self.study.judge.get(self.arm.name, ())]
+        own = () if self.arm.name == "all" else self.study.judge.get(self.arm.name, ())
+        return [*self.study.judge["all"], *own]
 
     def trained(self) -> dict[str, object]:
         """Trains it, and returns seconds and MiB; raises Failed."""
@@ -73,23 +78,33 @@ class Cell:
         known = self.runs / f"{self.out.name}.spent"
         told = json.loads(known.read_text(encoding="utf-8")) if known.exists() else {}
         if told.get("command") != command:
+            known.unlink(missing_ok=True)
             shutil.rmtree(self.out, ignore_errors=True)
             told = asdict(self._made(command, "training")) | {"command": command}
             known.write_text(json.dumps(told), encoding="utf-8")
         return {"seconds": told["seconds"], "mib": told["mib"]}
 
     def judged(self) -> dict[str, object]:
-        """Returns all numbers, those over training, and the seconds that they took; raises Failed."""
-        numbers, curve, seconds = dict[str, object](), dict[int, object](), 0.0
+        """Returns all numbers, those over training, the seconds that they took, and evaluations that had none."""
+        numbers, curve, seconds, without = dict[str, object](), dict[int, object](), 0.0, list[str]()
         for flags in self.judges:
-            found, took = self._evaluated(*words(flags))
+            try:
+                found, took = self._evaluated(*words(flags))
+            except Failed as failure:
+                without.append(str(failure))
+                continue
             numbers |= found
             seconds += took
         for quarter in QUARTERS if self.study.curve else ():
             step = max(1, self.arm.steps // 4) * quarter if quarter < QUARTERS[-1] else self.arm.steps
-            curve[step], took = self._evaluated(*self.study.curve, "--step", str(step))
+            try:
+                curve[step], took = self._evaluated(*self.study.curve, "--step", str(step))
+            except Failed as failure:
+                without.append(str(failure))
+                continue
             seconds += took
-        return {"numbers": numbers, "curve": curve, "judging": seconds}
+        found = {"numbers": numbers, "curve": curve, "judging": seconds}
+        return found | ({"without": without} if without else {})
 
     def _evaluated(self, *flags: str) -> tuple[dict[str, list[float | None]], float]:
         """Returns value and error of each number of an evaluation, as METRIC: VALUE, and the seconds that it took."""
@@ -99,7 +114,14 @@ class Cell:
         if not told.exists() or told.stat().st_mtime < trained.stat().st_mtime:
             begun = told.with_name(f"{told.stem}-begun.json")
             command = [sys.executable, "-m", "ebmkit", "eval", str(self.out), *flags, "--out", str(begun)]
-            spent.write_text(str(self._made(command, "evaluation").seconds), encoding="utf-8")
+            begun.unlink(missing_ok=True)
+            try:
+                took = self._made(command, "evaluation").seconds
+            except Failed:
+                if not begun.exists():  # where only some metrics have no numbers, the others are there
+                    raise
+                took = 0.0
+            spent.write_text(str(took), encoding="utf-8")
             begun.rename(told)
         found = {}
         for metric in json.loads(told.read_text(encoding="utf-8"))["metrics"]:
@@ -108,13 +130,16 @@ class Cell:
         return found, float(spent.read_text(encoding="utf-8"))
 
     def _made(self, command: Sequence[str], what: str) -> Spent:
+        before = self.log.stat().st_size if self.log.exists() else 0
         try:
             return timed(command, self.log)
         except subprocess.CalledProcessError as error:
-            if error.returncode < 0:  # it was killed, which says nothing about the method
-                raise
-            said = [line for line in self.log.read_text(encoding="utf-8").splitlines() if line.startswith("Error")]
-            raise Failed(f"{what}: {said[-1] if said else f'exit status {error.returncode}'}") from error
+            said = self.log.read_bytes()[before:].decode(errors="replace").splitlines()
+            errors = [line for line in said if line.startswith("Error")]
+            interrupted = any("Interrupted" in line for line in said)
+            if error.returncode != DIVERGED or interrupted or not errors:
+                raise  # it was stopped or killed, or asked for what is not there: that says nothing about the method
+            raise Failed(f"{what}: {errors[-1]}") from error
 
 
 def timed(command: Sequence[str], log: Path | None) -> Spent:

@@ -29,7 +29,7 @@ from statistics import fmean
 sys.path.insert(0, str(Path(__file__).parent))
 from results_cell import Cell, Failed, timed, traced
 from results_pictures import draw_curves
-from results_study import HERE, ROOT, Arm, Study, run_command, studies, study_of
+from results_study import HERE, ROOT, Arm, Study, numbers_of, run_command, studies, study_of
 from results_table import write_page
 
 PILOT_STEPS = 15
@@ -40,16 +40,21 @@ PILOT_ROUNDS = 2
 def pilot(study: Study, folder: Path = HERE) -> None:
     """Measures the CPU time of a step of each arm, and writes down the steps that fill the study's time.
 
-    Arms that differ in `[optim]` alone take the same steps: the mean of what they were measured at.
+    Arms that differ in `[optim]` alone take the same steps: the mean of what they were measured at. Arms that have
+    results keep their steps.
     """
-    if kept := sorted(path.name for path in (folder / study.name).glob("*-[0-9]*.json")):
-        sys.exit(f"{study.name} has results ({', '.join(kept[:3])} …), and new steps would not be theirs: delete them.")
+    kept = {path.name.rpartition("-")[0] for path in (folder / study.name).glob("*-[0-9]*.json")}
+    arms = tuple(arm for arm in study.arms if not (arm.steps and arm.name in kept))
+    if not arms:
+        sys.exit(f"All arms of {study.name} have results, and new steps would not be theirs: delete them.")
     spent: dict[str, list[float]] = {}
-    for arm in PILOT_ROUNDS * study.arms:
+    for arm in PILOT_ROUNDS * arms:
         spent.setdefault(arm.cost, []).append(_a_step(study, arm))
-    found = {}
-    for arm in study.arms:
+    found = numbers_of(folder / study.name / "pilot.json")
+    for arm in arms:
         a_step = fmean(spent[arm.cost])
+        if a_step <= 0:
+            sys.exit(f"A step of {arm.name} is too short to be timed: {1e3 * a_step:.2f} ms. Try once more.")
         n_steps = max(1, int(60 * study.minutes / a_step))
         found[arm.name] = {"steps": n_steps, "seconds": n_steps * a_step}
         sys.stdout.write(f"{arm.name}: {1e3 * a_step:.0f} ms of CPU time a step, {n_steps} steps\n")
@@ -69,7 +74,7 @@ def _a_step(study: Study, arm: Arm) -> float:
 def measure(study: Study, arm: Arm, seed: int, folder: Path = HERE) -> None:
     """Trains an arm with one seed, judges it, and keeps its numbers and its complete recipe.
 
-    A training or an evaluation that fails, as one that diverges, is kept as such: it is a result.
+    A training that fails by itself, as one that diverges, is kept as such: it is a result.
     """
     cell = Cell(study=study, arm=arm, seed=seed)
     kept: dict[str, object] = {
@@ -78,6 +83,7 @@ def measure(study: Study, arm: Arm, seed: int, folder: Path = HERE) -> None:
         "steps": arm.steps,
         "date": time.strftime("%Y-%m-%d"),
         "commit": commit(),
+        "asked": list(arm.asked),
         "judged": cell.judges,
     }
     try:
@@ -93,11 +99,14 @@ def measure(study: Study, arm: Arm, seed: int, folder: Path = HERE) -> None:
 
 
 def commit() -> str:
-    """Returns the commit that is checked out, "" outside of a repository."""
-    found = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True, check=False
-    )
-    return found.stdout.strip()
+    """Returns the commit that is checked out, with a + where ebmkit was changed since; "" outside of a repository."""
+
+    def git(*words: str) -> str:
+        found = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+        return found.stdout.strip()
+
+    changed = git("status", "--porcelain", "-uno", "--", "ebmkit", "plugins")
+    return git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
 
 
 def left(study: Study, arms: Sequence[str], seeds: Sequence[int], folder: Path = HERE) -> Iterator[tuple[Arm, int]]:
@@ -115,12 +124,15 @@ def judging(study: Study, folder: Path = HERE) -> float:
     return max((cell.get("judging", 0.0) for cell in cells), default=20.0 * study.minutes)
 
 
-def run(study: Study, asked: argparse.Namespace, folder: Path = HERE) -> None:
-    """Measures what is left of a study, as far as the time that was given goes."""
-    if any(not arm.steps for arm in study.arms):
-        pilot(study, folder)
+def run(study: Study, asked: argparse.Namespace, deadline: float, folder: Path = HERE) -> None:
+    """Measures what is left of a study, as far as the time until the deadline (`time.monotonic`) goes."""
+    if any(not arm.steps for arm in study.arms) and time.monotonic() < deadline:
+        with claimed(ROOT / "runs" / "results" / study.name / "pilot.lock") as free:
+            if not free:
+                sys.stdout.write(f"{study.name}: left out, another process is timing its steps\n")
+                return
+            pilot(study, folder)
         study = study_of(study.name, folder)
-    deadline = time.monotonic() + 60 * asked.minutes
 
     def one(cell: tuple[Arm, int]) -> None:
         arm, seed = cell
@@ -135,7 +147,7 @@ def run(study: Study, asked: argparse.Namespace, folder: Path = HERE) -> None:
             sys.stdout.flush()
             try:
                 measure(study, arm, seed, folder)
-            except subprocess.CalledProcessError as error:
+            except (subprocess.CalledProcessError, OSError, ValueError, KeyError) as error:
                 sys.stdout.write(f"{study.name} {arm.name} seed {seed}: {error}\n")
 
     with ThreadPoolExecutor(asked.jobs) as pool:
@@ -170,6 +182,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60.0, help="of the clock; what does not fit is left out")
     parser.add_argument("--jobs", type=int, default=2, help="trainings at once, each on one thread")
     asked = parser.parse_args()
+    deadline = time.monotonic() + 60 * asked.minutes
     for name in [asked.study] if asked.study else studies():
         study = study_of(name)
         if asked.what == "list":
@@ -181,7 +194,7 @@ def main() -> None:
         elif asked.what == "pilot":
             pilot(study)
         elif asked.what == "run":
-            run(study, asked)
+            run(study, asked, deadline)
         else:
             draw_curves(study)
             write_page(HERE, study)

@@ -36,7 +36,8 @@ def draw_curves(study: Study, folder: Path = HERE, images: Path = IMAGES) -> Pat
             draw(ax, study, seeds, f"C{index}", arm)
         ax.set(xlabel=across, ylabel=up)
         ax.grid(alpha=0.3)
-    axes[0][0].legend(fontsize=8)
+    for ax in axes[0]:
+        ax.legend(fontsize=8)
     images.mkdir(parents=True, exist_ok=True)
     file = images / f"{study.name}.png"
     figure.savefig(file, dpi=90, bbox_inches="tight")
@@ -51,7 +52,7 @@ def curve_of(entry: Mapping[str, Any], column: str) -> tuple[list[float], list[f
     >>> curve_of({"steps": 4, "seconds": 240.0, "curve": curve}, "fd: a")
     ([2.0, 4.0], [3.0, 1.0])
     """
-    told = [(int(step), numbers[column][0]) for step, numbers in entry["curve"].items() if column in numbers]
+    told = [(int(step), _number(numbers[column][0])) for step, numbers in entry["curve"].items() if column in numbers]
     minutes = [entry["seconds"] / 60 * step / entry["steps"] for step, _ in sorted(told)]
     return minutes, [value for _, value in sorted(told)]
 
@@ -59,15 +60,16 @@ def curve_of(entry: Mapping[str, Any], column: str) -> tuple[list[float], list[f
 def _curve(ax: Axes, study: Study, seeds: Seeds, colour: str, label: str) -> None:
     for index, entry in enumerate(entry for entry in seeds if "failed" not in entry):
         minutes, values = curve_of(entry, study.columns[0])
-        ax.plot(minutes, values, colour, marker="o", markersize=3, label=label if not index else None)
+        ax.plot(minutes, values, colour, marker="o", markersize=3, label="" if index else label)
     ax.set_yscale("log")
 
 
 def _gap(ax: Axes, study: Study, seeds: Seeds, colour: str, label: str) -> None:
-    for index, entry in enumerate(seeds):
+    for entry in seeds:
         trace = entry.get("trace", {})
         if "gap" in trace:
-            ax.plot(trace["step"], [_number(v) for v in trace["gap"]], colour, lw=1, label=label if not index else None)
+            ax.plot(trace["step"], [_number(v) for v in trace["gap"]], colour, lw=1, label=label)
+            label = ""
 
 
 def _number(value: float | None) -> float:

@@ -37,7 +37,11 @@ class Arm:
     @property
     def cost(self) -> str:
         """What the time of a step depends on: its flags, without those of the optimiser."""
-        return re.sub(r"--set optim\.\S+", "", " ".join(self.asked)).strip()
+        flags = list(self.asked)
+        for place in range(len(flags) - 1, 0, -1):
+            if flags[place - 1] == "--set" and flags[place].startswith("optim."):
+                del flags[place - 1 : place + 1]
+        return shlex.join(flags)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,8 +104,9 @@ def words(flags: str) -> tuple[str, ...]:
 
 
 def studies(folder: Path = HERE) -> list[str]:
-    """Returns the names of all studies, in order of worth: the number that their files begin with."""
-    return sorted(path.stem for path in folder.glob("*.toml") if path.stem != "ledger")
+    """Returns the names of all studies, by the number that their files begin with; first those that find rates."""
+    names = (path.stem for path in folder.glob("*.toml") if path.stem != "ledger")
+    return sorted(names, key=lambda name: (name.partition("-")[0], not name.endswith("-rates"), name))
 
 
 def run_command(arm: Arm, steps: int, out: Path, *more: str) -> list[str]:

@@ -20,7 +20,9 @@ def write_page(folder: Path, study: Study) -> None:
     text = page.read_text(encoding="utf-8")
     for mark, made in tables_of(folder, study).items():
         before, _, rest = text.partition(mark)
-        _, _, after = rest.partition(END)
+        _, end, after = rest.partition(END)
+        if not end:
+            raise ValueError(f"{page} lacks {mark} and {END} after it")
         text = f"{before}{mark}\n{made}\n{END}{after}"
     page.write_text(text, encoding="utf-8")
 

@@ -99,6 +99,13 @@ def test_a_number_is_made_again_and_one_that_is_off_is_flagged(capsys: pytest.Ca
     assert said.count("failed") == 2
 
 
+def test_numbers_of_the_same_commands_are_made_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    monkeypatch.setattr(ledger, "made_again", lambda commands: made.append(commands) or json.loads(TOLD))
+    assert ledger.run([an_entry(), an_entry(id="again"), an_entry(id="other", commands=("python other.py",))]) == 0
+    assert made == [(WRITES,), ("python other.py",)]
+
+
 @pytest.mark.parametrize(("found", "fits"), [(2.5, True), (2.77, True), (2.79, False), (2.2, False)])
 def test_two_standard_errors_of_a_difference_are_allowed(found: float, fits: bool) -> None:
     assert ledger.verdict(an_entry(), found)[0] is fits

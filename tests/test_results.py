@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -90,7 +92,7 @@ def test_a_study_runs_from_training_to_its_table(tmp_path: Path, monkeypatch: py
     (tmp_path / "small" / "pilot.json").write_text(json.dumps(pilot))
     study = results_study.study_of("small", tmp_path)
     asked = argparse.Namespace(arms=["mala"], seeds=[0], minutes=10.0, jobs=1)
-    results_measured.run(study, asked, tmp_path)
+    results_measured.run(study, asked, time.monotonic() + 600, tmp_path)
     kept = json.loads((tmp_path / "small" / "mala-0.json").read_text())
     assert kept["steps"] == 8
     assert sorted(kept["curve"]) == ["2", "4", "6", "8"]
@@ -121,18 +123,95 @@ def test_a_training_that_fails_is_a_result_and_an_evaluation_is_made_again_where
     kept = []
     for n in (8, 9):
         text = SMALL.replace("--transitions 4", f"--seed {n}").replace("curve =", "# curve =")
-        (tmp_path / "1-small.toml").write_text(text.replace('hmc = "', 'bad = "--set optim.energy.lr=-1 '))
+        (tmp_path / "1-small.toml").write_text(text.replace('hmc = "', 'bad = "--set optim.energy.lr=1e30 '))
         (tmp_path / "1-small" / "mala-0.json").unlink(missing_ok=True)
         study = results_study.study_of("1-small", tmp_path)
-        results_measured.run(study, asked, tmp_path)
+        results_measured.run(study, asked, time.monotonic() + 600, tmp_path)
         kept.append(json.loads((tmp_path / "1-small" / "mala-0.json").read_text()))
     assert [entry["judged"] for entry in kept] == [[f"--metric chains -n 16 --seed {n}"] for n in (8, 9)]
     assert kept[0]["seconds"] == kept[1]["seconds"], "it was trained once"
     assert kept[0]["numbers"] != kept[1]["numbers"]
     assert "training: Error" in json.loads((tmp_path / "1-small" / "bad-0.json").read_text())["failed"]
     assert "| bad | one seed, 1 failed |" in tables_of(tmp_path, study)[BEGIN]
-    with pytest.raises(SystemExit, match="has results"):
+    with pytest.raises(SystemExit, match="have results"):
         results_measured.pilot(study, tmp_path)
+
+
+SAYS = "import sys; print({!r}); sys.exit({})"
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "result"),
+    [
+        ("Error: the loss is nan", 1, True),
+        ("Error: Interrupted after step 3 (SIGINT); a checkpoint is saved", 1, False),
+        ("Error: Interrupted after step 3 (SIGTERM)", 75, False),
+        ("Error: no such set", 2, False),
+        ("MemoryError", 1, False),
+        ("Interrupted.", 130, False),
+    ],
+)
+def test_what_says_nothing_about_the_method_is_no_result(
+    said: str, status: int, result: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results_cell, "ROOT", tmp_path)
+    (tmp_path / "1-small.toml").write_text(SMALL)
+    study = results_study.study_of("1-small", tmp_path)
+    cell = results_cell.Cell(study=study, arm=study.arms[0], seed=0)
+    cell.log.parent.mkdir(parents=True)
+    cell.log.write_text("Error: of an earlier command\n")
+    with pytest.raises(results_cell.Failed if result else subprocess.CalledProcessError) as raised:
+        cell._made([sys.executable, "-c", SAYS.format(said, status)], "training")
+    assert not result or str(raised.value) == f"training: {said}"
+
+
+def test_an_evaluation_without_numbers_leaves_those_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def evaluated(cell: results_cell.Cell, *flags: str) -> tuple[dict[str, list[float]], float]:
+        if "chains" in flags:
+            raise results_cell.Failed("evaluation: Error: no chain arrived")
+        return {"fd: fd-x": [1.0, 0.1]}, 2.0
+
+    monkeypatch.setattr(results_cell.Cell, "_evaluated", evaluated)
+    (tmp_path / "1-small.toml").write_text(SMALL.replace('["--metric', '["--metric fd", "--metric'))
+    study = results_study.study_of("1-small", tmp_path)
+    found = results_cell.Cell(study=study, arm=study.arms[0], seed=0).judged()
+    assert (found["numbers"], found["judging"]) == ({"fd: fd-x": [1.0, 0.1]}, 2.0)
+    assert found["without"] == 5 * ["evaluation: Error: no chain arrived"], "after training, and at each quarter"
+
+
+def test_a_new_arm_is_timed_and_arms_with_results_keep_their_steps(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "small.toml").write_text(SMALL)
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small" / "pilot.json").write_text(json.dumps({"mala": {"steps": 7, "seconds": 0.06}}))
+    (tmp_path / "small" / "mala-0.json").write_text("{}")
+    monkeypatch.setattr(results_measured, "_a_step", lambda _, arm: {"hmc": 0.002}[arm.name])
+    results_measured.pilot(results_study.study_of("small", tmp_path), tmp_path)
+    assert {arm.name: arm.steps for arm in results_study.study_of("small", tmp_path).arms} == {"mala": 7, "hmc": 30}
+
+
+def test_studies_that_find_rates_come_first(tmp_path: Path) -> None:
+    for name in ("2-b", "1-a", "1-a-rates", "ledger", "2-b-rates"):
+        (tmp_path / f"{name}.toml").write_text("")
+    assert results_study.studies(tmp_path) == ["1-a-rates", "1-a", "2-b-rates", "2-b"]
+
+
+def test_what_the_optimiser_is_set_to_costs_nothing() -> None:
+    asked = ("--set", "optim.energy.betas=[0.0, 0.9]", "--recipe", "a b", "--set", "run.engine=eager")
+    assert results_study.Arm(name="a", asked=asked).cost == "--recipe 'a b' --set run.engine=eager"
+
+
+def test_what_is_kept_was_measured_as_the_study_says() -> None:
+    for name in STUDIES:
+        study = results_study.study_of(name)
+        for arm in study.arms:
+            for path in (results_study.HERE / name).glob(f"{arm.name}-[0-9].json"):
+                told = json.loads(path.read_text())
+                cell = results_cell.Cell(study=study, arm=arm, seed=told["seed"])
+                assert told["judged"] == cell.judges, path
+                assert told["steps"] == arm.steps, path
+                assert told.get("asked", list(arm.asked)) == list(arm.asked), path
 
 
 def test_what_a_training_took_is_kept_where_its_evaluation_fails(
