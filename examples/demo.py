@@ -1,6 +1,6 @@
 """What `make demo` does: train on 6,000 garments, then look at fresh samples beside their nearest training images.
 
-The recipe is `staged-fashion-long`, for a third of its steps: noise levels and scores without chains first, then the
+The recipe is `staged-fashion-long`, for a quarter of its steps: noise levels and scores without chains first, then the
 same with persistent chains that are annealed from noise.
 
 python examples/demo.py --out runs/demo

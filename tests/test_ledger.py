@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,7 @@ def an_entry(**changed: object) -> ledger.Entry:
 def test_the_pages_say_what_the_ledger_says(entry: ledger.Entry) -> None:
     assert ledger.wrong(entry) == []
     assert entry.definition and entry.minutes > 0
+    assert re.fullmatch(r"[0-9a-f]{7}\+?", entry.commit), "a commit, a + where ebmkit was changed since"
 
 
 def test_no_number_with_an_error_is_without_its_command() -> None:
