@@ -77,10 +77,11 @@ class Cell:
         command = run_command(self.arm, self.arm.steps, self.out, *keep)
         known = self.runs / f"{self.out.name}.spent"
         told = json.loads(known.read_text(encoding="utf-8")) if known.exists() else {}
-        if told.get("command") != command:
+        asked = {"command": command, "recipes": _contents(command)}
+        if {name: told.get(name) for name in asked} != asked:
             known.unlink(missing_ok=True)
             shutil.rmtree(self.out, ignore_errors=True)
-            told = asdict(self._made(command, "training")) | {"command": command}
+            told = asdict(self._made(command, "training")) | asked
             known.write_text(json.dumps(told), encoding="utf-8")
         return {"seconds": told["seconds"], "mib": told["mib"]}
 
@@ -140,6 +141,11 @@ class Cell:
             if error.returncode != DIVERGED or interrupted or not errors:
                 raise  # it was stopped or killed, or asked for what is not there: that says nothing about the method
             raise Failed(f"{what}: {errors[-1]}") from error
+
+
+def _contents(command: Sequence[str]) -> list[str]:
+    """Returns what stands in the recipe files that a command names."""
+    return [(ROOT / word).read_text(encoding="utf-8") for word in command if word.endswith(".toml")]
 
 
 def timed(command: Sequence[str], log: Path | None) -> Spent:
