@@ -57,6 +57,10 @@ def entry() -> None:
             stream.reconfigure(errors="replace")  # a terminal without η must not end a run
     status = main()
     gc.freeze()  # looking through all that torch made once more took the end of a process a second
+    if "torch" in sys.modules and n_launched() > 1:
+        from ebmkit.runs.launched import end_if_met
+
+        end_if_met(status)
     sys.exit(status)
 
 

@@ -11,9 +11,9 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
-from ebmkit.errors import RecipeError, did_you_mean
+from ebmkit.errors import PluginError, RecipeError, did_you_mean
 from ebmkit.plugins.short_repr import changed
 from ebmkit.recipes.counts import check_counts
 
@@ -31,6 +31,7 @@ def validated(config: type[C], settings: Mapping[str, object], where: str) -> C:
 
     Raises:
         RecipeError: an unknown setting, a wrong type or a value out of range, naming where, what and what was found.
+        PluginError: a type that the config names cannot be found.
     """
     _check_names(config, settings, where)
     for key, value in settings.items():
@@ -40,6 +41,11 @@ def validated(config: type[C], settings: Mapping[str, object], where: str) -> C:
         found: C = _adapter(config).validate_json(json.dumps(_whole(as_toml(settings)), default=str), strict=True)
     except ValidationError as error:
         raise RecipeError(f"{where}: {'; '.join(_problems(error))}.") from error
+    except PydanticUserError as error:
+        raise PluginError(
+            f"{where}: a type that {config.__module__}.{config.__qualname__} names cannot be found: import it in that "
+            "module, outside of `if TYPE_CHECKING`."
+        ) from error
     for key, value in settings.items():
         if isinstance(value, Mapping) and is_dataclass(inner := getattr(found, key)) and not isinstance(inner, type):
             _check_names(type(inner), value, f"{where} {key}")

@@ -1,6 +1,6 @@
 """Settings are validated strictly, and an error names where, what and what was found."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +10,7 @@ from annotated_types import Gt, MinLen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebmkit.errors import RecipeError
+from ebmkit.errors import PluginError, RecipeError
 from ebmkit.recipes.counts import MOST
 from ebmkit.recipes.settings import as_toml, settings_of, validated, written
 from ebmkit.recipes.tables import RunConfig
@@ -126,3 +126,10 @@ def test_plain_values_are_those_of_toml() -> None:
 def test_a_setting_is_finite(value: float) -> None:
     with pytest.raises(RecipeError, match="temperature must be a finite number"):
         validated(RunConfig, {"temperature": value}, "[run]")
+
+
+def test_a_config_with_a_type_that_is_not_there_is_named() -> None:
+    """As where a plugin imports it for type checkers alone."""
+    config = make_dataclass("Unfinished", [("where", "Nowhere", None)], frozen=True)
+    with pytest.raises(PluginError, match=r"buffer mine: a type that .*Unfinished names cannot be found: import it"):
+        validated(config, {}, "buffer mine")
