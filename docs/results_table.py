@@ -31,7 +31,7 @@ def tables_of(folder: Path, study: Study) -> dict[str, str]:
     """Returns the tables of a study by the mark that they follow: that of its columns, and <!-- NAME --> for others."""
     measured = read(folder / study.name, [arm.name for arm in study.arms])
     others = {
-        f"<!-- {name} -->": table({arm: found for arm, found in measured.items() if _any(found, columns)}, columns)
+        f"<!-- {name} -->": table_by_number({k: v for k, v in measured.items() if _any(v, columns)}, columns)
         for name, columns in study.tables.items()
     }
     return {BEGIN: table(measured, study.columns)} | others
@@ -69,6 +69,18 @@ def table(measured: Mapping[str, Sequence[Mapping[str, Any]]], columns: Sequence
         else:
             spent = ["", "", ""]
         lines.append("| " + " | ".join([arm, seeds_of(entries), *spent, *cells]) + " |")
+    return "\n".join(lines)
+
+
+def table_by_number(measured: Mapping[str, Sequence[Mapping[str, Any]]], columns: Sequence[str]) -> str:
+    """Returns a table in Markdown the other way: a line a number, a column an arm; errors as in `table`."""
+    said = [seeds_of(entries) for entries in measured.values()]
+    heads = [f"{arm}, {n} seeds" if n.isdecimal() else f"{arm}, {n}" for arm, n in zip(measured, said, strict=True)]
+    worked = [[entry for entry in entries if "failed" not in entry] for entries in measured.values()]
+    lines = [f"| | {' | '.join(heads)} |", "|---" * (1 + len(heads)) + "|"]
+    for column in columns:
+        cells = [cell(entries, column) for entries in worked]
+        lines.append(f"| {column.partition(': ')[2]} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -18,7 +18,7 @@ import results_cell  # noqa: E402
 import results_measured  # noqa: E402
 import results_study  # noqa: E402
 from results_pictures import draw_curves  # noqa: E402
-from results_table import BEGIN, END, table, tables_of, write_page  # noqa: E402
+from results_table import BEGIN, END, table, table_by_number, tables_of, write_page  # noqa: E402
 
 STUDIES = results_study.studies()
 
@@ -253,3 +253,10 @@ def test_a_table_says_mean_and_error_over_seeds() -> None:
         {"arm": "a", "steps": 3, "seconds": 60.0, "mib": 700.2, "numbers": {"fd: x": [v, 0.1]}} for v in (1.0, 2.0, 3.0)
     ]
     assert table({"a": entries}, ["fd: x"]).splitlines()[-1] == "| a | 3 | 3 | 1.0 | 700 | 2.00 ± 0.58 |"
+    numbers = table_by_number({"a": entries, "b": [{"failed": "diverged"}]}, ["fd: x", "fd: y"]).splitlines()
+    assert numbers == [
+        "| | a, 3 seeds | b, one seed, 1 failed |",
+        "|---|---|---|",
+        "| x | 2.00 ± 0.58 | – |",
+        "| y | – | – |",
+    ]
