@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 import ebmkit
-from ebmkit import BuildContext, CapabilityError, Point
+from ebmkit import BuildContext, CapabilityError, Point, Tail
 from ebmkit.assembly.build import build
 from ebmkit.cli.main import main
 from ebmkit.data.spec import DataSpec
@@ -16,6 +17,7 @@ from ebmkit.runs.run import load, run
 from ebmkit.samplers.none import NoSampler
 from ebmkit.sampling.generate import generate
 from ebmkit.sampling.model import Model
+from ebmkit.views.view import view
 
 RECIPE = """
 [run]
@@ -106,6 +108,47 @@ def test_chains_of_the_sampler_come_down_to_the_law_of_data():
 def test_without_moves_they_are_too_narrow():
     x = chains_at_data(moves=0)
     assert float(x[x > 0.05].std()) < 0.9 * SD, "the ancestral step leaves out what x_j does not know of clean x"
+
+
+class Quartic(nn.Module):
+    """θ(1 + t)‖x‖⁴/4, whose gradient at each level moves with θ."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.theta = nn.Parameter(torch.tensor(0.7, dtype=torch.float64))
+
+    def forward(self, point: Point) -> torch.Tensor:
+        return self.theta * (1 + point.aux["level"]) * (point.x**4).sum(dim=1) / 4
+
+
+@pytest.mark.parametrize("rows", [None, 25])
+def test_a_tail_is_the_graph_of_the_step_down(rows: int | None) -> None:
+    """Against finite differences; chains that linger or start again from noise have none."""
+    level = build("coordinate", "level", context=BuildContext(event_shape=(2,)), noise_levels=6)
+    context = BuildContext(event_shape=(2,), coordinates=(level,))
+    energy = Quartic()
+    x = torch.randn(40, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    start = Point(x=x).with_aux(level=torch.arange(40) % 7)
+
+    def end(tail: Tail | None, shift: float = 0.0, part: int = 1) -> Point:
+        with torch.no_grad():
+            energy.theta.add_(shift)
+        sampler = build("sampler", "annealed", context=context, moves=2, linger=0.3)
+        walk = sampler if part < 0 else sampler.children[part]
+        after = walk.step(view(energy), walk.init(start, torch.Generator().manual_seed(0)), tail=tail)[0].point
+        with torch.no_grad():
+            energy.theta.sub_(shift)
+        return after
+
+    kept, plain = end(Tail(rows=rows)), end(None)
+    assert torch.equal(kept.x, plain.x) and not plain.x.requires_grad
+    slopes = torch.stack([torch.autograd.grad(row.sum(), energy.theta, retain_graph=True)[0] for row in kept.x])
+    wanted = (end(None, 1e-6).x - end(None, -1e-6).x).sum(dim=1) / 2e-6
+    wanted[rows or 40 :] = 0
+    torch.testing.assert_close(slopes, wanted, rtol=1e-6, atol=1e-8)
+    goes = kept.aux["level"] == start.aux["level"] - 1
+    assert 0 < int(goes.sum()) < 36 and bool((slopes[~goes] == 0).all())
+    assert torch.equal(end(Tail(rows=rows), part=-1).x, end(None, part=-1).x), "of the whole walk, too"
 
 
 def test_a_chain_goes_one_level_down_and_starts_again_from_noise():

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from ebmkit import BuildContext, CapabilityError, EnergyView, Point, SamplerInfo, SamplerState, Tail, Tuning
 from ebmkit.ops.ancestral import ancestral
 from ebmkit.ops.rows import normal, rows_as
-from ebmkit.samplers.metropolis import Target, build_target, no_tail
+from ebmkit.samplers.metropolis import Target, build_target, carry
 from ebmkit.samplers.sequence import Sequence
 from ebmkit_diffusion.declarations import DESCENT, AnnealedConfig
 from ebmkit_diffusion.level import LEVEL, Level
@@ -34,17 +34,21 @@ class Descent:
     def step(
         self, view: EnergyView, state: SamplerState, *, tail: Tail | None = None
     ) -> tuple[SamplerState, SamplerInfo]:
-        """Returns the state one level down, at one gradient; raises CapabilityError where a tail is asked of it."""
-        if tail is not None:
-            raise no_tail("annealed")
+        """Returns the state one level down, at one gradient. A tail has the graph of this step alone.
+
+        A chain that lingers, or starts again, has none: its end does not depend on the parameters.
+        """
         point = state.point.map(torch.detach)
         now = point.aux[LEVEL]
         at_data = now == 0
         below = point.with_aux(**{LEVEL: (now - 1).clamp(min=0)})
-        gradient = self.target.gradient(view, point)
-        after = ancestral(
-            point.x, -gradient, self.level.noise(point), self.level.noise(below), normal(point.x, state.rng)
-        )
+        noise = normal(point.x, state.rng)
+        after = self._below(point, below, self.target.gradient(view, point), noise)
+        if tail is not None:
+            first, its_below = (each.map(lambda tensor: tensor[: tail.rows]) for each in (point, below))
+            first = first.replace(x=first.x.requires_grad_())
+            replay = self._below(first, its_below, self.target.live_gradient(view, first), noise[: tail.rows])
+            after = torch.cat([carry(after[: tail.rows], replay), after[len(replay) :]])
         fresh = self._noise(view, point, state.rng)
         goes = torch.rand(len(point), generator=state.rng, device=now.device) >= self.linger
         x = torch.where(rows_as(at_data, after), fresh.x, after).where(rows_as(goes, after), point.x)
@@ -53,6 +57,10 @@ class Descent:
         info = SamplerInfo(start=state.point, accept_rate=every, n_moves=1, n_gradients=1)
         moved = point.replace(x=x).with_aux(**{LEVEL: level})
         return SamplerState(point=moved, rng=state.rng, tuning=state.tuning), info
+
+    def _below(self, point: Point, below: Point, gradient: Tensor, noise: Tensor) -> Tensor:
+        """Returns x [B, *event] after the step; `below` has the levels that it leads to."""
+        return ancestral(point.x, -gradient, self.level.noise(point), self.level.noise(below), noise)
 
     def _noise(self, view: EnergyView, point: Point, rng: Generator) -> Point:
         """Returns as many chains at the last level: draws of its law where the energy knows it."""

@@ -19,7 +19,7 @@ from ebmkit_diffusion.wrapper_declarations import COMPONENTS as WRAPPERS
 MGMS = SamplerTraits(moves=frozenset({"x", "level"}), adjusted=True, tail="keeps")
 """What mgms does; "level" is the coordinate of that name."""
 
-DESCENT = SamplerTraits(moves=frozenset({"x", "level"}))
+DESCENT = SamplerTraits(moves=frozenset({"x", "level"}), tail="keeps")
 """What the step down of annealed does; the moves before it change neither what it moves nor what it refuses."""
 
 
@@ -48,6 +48,8 @@ class MgmsConfig(StepConfig):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AnnealedConfig(StepConfig):
     """MALA at a fixed level, then one level down; from level 0 a chain starts again as noise.
+
+    A tail, as `improved-cd` asks for, is the graph of the step down.
 
     Attributes:
         moves: Langevin moves at each level; a transition costs moves + 2 gradients.
