@@ -176,7 +176,7 @@ def main() -> None:
     """Does what the first word says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("list", "pilot", "run", "page"))
-    parser.add_argument("study", nargs="?", help="unset, all of them")
+    parser.add_argument("study", nargs="?", choices=studies(), help="unset, all of them")
     parser.add_argument("--arms", nargs="*", default=[])
     parser.add_argument("--seeds", nargs="*", type=int, default=[])
     parser.add_argument("--minutes", type=float, default=60.0, help="of the clock; what does not fit is left out")
