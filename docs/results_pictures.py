@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from results_study import HERE, Study
 from results_table import read
 
@@ -34,10 +35,11 @@ def draw_curves(study: Study, folder: Path = HERE, images: Path = IMAGES) -> Pat
     for ax, (draw, across, up) in zip(axes[0], panels, strict=True):
         for index, (arm, seeds) in enumerate(measured.items()):
             draw(ax, study, seeds, f"C{index}", arm)
+        if draw is _gap:
+            ax.set_yscale("symlog", linthresh=_usual_size(ax))  # one that diverges leaves the others visible
         ax.set(xlabel=across, ylabel=up)
         ax.grid(alpha=0.3)
-    for ax in axes[0]:
-        ax.legend(fontsize=8)
+    axes[0, -1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.02, 1.0))
     images.mkdir(parents=True, exist_ok=True)
     file = images / f"{study.name}.png"
     figure.savefig(file, dpi=90, bbox_inches="tight")
@@ -70,6 +72,12 @@ def _gap(ax: Axes, study: Study, seeds: Seeds, colour: str, label: str) -> None:
         if "gap" in trace:
             ax.plot(trace["step"], [_number(v) for v in trace["gap"]], colour, lw=1, label=label)
             label = ""
+
+
+def _usual_size(ax: Axes) -> float:
+    """Returns the median over the lines of what nearly all of their values are within."""
+    sizes = [float(np.nanpercentile(np.abs(np.asarray(line.get_ydata())), 95)) for line in ax.get_lines()]
+    return float(np.nanmedian(sizes)) or 1.0
 
 
 def _number(value: float | None) -> float:
