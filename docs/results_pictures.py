@@ -31,7 +31,9 @@ def draw_curves(study: Study, folder: Path = HERE, images: Path = IMAGES) -> Pat
         panels.append((_gap, "step", "E⁺ − E⁻"))
     if not panels:
         return None
-    figure, axes = pyplot.subplots(1, len(panels), figsize=(5 * len(panels), 3.6), squeeze=False)
+    figure, axes = pyplot.subplots(
+        1, len(panels), figsize=(5 * len(panels) + 1.8, 3.6), squeeze=False, layout="constrained"
+    )
     for ax, (draw, across, up) in zip(axes[0], panels, strict=True):
         for index, (arm, seeds) in enumerate(measured.items()):
             draw(ax, study, seeds, f"C{index}", arm)
@@ -39,10 +41,10 @@ def draw_curves(study: Study, folder: Path = HERE, images: Path = IMAGES) -> Pat
             ax.set_yscale("symlog", linthresh=_usual_size(ax))  # one that diverges leaves the others visible
         ax.set(xlabel=across, ylabel=up)
         ax.grid(alpha=0.3)
-    axes[0, -1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.02, 1.0))
+    figure.legend(*axes[0, -1].get_legend_handles_labels(), fontsize=8, loc="outside right upper")
     images.mkdir(parents=True, exist_ok=True)
     file = images / f"{study.name}.png"
-    figure.savefig(file, dpi=90, bbox_inches="tight")
+    figure.savefig(file, dpi=90)
     pyplot.close(figure)
     return file
 
@@ -64,6 +66,8 @@ def _curve(ax: Axes, study: Study, seeds: Seeds, colour: str, label: str) -> Non
         minutes, values = curve_of(entry, study.columns[0])
         ax.plot(minutes, values, colour, marker="o", markersize=3, label="" if index else label)
     ax.set_yscale("log")
+    for axis_format in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
+        axis_format("{x:g}")
 
 
 def _gap(ax: Axes, study: Study, seeds: Seeds, colour: str, label: str) -> None:
