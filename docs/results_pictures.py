@@ -41,7 +41,8 @@ def draw_curves(study: Study, folder: Path = HERE, images: Path = IMAGES) -> Pat
             ax.set_yscale("symlog", linthresh=_usual_size(ax))  # one that diverges leaves the others visible
         ax.set(xlabel=across, ylabel=up)
         ax.grid(alpha=0.3)
-    figure.legend(*axes[0, -1].get_legend_handles_labels(), fontsize=8, loc="outside right upper")
+    named = {name: line for ax in axes[0] for line, name in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(named.values(), named.keys(), fontsize=8, loc="outside right upper")
     images.mkdir(parents=True, exist_ok=True)
     file = images / f"{study.name}.png"
     figure.savefig(file, dpi=90)
@@ -81,7 +82,8 @@ def _gap(ax: Axes, study: Study, seeds: Seeds, colour: str, label: str) -> None:
 def _usual_size(ax: Axes) -> float:
     """Returns the median over the lines of what nearly all of their values are within."""
     sizes = [float(np.nanpercentile(np.abs(np.asarray(line.get_ydata())), 95)) for line in ax.get_lines()]
-    return float(np.nanmedian(sizes)) or 1.0
+    usual = float(np.nanmedian(sizes))
+    return usual if usual > 0 else 1.0
 
 
 def _number(value: float | None) -> float:

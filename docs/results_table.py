@@ -59,7 +59,7 @@ def of_gap(entry: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
     """
     told = entry.get("trace", {})
     rows = zip(told["step"], told["gap"], strict=True) if "gap" in told else ()
-    last = [abs(gap) for step, gap in rows if gap is not None and step > 0.75 * told["step"][-1]]
+    last = [abs(gap) for step, gap in rows if gap is not None and math.isfinite(gap) and step > 0.75 * told["step"][-1]]
     if len(last) < 2:
         return {}
     return {"gap: mean |E⁺ − E⁻|, last quarter": (fmean(last), stdev(last) / math.sqrt(len(last)))}
@@ -89,6 +89,8 @@ def table(measured: Mapping[str, Sequence[Mapping[str, Any]]], columns: Sequence
 
 def table_by_number(measured: Mapping[str, Sequence[Mapping[str, Any]]], columns: Sequence[str]) -> str:
     """Returns a table in Markdown the other way: a line a number, a column an arm; errors as in `table`."""
+    if not measured:
+        return ""
     said = [seeds_of(entries) for entries in measured.values()]
     heads = [f"{arm}, {n} seeds" if n.isdecimal() else f"{arm}, {n}" for arm, n in zip(measured, said, strict=True)]
     worked = [[entry for entry in entries if "failed" not in entry] for entries in measured.values()]

@@ -31,7 +31,7 @@ def validated(config: type[C], settings: Mapping[str, object], where: str) -> C:
 
     Raises:
         RecipeError: an unknown setting, a wrong type or a value out of range, naming where, what and what was found.
-        PluginError: a type that the config names cannot be found.
+        PluginError: the config names a type that cannot be found, or that no setting can have.
     """
     _check_names(config, settings, where)
     for key, value in settings.items():
@@ -41,11 +41,8 @@ def validated(config: type[C], settings: Mapping[str, object], where: str) -> C:
         found: C = _adapter(config).validate_json(json.dumps(_whole(as_toml(settings)), default=str), strict=True)
     except ValidationError as error:
         raise RecipeError(f"{where}: {'; '.join(_problems(error))}.") from error
-    except PydanticUserError as error:
-        raise PluginError(
-            f"{where}: a type that {config.__module__}.{config.__qualname__} names cannot be found: import it in that "
-            "module, outside of `if TYPE_CHECKING`."
-        ) from error
+    except (PydanticUserError, SyntaxError) as error:
+        raise PluginError(f"{where}: {_unreadable(config, error)}") from error
     for key, value in settings.items():
         if isinstance(value, Mapping) and is_dataclass(inner := getattr(found, key)) and not isinstance(inner, type):
             _check_names(type(inner), value, f"{where} {key}")
@@ -86,6 +83,14 @@ def as_toml(settings: Mapping[str, object]) -> dict[str, object]:
 def written(settings: Mapping[str, object]) -> str:
     """Returns settings in one line, as in `head = 'linear', moves = 20`."""
     return ", ".join(f"{key} = {value!r}" for key, value in as_toml(settings).items())
+
+
+def _unreadable(config: type[Any], error: Exception) -> str:
+    """Returns what is wrong with the annotations of a config, which no setting can mend."""
+    named = f"{config.__module__}.{config.__qualname__}"
+    if getattr(error, "code", "") == "class-not-fully-defined":
+        return f"a type that {named} names cannot be found: import it in that module, outside of `if TYPE_CHECKING`."
+    return f"the types of {named} are not those of settings: {(str(error).splitlines() or [''])[0].rstrip('.')}."
 
 
 def _check_names(config: type[DataclassInstance], settings: Mapping[str, object], where: str) -> None:

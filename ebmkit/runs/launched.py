@@ -59,11 +59,11 @@ def launched() -> Iterator[World]:
 
 
 def end_if_met(status: int) -> None:
-    """Ends this process at once if it failed while it was one of several.
+    """Ends this process at once if it failed, or was stopped, while it was one of several.
 
     Their exchange is then still open, and its threads may abort a Python that ends in the usual order.
     """
-    if this_world() is ALONE:
+    if _store is None or this_world() is ALONE:
         return
     with suppress(OSError):  # nobody reads on
         sys.stdout.flush()

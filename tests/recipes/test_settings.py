@@ -33,6 +33,10 @@ class Config:
     inner: Inner = field(default_factory=Inner)
 
 
+class Unknown:
+    """No type that a recipe could hold."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Required:
     path: str
@@ -132,4 +136,11 @@ def test_a_config_with_a_type_that_is_not_there_is_named() -> None:
     """As where a plugin imports it for type checkers alone."""
     config = make_dataclass("Unfinished", [("where", "Nowhere", None)], frozen=True)
     with pytest.raises(PluginError, match=r"buffer mine: a type that .*Unfinished names cannot be found: import it"):
+        validated(config, {}, "buffer mine")
+
+
+@pytest.mark.parametrize("annotation", [Unknown, "int |"])
+def test_a_config_with_a_type_that_no_setting_has_is_named(annotation: Any) -> None:
+    config = make_dataclass("Strange", [("what", annotation, None)], frozen=True)
+    with pytest.raises(PluginError, match=r"buffer mine: the types of .*Strange are not those of settings: "):
         validated(config, {}, "buffer mine")

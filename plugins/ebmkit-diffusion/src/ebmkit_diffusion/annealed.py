@@ -34,9 +34,10 @@ class Descent:
     def step(
         self, view: EnergyView, state: SamplerState, *, tail: Tail | None = None
     ) -> tuple[SamplerState, SamplerInfo]:
-        """Returns the state one level down, at one gradient. A tail has the graph of this step alone.
+        """Returns the state one level down, at one gradient.
 
-        A chain that lingers, or starts again, has none: its end does not depend on the parameters.
+        A tail has the graph of this step alone, whatever its number of moves: the moves before it are held constant. A
+        chain that lingers, or starts again, has none.
         """
         point = state.point.map(torch.detach)
         now = point.aux[LEVEL]

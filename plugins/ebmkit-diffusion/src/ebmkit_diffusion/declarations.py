@@ -49,7 +49,7 @@ class MgmsConfig(StepConfig):
 class AnnealedConfig(StepConfig):
     """MALA at a fixed level, then one level down; from level 0 a chain starts again as noise.
 
-    A tail, as `improved-cd` asks for, is the graph of the step down.
+    A tail, as `improved-cd` asks for, is the graph of the step down alone: of the chains that make it.
 
     Attributes:
         moves: Langevin moves at each level; a transition costs moves + 2 gradients.
