@@ -55,14 +55,14 @@ def of_gap(entry: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
     """Returns the mean size of E⁺ − E⁻ over the last quarter of a training, with its standard error.
 
     >>> of_gap({"trace": {"step": [1, 2, 3, 4, 5, 6, 7, 8], "gap": [9.0, 9.0, 9.0, 9.0, 9.0, 9.0, -1.0, 3.0]}})
-    {'gap: mean |E⁺ − E⁻|, last quarter': (2.0, 1.0)}
+    {'gap: mean size of E⁺ − E⁻, last quarter': (2.0, 1.0)}
     """
     told = entry.get("trace", {})
     rows = zip(told["step"], told["gap"], strict=True) if "gap" in told else ()
     last = [abs(gap) for step, gap in rows if gap is not None and math.isfinite(gap) and step > 0.75 * told["step"][-1]]
     if len(last) < 2:
         return {}
-    return {"gap: mean |E⁺ − E⁻|, last quarter": (fmean(last), stdev(last) / math.sqrt(len(last)))}
+    return {"gap: mean size of E⁺ − E⁻, last quarter": (fmean(last), stdev(last) / math.sqrt(len(last)))}
 
 
 def table(measured: Mapping[str, Sequence[Mapping[str, Any]]], columns: Sequence[str]) -> str:
