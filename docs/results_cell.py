@@ -23,6 +23,9 @@ QUARTERS = (1, 2, 3, 4)
 DIVERGED = 1
 """Exit status of a training that fails by itself, and of an evaluation in which a metric has no numbers."""
 
+NO_NUMBERS = " has no numbers: "
+"""What an evaluation says of a metric that has none."""
+
 
 class Failed(Exception):
     """A training that failed by itself, as one that diverges, or an evaluation that has no numbers."""
@@ -96,6 +99,7 @@ class Cell:
                 continue
             numbers |= found
             seconds += took
+            without += self._without(*words(flags))
         for quarter in QUARTERS if self.study.curve else ():
             step = max(1, self.arm.steps // 4) * quarter if quarter < QUARTERS[-1] else self.arm.steps
             try:
@@ -109,8 +113,7 @@ class Cell:
 
     def _evaluated(self, *flags: str) -> tuple[dict[str, list[float | None]], float]:
         """Returns value and error of each number of an evaluation, as METRIC: VALUE, and the seconds that it took."""
-        key = hashlib.sha256(" ".join(flags).encode()).hexdigest()[:12]
-        told, spent = (self.runs / f"{self.out.name}-{key}.{end}" for end in ("json", "took"))
+        told, spent = self._told(*flags), self._told(*flags).with_suffix(".took")
         trained = self.runs / f"{self.out.name}.spent"
         if not told.exists() or told.stat().st_mtime < trained.stat().st_mtime:
             begun = told.with_name(f"{told.stem}-begun.json")
@@ -130,13 +133,22 @@ class Cell:
                 found[f"{metric['name']}: {name}"] = [estimate["value"], estimate["error"]]
         return found, float(spent.read_text(encoding="utf-8"))
 
+    def _without(self, *flags: str) -> list[str]:
+        """Returns why metrics of an evaluation have no numbers."""
+        failures = json.loads(self._told(*flags).read_text(encoding="utf-8")).get("failures", {})
+        return [f"{metric}: {why}" for metric, why in failures.items()]
+
+    def _told(self, *flags: str) -> Path:
+        key = hashlib.sha256(" ".join(flags).encode()).hexdigest()[:12]
+        return self.runs / f"{self.out.name}-{key}.json"
+
     def _made(self, command: Sequence[str], what: str) -> Spent:
         before = self.log.stat().st_size if self.log.exists() else 0
         try:
             return timed(command, self.log)
         except subprocess.CalledProcessError as error:
             said = self.log.read_bytes()[before:].decode(errors="replace").splitlines()
-            errors = [line for line in said if line.startswith("Error")]
+            errors = [line for line in said if line.startswith("Error") or NO_NUMBERS in line]
             interrupted = any("Interrupted" in line for line in said)
             if error.returncode != DIVERGED or interrupted or not errors:
                 raise  # it was stopped or killed, or asked for what is not there: that says nothing about the method
