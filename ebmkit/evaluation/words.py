@@ -9,6 +9,9 @@ from math import floor, isfinite, log10
 from ebmkit.evaluation.record import Evaluation, Judgement
 from ebmkit.protocols.metric import Estimate
 
+ROUNDING = 1e-14
+"""An error below this share of its value is rounding, and none."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Laid:
@@ -26,12 +29,14 @@ class Laid:
 def number(value: float, error: float | None = None) -> str:
     """Returns a number with as many digits as its error leaves sense in: two of the error.
 
-    >>> number(128.347, 2.13), number(0.45678), number(float("inf"))
-    ('128.3 ± 2.1', '0.4568', 'inf')
+    An error within rounding of float64 is none.
+
+    >>> number(128.347, 2.13), number(0.45678), number(float("inf")), number(0.0713, 1.4e-17)
+    ('128.3 ± 2.1', '0.4568', 'inf', '0.0713 ± 0')
     """
     if error is None or not isfinite(value) or not isfinite(error):
         return f"{value:.4g}"
-    if error == 0:
+    if error <= ROUNDING * abs(value):
         return f"{value:.4g} ± 0"
     digits = max(0, 1 - floor(log10(error)))
     return f"{value:.{digits}f} ± {error:.{digits}f}"

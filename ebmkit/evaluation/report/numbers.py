@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import floor, isfinite, isnan, log10
 
+from ebmkit.evaluation.words import ROUNDING
+
 MINUS, DOT = "\u2212", "\u00b7"
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -28,12 +30,16 @@ def said(value: object, digits: int = 3) -> str:
 def with_error(value: float, error: float | None, digits: int = 2) -> str:
     """Returns a number to the digits that its standard error leaves it.
 
-    >>> with_error(127.934, 3.21), with_error(0.45123, 0.0091), with_error(0.5, None), with_error(2.0, 0.0)
+    An error within rounding of float64 is none.
+
+    >>> with_error(127.934, 3.21), with_error(0.45123, 0.0091), with_error(0.5, None), with_error(2.0, 1e-17)
     ('127.9 ± 3.2', '0.4512 ± 0.0091', '0.5', '2 ± 0')
     """
     if error is None or not isfinite(error) or not isfinite(value):
         return said(value, 4) if error is None else f"{said(value, 4)} ± {said(error)}"
-    if error <= 0 or max(abs(value), error) >= 1e7 or error < 1e-6:
+    if error <= ROUNDING * abs(value):
+        return f"{said(value, 4)} ± 0"
+    if max(abs(value), error) >= 1e7 or error < 1e-6:
         return f"{said(value, 4)} ± {said(error, digits)}"
     places = max(0, digits - 1 - floor(log10(error)))
     return f"{value:,.{places}f} ± {error:,.{places}f}".replace("-", MINUS)
