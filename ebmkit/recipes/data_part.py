@@ -29,6 +29,10 @@ def data_part(text: str, host: Host) -> Part:
 
 def _read(argument: str, config: type, field: str) -> object:
     """Returns the argument as text where the setting is text, else as the TOML value that it spells."""
-    if get_type_hints(config)[field] in (int, float, bool):
+    try:
+        wanted = get_type_hints(config)[field]
+    except (NameError, SyntaxError):  # a type of the plugin cannot be read: the check of the settings names it
+        return argument
+    if wanted in (int, float, bool):
         return parse_override(f"data.{field}={argument}")[1]
     return argument

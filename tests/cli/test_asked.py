@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import make_dataclass
 from pathlib import Path
 
 import pytest
 
 from ebmkit.cli.asked import Asked, asked_recipe, data_part, run_name
 from ebmkit.errors import RecipeError
-from ebmkit.plugins.host import host
+from ebmkit.plugins.component import Component
+from ebmkit.plugins.host import Host, host
 from ebmkit.recipes.recipe import Part
 from ebmkit.recipes.resolver.resolve import resolve
 
@@ -31,6 +33,13 @@ def test_the_argument_of_data_is_its_first_setting() -> None:
     assert data_part("fashion-mini", host()) == Part("fashion-mini")
     with pytest.raises(RecipeError, match="no dataset 'nop'"):
         data_part("nop:x", host())
+
+
+def test_an_argument_for_a_config_that_cannot_be_read_is_left_to_the_check_of_settings() -> None:
+    config = make_dataclass("Unfinished", [("where", "Nowhere", None)], frozen=True)
+    mine = Host()
+    mine.register(Component(kind="dataset", name="mine", summary="mine", config=config, build="math:sqrt"))
+    assert data_part("mine:7", mine) == Part("mine", {"where": "7"})
 
 
 def test_recipe_then_parts_then_settings_then_short_flags() -> None:
