@@ -174,11 +174,35 @@ def test_an_evaluation_without_numbers_leaves_those_of_the_others(
         return {"fd: fd-x": [1.0, 0.1]}, 2.0
 
     monkeypatch.setattr(results_cell.Cell, "_evaluated", evaluated)
+    monkeypatch.setattr(results_cell.Cell, "_without", lambda cell, *flags: [])
     (tmp_path / "1-small.toml").write_text(SMALL.replace('["--metric', '["--metric fd", "--metric'))
     study = results_study.study_of("1-small", tmp_path)
     found = results_cell.Cell(study=study, arm=study.arms[0], seed=0).judged()
     assert (found["numbers"], found["judging"]) == ({"fd: fd-x": [1.0, 0.1]}, 2.0)
     assert found["without"] == 5 * ["evaluation: Error: no chain arrived"], "after training, and at each quarter"
+
+
+def test_a_metric_without_numbers_leaves_those_of_the_others_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def timed(command: list[str], log: Path) -> None:
+        fd = {"name": "fd", "estimates": {"fd-x": {"value": 1.0, "error": 0.1}}}
+        found = {"metrics": [fd], "failures": {"kid": "no chain arrived"}}
+        Path(command[command.index("--out") + 1]).write_text(json.dumps(found))
+        with log.open("a") as said:
+            said.write("kid has no numbers: no chain arrived\n")
+        raise subprocess.CalledProcessError(1, command)
+
+    monkeypatch.setattr(results_cell, "timed", timed)
+    monkeypatch.setattr(results_cell, "ROOT", tmp_path)
+    (tmp_path / "1-small.toml").write_text(SMALL)
+    study = results_study.study_of("1-small", tmp_path)
+    cell = results_cell.Cell(study=study, arm=study.arms[0], seed=0)
+    cell.runs.mkdir(parents=True)
+    (cell.runs / f"{cell.out.name}.spent").write_text("{}")
+    found = cell.judged()
+    assert found["numbers"] == {"fd: fd-x": [1.0, 0.1]}
+    assert found["without"][0] == "kid: no chain arrived"
 
 
 def test_a_new_arm_is_timed_and_arms_with_results_keep_their_steps(tmp_path: Path, monkeypatch) -> None:
