@@ -108,6 +108,7 @@ class Cell:
                 without.append(str(failure))
                 continue
             seconds += took
+            without += self._without(*self.study.curve, "--step", str(step))
         found = {"numbers": numbers, "curve": curve, "judging": seconds}
         return found | ({"without": without} if without else {})
 
