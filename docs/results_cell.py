@@ -89,8 +89,9 @@ class Cell:
         return {"seconds": told["seconds"], "mib": told["mib"]}
 
     def judged(self) -> dict[str, object]:
-        """Returns all numbers, those over training, the seconds that they took, and evaluations that had none."""
+        """Returns all numbers, how they were drawn, those over training, the seconds, and evaluations without any."""
         numbers, curve, seconds, without = dict[str, object](), dict[int, object](), 0.0, list[str]()
+        drawn = dict[str, list[str]]()
         for flags in self.judges:
             try:
                 found, took = self._evaluated(*words(flags))
@@ -98,6 +99,7 @@ class Cell:
                 without.append(str(failure))
                 continue
             numbers |= found
+            drawn[flags] = self.said(*words(flags))
             seconds += took
             without += self._without(*words(flags))
         for quarter in QUARTERS if self.study.curve else ():
@@ -109,7 +111,7 @@ class Cell:
                 continue
             seconds += took
             without += self._without(*self.study.curve, "--step", str(step))
-        found = {"numbers": numbers, "curve": curve, "judging": seconds}
+        found = {"numbers": numbers, "drawn": drawn, "curve": curve, "judging": seconds}
         return found | ({"without": without} if without else {})
 
     def _evaluated(self, *flags: str) -> tuple[dict[str, list[float | None]], float]:
@@ -133,6 +135,12 @@ class Cell:
             for name, estimate in metric["estimates"].items():
                 found[f"{metric['name']}: {name}"] = [estimate["value"], estimate["error"]]
         return found, float(spent.read_text(encoding="utf-8"))
+
+    def said(self, *flags: str) -> list[str]:
+        """Returns how the numbers of an evaluation were made, and its notes, as of chains that were left out."""
+        told = json.loads(self._told(*flags).read_text(encoding="utf-8"))
+        made = [line for metric in told["metrics"] for line in (metric["definition"], *metric["notes"])]
+        return [line for line in (told.get("sampling", ""), *told.get("notes", []), *made) if line]
 
     def _without(self, *flags: str) -> list[str]:
         """Returns why metrics of an evaluation have no numbers."""

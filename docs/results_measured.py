@@ -82,7 +82,7 @@ def measure(study: Study, arm: Arm, seed: int, folder: Path = HERE) -> None:
         "seed": seed,
         "steps": arm.steps,
         "date": time.strftime("%Y-%m-%d"),
-        "commit": commit(),
+        "commit": "",
         "asked": list(arm.asked),
         "judged": cell.judges,
     }
@@ -91,6 +91,7 @@ def measure(study: Study, arm: Arm, seed: int, folder: Path = HERE) -> None:
         kept |= cell.judged()
     except Failed as failure:
         kept |= {"failed": str(failure), "numbers": {}, "curve": {}}
+    kept["commit"] = commit(cell.out)
     if (cell.out / "metrics.jsonl").exists():
         kept["trace"] = traced(cell.out / "metrics.jsonl")
     _write(folder / study.name / f"{arm.name}-{seed}.json", kept)
@@ -98,15 +99,19 @@ def measure(study: Study, arm: Arm, seed: int, folder: Path = HERE) -> None:
         (folder / study.name / f"{arm.name}.toml").write_text((cell.out / "recipe.toml").read_text(encoding="utf-8"))
 
 
-def commit() -> str:
-    """Returns the commit that is checked out, with a + where ebmkit was changed since; "" outside of a repository."""
+def commit(run: Path) -> str:
+    """Returns the commit of a run; that which is checked out has a + where ebmkit was changed since. May be ""."""
 
     def git(*words: str) -> str:
         found = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
         return found.stdout.strip()
 
-    changed = git("status", "--porcelain", "-uno", "--", "ebmkit", "plugins")
-    return git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
+    head = git("rev-parse", "--short", "HEAD")
+    told = run / "environment.json"
+    trained = str(json.loads(told.read_text(encoding="utf-8")).get("commit") or head) if told.exists() else head
+    if not head or not trained.startswith(head):
+        return trained[: len(head) or 7]
+    return head + ("+" if git("status", "--porcelain", "--", "ebmkit", "plugins") else "")
 
 
 def left(study: Study, arms: Sequence[str], seeds: Sequence[int], folder: Path = HERE) -> Iterator[tuple[Arm, int]]:
@@ -124,34 +129,46 @@ def judging(study: Study, folder: Path = HERE) -> float:
     return max((cell.get("judging", 0.0) for cell in cells), default=20.0 * study.minutes)
 
 
-def run(study: Study, asked: argparse.Namespace, deadline: float, folder: Path = HERE) -> None:
-    """Measures what is left of a study, as far as the time until the deadline (`time.monotonic`) goes."""
+def run(study: Study, asked: argparse.Namespace, deadline: float, folder: Path = HERE) -> int:
+    """Measures what is left of a study, as far as the time until the deadline (`time.monotonic`) goes.
+
+    Returns how many trainings could not be measured, as where data are missing.
+    """
     if any(not arm.steps for arm in study.arms) and time.monotonic() < deadline:
         with claimed(ROOT / "runs" / "results" / study.name / "pilot.lock") as free:
             if not free:
                 sys.stdout.write(f"{study.name}: left out, another process is timing its steps\n")
-                return
+                return 0
             pilot(study, folder)
         study = study_of(study.name, folder)
 
-    def one(cell: tuple[Arm, int]) -> None:
-        arm, seed = cell
-        needs = 1.2 * (arm.seconds + judging(study, folder))
-        if time.monotonic() + needs > deadline:
-            sys.stdout.write(f"{study.name} {arm.name} seed {seed}: left out, it needs {needs / 60:.0f} minutes\n")
-            return
-        with claimed(ROOT / "runs" / "results" / study.name / f"{arm.name}-{seed}.lock") as free:
-            if not free or (folder / study.name / f"{arm.name}-{seed}.json").exists():
-                return
-            sys.stdout.write(f"{study.name} {arm.name} seed {seed}: begins\n")
-            sys.stdout.flush()
-            try:
-                measure(study, arm, seed, folder)
-            except (subprocess.CalledProcessError, OSError, ValueError, KeyError) as error:
-                sys.stdout.write(f"{study.name} {arm.name} seed {seed}: {error}\n")
-
+    todo = list(left(study, asked.arms, asked.seeds, folder))
+    if not todo:
+        again = f"docs/results/{study.name}/ARM-SEED.json"
+        sys.stdout.write(f"{study.name}: all is measured. To measure a training again, delete {again}\n")
     with ThreadPoolExecutor(asked.jobs) as pool:
-        list(pool.map(one, list(left(study, asked.arms, asked.seeds, folder))))
+        return sum(not worked for worked in pool.map(lambda cell: _tried(study, *cell, deadline, folder), todo))
+
+
+def _tried(study: Study, arm: Arm, seed: int, deadline: float, folder: Path) -> bool:
+    """Measures one training if there is time and no other process does; False where it could not be measured."""
+    name = f"{study.name} {arm.name} seed {seed}"
+    needs = 1.2 * (arm.seconds + judging(study, folder))
+    if time.monotonic() + needs > deadline:
+        sys.stdout.write(f"{name}: left out, it needs {needs / 60:.0f} minutes\n")
+        return True
+    with claimed(ROOT / "runs" / "results" / study.name / f"{arm.name}-{seed}.lock") as free:
+        if not free or (folder / study.name / f"{arm.name}-{seed}.json").exists():
+            return True
+        sys.stdout.write(f"{name}: begins\n")
+        sys.stdout.flush()
+        try:
+            measure(study, arm, seed, folder)
+        except (subprocess.CalledProcessError, OSError, ValueError, KeyError) as error:
+            log = Cell(study=study, arm=arm, seed=seed).log
+            sys.stdout.write(f"{name}: {error}\n  What it said is in {log}\n")
+            return False
+    return True
 
 
 @contextmanager
@@ -183,6 +200,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="trainings at once, each on one thread")
     asked = parser.parse_args()
     deadline = time.monotonic() + 60 * asked.minutes
+    n_failed = 0
     for name in [asked.study] if asked.study else studies():
         study = study_of(name)
         if asked.what == "list":
@@ -194,10 +212,11 @@ def main() -> None:
         elif asked.what == "pilot":
             pilot(study)
         elif asked.what == "run":
-            run(study, asked, deadline)
+            n_failed += run(study, asked, deadline)
         else:
             draw_curves(study)
             write_page(HERE, study)
+    sys.exit(f"{n_failed} trainings could not be measured." if n_failed else 0)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,9 @@ from results_study import Study
 
 BEGIN, END = "<!-- measured -->", "<!-- end -->"
 
+SHARED = ("ood: ",)
+"""Numbers of held-out images alone, which are the same for all seeds of training; others have new samples, too."""
+
 
 def write_page(folder: Path, study: Study) -> None:
     """Writes the tables of a study between the marks of its page, which stands beside it."""
@@ -54,13 +57,15 @@ def read(folder: Path, arms: Sequence[str]) -> dict[str, list[Mapping[str, Any]]
 def of_gap(entry: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
     """Returns the mean size of E⁺ − E⁻ over the last quarter of a training, with its standard error.
 
+    There is none where a gap is not finite.
+
     >>> of_gap({"trace": {"step": [1, 2, 3, 4, 5, 6, 7, 8], "gap": [9.0, 9.0, 9.0, 9.0, 9.0, 9.0, -1.0, 3.0]}})
     {'gap: mean size of E⁺ − E⁻, last quarter': (2.0, 1.0)}
     """
     told = entry.get("trace", {})
     rows = zip(told["step"], told["gap"], strict=True) if "gap" in told else ()
-    last = [abs(gap) for step, gap in rows if gap is not None and math.isfinite(gap) and step > 0.75 * told["step"][-1]]
-    if len(last) < 2:
+    last = [abs(gap) for step, gap in rows if gap is not None and step > 0.75 * told["step"][-1]]
+    if len(last) < 2 or not all(map(math.isfinite, last)):
         return {}
     return {"gap: mean size of E⁺ − E⁻, last quarter": (fmean(last), stdev(last) / math.sqrt(len(last)))}
 
@@ -80,7 +85,8 @@ def table(measured: Mapping[str, Sequence[Mapping[str, Any]]], columns: Sequence
         if worked:
             minutes = fmean(entry["seconds"] for entry in worked) / 60
             mib = max(entry["mib"] for entry in worked)
-            spent = [f"{worked[0]['steps']}", f"{minutes:.1f}", f"{mib:.0f}"]
+            steps = sorted({entry["steps"] for entry in worked})
+            spent = [" to ".join(map(str, steps[:: max(1, len(steps) - 1)])), f"{minutes:.1f}", f"{mib:.0f}"]
         else:
             spent = ["", "", ""]
         lines.append("| " + " | ".join([arm, seeds_of(entries), *spent, *cells]) + " |")
@@ -116,7 +122,8 @@ def cell(entries: Sequence[Mapping[str, Any]], column: str) -> str:
     """Returns mean ± standard error of one number, and of how many seeds where not all have it.
 
     The error is that of the spread over seeds, and at least what the evaluations by themselves leave open: two or three
-    seeds may lie close together by chance.
+    seeds may lie close together by chance. Where all seeds are judged on the same images alone (SHARED), their
+    evaluations err together, and the mean errs as much as one does.
 
     >>> entries = [{"numbers": {"fd: a": [1.0, 0.2]}}, {"numbers": {"fd: a": [3.0, 0.2]}}]
     >>> cell(entries, "fd: a"), cell(entries[:1], "fd: a"), cell(entries, "fd: b")
@@ -125,6 +132,8 @@ def cell(entries: Sequence[Mapping[str, Any]], column: str) -> str:
     '1.00 ± 0.25'
     >>> cell([*entries, {"numbers": {}}], "fd: a")
     '2.0 ± 1.0 (2 of 3)'
+    >>> cell([{"numbers": {"ood: a": [0.9, 0.02]}}, {"numbers": {"ood: a": [0.9, 0.02]}}], "ood: a")
+    '0.900 ± 0.020'
     """
     told = [entry["numbers"][column] for entry in entries if column in entry["numbers"]]
     found = [(value, error) for value, error in told if value is not None]
@@ -133,8 +142,9 @@ def cell(entries: Sequence[Mapping[str, Any]], column: str) -> str:
     mean = fmean(value for value, _ in found)
     error = found[0][1]
     if len(found) > 1:
-        spread, measured = stdev([value for value, _ in found]), math.hypot(*(own or 0.0 for _, own in found))
-        error = max(spread / math.sqrt(len(found)), measured / len(found))
+        spread, own = stdev([value for value, _ in found]), [error or 0.0 for _, error in found]
+        measured = fmean(own) if column.startswith(SHARED) else math.hypot(*own) / len(own)
+        error = max(spread / math.sqrt(len(found)), measured)
     return with_error(mean, error) + (f" ({len(found)} of {len(entries)})" if len(found) < len(entries) else "")
 
 
@@ -143,8 +153,10 @@ def with_error(value: float, error: float | None) -> str:
 
     >>> with_error(1.9712, 0.2134), with_error(0.0683, 0.0021), with_error(77.0, None), with_error(254.0, 30.0)
     ('1.97 ± 0.21', '0.0683 ± 0.0021', '77', '254 ± 30')
+    >>> with_error(5.0, 0.0997), with_error(0.0, 0.000999)
+    ('5.00 ± 0.10', '0.0000 ± 0.0010')
     """
     if not error or not math.isfinite(error):
         return f"{value:.4g}"
-    digits = max(0, 1 - math.floor(math.log10(error)))
+    digits = max(0, 1 - math.floor(math.log10(float(f"{error:.1e}"))))
     return f"{value:.{digits}f} ± {error:.{digits}f}"

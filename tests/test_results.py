@@ -18,7 +18,7 @@ import results_cell  # noqa: E402
 import results_measured  # noqa: E402
 import results_study  # noqa: E402
 from results_pictures import draw_curves  # noqa: E402
-from results_table import BEGIN, END, table, table_by_number, tables_of, write_page  # noqa: E402
+from results_table import BEGIN, END, of_gap, table, table_by_number, tables_of, write_page  # noqa: E402
 
 STUDIES = results_study.studies()
 
@@ -92,8 +92,9 @@ def test_a_study_runs_from_training_to_its_table(tmp_path: Path, monkeypatch: py
     (tmp_path / "small" / "pilot.json").write_text(json.dumps(pilot))
     study = results_study.study_of("small", tmp_path)
     asked = argparse.Namespace(arms=["mala"], seeds=[0], minutes=10.0, jobs=1)
-    results_measured.run(study, asked, time.monotonic() + 600, tmp_path)
+    assert results_measured.run(study, asked, time.monotonic() + 600, tmp_path) == 0
     kept = json.loads((tmp_path / "small" / "mala-0.json").read_text())
+    assert kept["drawn"][study.judge["all"][0]][0].startswith("Chains are made with transitions = 4")
     assert kept["steps"] == 8
     assert sorted(kept["curve"]) == ["2", "4", "6", "8"]
     assert 0 <= kept["numbers"]["chains: acceptance"][0] <= 1
@@ -175,18 +176,51 @@ def test_an_evaluation_without_numbers_leaves_those_of_the_others(
 
     monkeypatch.setattr(results_cell.Cell, "_evaluated", evaluated)
     monkeypatch.setattr(results_cell.Cell, "_without", lambda cell, *flags: [])
+    monkeypatch.setattr(results_cell.Cell, "said", lambda cell, *flags: ["64 chains"])
     (tmp_path / "1-small.toml").write_text(SMALL.replace('["--metric', '["--metric fd", "--metric'))
     study = results_study.study_of("1-small", tmp_path)
     found = results_cell.Cell(study=study, arm=study.arms[0], seed=0).judged()
     assert (found["numbers"], found["judging"]) == ({"fd: fd-x": [1.0, 0.1]}, 2.0)
+    assert list(found["drawn"].values()) == [["64 chains"]]
     assert found["without"] == 5 * ["evaluation: Error: no chain arrived"], "after training, and at each quarter"
+
+
+def test_what_cannot_be_measured_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    def missing(*_: object) -> None:
+        raise subprocess.CalledProcessError(2, "ebmkit run")
+
+    monkeypatch.setattr(results_measured, "ROOT", tmp_path)
+    monkeypatch.setattr(results_measured, "measure", missing)
+    (tmp_path / "small.toml").write_text(SMALL)
+    (tmp_path / "small").mkdir()
+    steps = {arm: {"steps": 8, "seconds": 0.1} for arm in ("mala", "hmc")}
+    (tmp_path / "small" / "pilot.json").write_text(json.dumps(steps))
+    asked = argparse.Namespace(arms=[], seeds=[0], minutes=10.0, jobs=1)
+    study = results_study.study_of("small", tmp_path)
+    assert results_measured.run(study, asked, time.monotonic() + 600, tmp_path) == 2
+    said = capsys.readouterr().out
+    assert said.count("exit status 2") == 2
+    assert "mala-0.log" in said
+
+
+def test_the_commit_of_a_run_is_that_which_it_was_trained_at(tmp_path: Path) -> None:
+    (tmp_path / "environment.json").write_text(json.dumps({"commit": 40 * "f"}))
+    assert results_measured.commit(tmp_path).startswith("fffffff")
+    head = results_measured.commit(tmp_path / "missing").rstrip("+")
+    assert head == subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, text=True).strip()
+
+
+@pytest.mark.parametrize("gap", [[9.0, -1.0, 3.0], [9.0, float("nan"), 3.0]])
+def test_a_gap_that_is_not_finite_has_no_mean(gap: list[float]) -> None:
+    found = of_gap({"trace": {"step": [5, 9, 10], "gap": gap}})
+    assert bool(found) == (gap[1] == -1)
 
 
 def test_a_metric_without_numbers_leaves_those_of_the_others_and_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def timed(command: list[str], log: Path) -> None:
-        fd = {"name": "fd", "estimates": {"fd-x": {"value": 1.0, "error": 0.1}}}
+        fd = {"name": "fd", "estimates": {"fd-x": {"value": 1.0, "error": 0.1}}, "definition": "far", "notes": ["few"]}
         found = {"metrics": [fd], "failures": {"kid": "no chain arrived"}}
         Path(command[command.index("--out") + 1]).write_text(json.dumps(found))
         with log.open("a") as said:
@@ -202,6 +236,7 @@ def test_a_metric_without_numbers_leaves_those_of_the_others_and_is_told(
     (cell.runs / f"{cell.out.name}.spent").write_text("{}")
     found = cell.judged()
     assert found["numbers"] == {"fd: fd-x": [1.0, 0.1]}
+    assert list(found["drawn"].values()) == [["far", "few"]]
     assert found["without"] == 5 * ["kid: no chain arrived"], "after training, and at each quarter"
 
 
