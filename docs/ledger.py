@@ -4,12 +4,12 @@ python docs/ledger.py                    all entries: what they say, and how lon
 python docs/ledger.py run --n 3          makes the numbers of three commands again, chosen by chance
 python docs/ledger.py run ID ...         makes these again
 
-Entries are those of docs/results/ledger.toml, and one for each training of each study (STUDY/ARM-SEED), with the first
-number of its table. An entry has pages and the text on them, the number as shown, value and standard error, what it
-is, seeds and counts, date and commit, and commands whose last one writes {out}/told.json. A number made again that is
-further off than two standard errors of a difference is flagged, and the exit status is 1. A page whose numbers one
-command makes stands as a whole, with that command. Times are not here: they are of a machine, and `ebmkit bench`
-measures ratios.
+Entries are those of docs/results/ledger.toml, and one for each number in the tables of a study and each training:
+STUDY/ARM-SEED names all of one training, STUDY/ARM-SEED/METRIC: NUMBER one of them. An entry has pages and the text on
+them, the number as shown, value and standard error, what it is, seeds and counts, date and commit, and commands whose
+last one writes {out}/told.json. A number made again that is further off than two standard errors of a difference is
+flagged, and the exit status is 1. A page whose numbers one command makes stands as a whole, with that command. Times
+are not here: they are of a machine, and `ebmkit bench` measures ratios.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import math
 import os
 import random
 import re
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -32,11 +31,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 from ledger_entry import Entry
 from ledger_studies import study_entries
-from results_study import studies
+from results_study import studies, words
 
 ROOT = Path(__file__).resolve().parent.parent
 LEDGER = ROOT / "docs" / "results" / "ledger.toml"
-WITH_ERROR = re.compile(r"\d ± [.\d]")
+WITH_ERROR = re.compile(r"[\d.,]*\d ± [.\d]*\d")
 UNTOLD = ("docs/decisions/", "docs/parts.md")
 """Pages that are not asked: records of a day, and settings with their ranges."""
 
@@ -71,7 +70,7 @@ def pages(file: Path = LEDGER) -> Mapping[str, str]:
 
 
 def untold(root: Path = ROOT) -> Iterator[str]:
-    """Yields the lines of the documentation that have a number with its error, and no command in the ledger."""
+    """Yields the numbers of the documentation that have an error and no command in the ledger, with page and line."""
     known, whole = entries(), pages()
     for path in sorted([root / "README.md", *root.glob("docs/**/*.md"), *root.glob("plugins/*/README.md")]):
         page = path.relative_to(root).as_posix()
@@ -79,8 +78,11 @@ def untold(root: Path = ROOT) -> Iterator[str]:
             continue
         texts = [" ".join(entry.text.split()) for entry in known if page in entry.pages]
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            if WITH_ERROR.search(line) and not any(text in " ".join(line.split()) for text in texts):
-                yield f"{page}:{number}: {line.strip()}"
+            line = " ".join(line.split())
+            told = [range(at, at + len(text)) for text in texts if (at := line.find(text)) >= 0]
+            for found in WITH_ERROR.finditer(line):
+                if not any(found.start() in part and found.end() - 1 in part for part in told):
+                    yield f"{page}:{number}: {found[0]}"
 
 
 def half_a_digit(shown: str) -> float:
@@ -92,17 +94,19 @@ def half_a_digit(shown: str) -> float:
     return 0.5 * 10.0 ** -len(shown.partition(".")[2])
 
 
-def made_again(commands: Sequence[str]) -> Mapping[str, Any]:
-    """Runs commands in a new folder and returns what they write to told.json; raises CalledProcessError."""
-    with tempfile.TemporaryDirectory() as out:
-        for command in commands:
-            words = [
-                sys.executable if word == "python" else word for word in shlex.split(command.replace("{out}", out))
-            ]
-            words = [sys.executable, "-m", *words] if words[0] == "ebmkit" else words
-            subprocess.run(words, cwd=ROOT, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-        told: Mapping[str, Any] = json.loads((Path(out) / "told.json").read_text(encoding="utf-8"))
-        return told
+def made_again(commands: Sequence[str], out: Path) -> str:
+    """Runs commands, {out} in them being a folder, and returns what they said where one failed, or ""."""
+    for command in commands:
+        asked = [sys.executable if word == "python" else word for word in words(command.replace("{out}", str(out)))]
+        asked = [sys.executable, "-m", *asked] if asked[0] == "ebmkit" else asked
+        one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
+        try:
+            subprocess.run(asked, cwd=ROOT, check=True, capture_output=True, env=one_thread)
+        except subprocess.CalledProcessError as error:
+            return f"{error} {error.stderr.decode(errors='replace')[-500:]}"
+        except OSError as error:
+            return repr(error)
+    return ""
 
 
 def number_of(entry: Entry, told: Mapping[str, Any]) -> float:
@@ -119,35 +123,39 @@ def verdict(entry: Entry, found: float) -> tuple[bool, str]:
     millionth.
     """
     allowed = 2 * math.sqrt(2) * entry.error or 1e-6 * abs(entry.value)
-    fits = abs(found - entry.value) <= allowed
-    return (
-        fits,
-        f"{entry.id}: {entry.value:g} ± {entry.error:g} in the ledger, {found:g} now: {'fits' if fits else 'OFF'}",
-    )
+    right = abs(found - entry.value) <= allowed
+    said = f"{entry.value:g} ± {entry.error:g} in the ledger, {found:g} now: {'fits' if right else 'OFF'}"
+    return right, f"{entry.id}: {said}"
 
 
 def run(chosen: Sequence[Entry]) -> int:
-    """Makes entries again, those of the same commands together; returns how many are off or failed."""
-    n_off = 0
-    for commands, together in by_commands(chosen).items():
-        told: Mapping[str, Any] = {"metrics": []}
-        said = "it is not in what the commands write"
-        try:
-            told = made_again(commands)
-        except subprocess.CalledProcessError as error:
-            said = f"{error} {error.stderr.decode(errors='replace')[-500:]}"
-        except (OSError, ValueError) as error:
-            said = repr(error)
-        for entry in together:
-            try:
-                fits, line = verdict(entry, number_of(entry, told))
-            except (KeyError, TypeError):
-                fits, line = False, f"{entry.id}: failed: {said}"
-            n_off += not fits
-            sys.stdout.write(line + "\n")
-            sys.stdout.flush()
+    """Makes entries again; returns how many are off or failed.
+
+    Those of the same commands are made together, and those that differ in the last one alone, as evaluations of one
+    training, share what comes before it.
+    """
+    n_off, groups = 0, by_commands(chosen)
+    for before in dict.fromkeys(commands[:-1] for commands in groups):
+        with tempfile.TemporaryDirectory() as folder:
+            failed = made_again(before, Path(folder))
+            for commands, together in groups.items():
+                if commands[:-1] == before:
+                    said = failed or made_again(commands[-1:], Path(folder))
+                    n_off += sum(not fits(entry, Path(folder) / "told.json", said) for entry in together)
     sys.stdout.write(f"{len(chosen) - n_off} of {len(chosen)} fit\n")
     return n_off
+
+
+def fits(entry: Entry, file: Path, failed: str) -> bool:
+    """Returns whether an entry fits what was made again in a file, and says so; `failed` is why nothing was."""
+    try:
+        told = {"metrics": []} if failed else json.loads(file.read_text(encoding="utf-8"))
+        right, line = verdict(entry, number_of(entry, told))
+    except (OSError, ValueError, KeyError, TypeError):
+        right, line = False, f"{entry.id}: failed: {failed or 'it is not in what the commands write'}"
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+    return right
 
 
 def by_commands(chosen: Sequence[Entry]) -> dict[tuple[str, ...], list[Entry]]:
@@ -158,6 +166,11 @@ def by_commands(chosen: Sequence[Entry]) -> dict[tuple[str, ...], list[Entry]]:
     return found
 
 
+def training_of(entry: Entry) -> str:
+    """Returns STUDY/ARM-SEED for a number of a study, and the name of an entry as it is for others."""
+    return "/".join(entry.id.split("/")[:2])
+
+
 def main() -> None:
     """Lists the ledger, or makes entries of it again."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -166,14 +179,23 @@ def main() -> None:
     parser.add_argument("--n", type=int, help="so many commands, by chance; unset, all")
     asked = parser.parse_args()
     known = [*entries(), *study_entries()]
-    if unknown := set(asked.ids) - {entry.id for entry in known}:
-        sys.exit(f"The ledger has no {', '.join(sorted(unknown))}. It has: {', '.join(entry.id for entry in known)}.")
+    names: dict[str, list[Entry]] = {}
+    for entry in known:
+        for name in dict.fromkeys((entry.id, training_of(entry))):
+            names.setdefault(name, []).append(entry)
+    if unknown := set(asked.ids) - set(names):
+        short = dict.fromkeys(map(training_of, known))
+        sys.exit(f"The ledger has no {', '.join(sorted(unknown))}. It has: {', '.join(short)}.")
     if asked.what == "list":
-        lines = [f"{e.id}: {e.text or e.shown} ({e.date}, {e.minutes:g} minutes)" for e in known]
+        told = {name: names[name] for name in map(training_of, known)}
+        lines = [
+            f"{name}: {found[0].text or f'{len(found)} numbers'} ({found[0].date}, {found[0].minutes:g} minutes)"
+            for name, found in told.items()
+        ]
         lines += [f"{page}: all of it by {command}" for page, command in pages().items()]
         sys.stdout.write("\n".join(lines) + "\n")
         return
-    chosen = [entry for entry in known if not asked.ids or entry.id in asked.ids]
+    chosen = list({entry.id: entry for name in asked.ids or names for entry in names[name]}.values())
     if asked.n is not None:
         groups = list(by_commands(chosen).values())
         chosen = [entry for group in random.sample(groups, min(asked.n, len(groups))) for entry in group]

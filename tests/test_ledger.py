@@ -39,8 +39,9 @@ def test_no_number_with_an_error_is_without_its_command() -> None:
 
 
 def test_a_number_without_its_command_is_told(tmp_path: Path) -> None:
-    (tmp_path / "README.md").write_text("It is fine.\nIt takes 2.5 ± .1 of them.\n")
-    assert list(ledger.untold(tmp_path)) == ["README.md:2: It takes 2.5 ± .1 of them."]
+    told = next(entry for entry in ENTRIES if entry.pages == ("README.md",))
+    (tmp_path / "README.md").write_text(f"It is fine.\nIt takes 2.5 ± .1 of them, {told.text}, and .30 ± .02.\n")
+    assert list(ledger.untold(tmp_path)) == ["README.md:2: 2.5 ± .1", "README.md:2: .30 ± .02"]
 
 
 def test_pages_and_their_commands_are_there() -> None:
@@ -58,7 +59,7 @@ STUDY = """
 question = "Which?"
 minutes = 1
 seeds = [0, 1]
-columns = ["fd: fd-x", "classes: n"]
+columns = ["fd: fd-x", "classes: n", "gap: mean"]
 [arms]
 a = "--recipe a"
 b = "--recipe b"
@@ -67,16 +68,19 @@ all = ["--metric classes", "--metric fd -n 50"]
 """
 
 
-def test_each_training_of_a_study_is_an_entry(tmp_path: Path) -> None:
+def test_each_number_of_a_study_and_each_training_of_it_is_an_entry(tmp_path: Path) -> None:
     (tmp_path / "1-small.toml").write_text(STUDY)
     (tmp_path / "1-small").mkdir()
     for seed, value in enumerate((2.0, 3.0)):
         told = {"arm": "a", "seed": seed, "seconds": 60.0, "judging": 6.0, "date": "2026-01-01"}
-        told |= {"judged": ["--metric classes", "--metric fd -n 50"], "numbers": {"fd: fd-x": [value, 0.1]}}
+        numbers = {"fd: fd-x": [value, 0.1], "classes: n": [10, 0.0], "gap: mean": [1.0, 0.1]}
+        told |= {"judged": ["--metric classes", "--metric fd -n 50"], "numbers": numbers}
         (tmp_path / "1-small" / f"a-{seed}.json").write_text(json.dumps(told))
     (tmp_path / "1-small" / "b-0.json").write_text(json.dumps({"arm": "b", "seed": 0, "failed": "it diverged"}))
-    first, second = study_entries(tmp_path)
-    assert (first.id, first.value, second.value) == ("1-small/a-0", 2.0, 3.0)
+    first, second, of_classes, _ = study_entries(tmp_path)
+    assert (first.id, first.value, second.value) == ("1-small/a-0/fd: fd-x", 2.0, 3.0)
+    assert (of_classes.id, of_classes.value) == ("1-small/a-0/classes: n", 10.0)
+    assert of_classes.commands == (first.commands[0], "ebmkit eval {out}/run --metric classes --out {out}/told.json")
     assert first.error == pytest.approx(0.5**0.5)
     assert first.minutes == 1.1
     assert first.commands == (
@@ -101,11 +105,32 @@ def test_a_number_is_made_again_and_one_that_is_off_is_flagged(capsys: pytest.Ca
     assert said.count("failed") == 2
 
 
-def test_numbers_of_the_same_commands_are_made_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[object] = []
-    monkeypatch.setattr(ledger, "made_again", lambda commands: made.append(commands) or json.loads(TOLD))
-    assert ledger.run([an_entry(), an_entry(id="again"), an_entry(id="other", commands=("python other.py",))]) == 0
-    assert made == [(WRITES,), ("python other.py",)]
+def test_numbers_of_the_same_commands_are_made_together_and_a_training_serves_its_evaluations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[tuple[str, ...]] = []
+
+    def made_again(commands: tuple[str, ...], out: Path) -> str:
+        made.append(tuple(commands))
+        (out / "told.json").write_text(TOLD)
+        return ""
+
+    monkeypatch.setattr(ledger, "made_again", made_again)
+    chosen = [an_entry(id=name, commands=("train", judge)) for name, judge in (("a", "fd"), ("b", "fd"), ("c", "ood"))]
+    assert ledger.run([*chosen, an_entry(id="other", commands=("train other", "fd"))]) == 0
+    assert made == [("train",), ("fd",), ("ood",), ("train other",), ("fd",)]
+
+
+def test_a_training_names_all_its_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[str] = []
+    monkeypatch.setattr(ledger, "run", lambda entries: chosen.extend(entry.id for entry in entries) or 0)
+    for asked in ("4-mix-fashion/staged-0", "first-run"):
+        monkeypatch.setattr(sys, "argv", ["ledger.py", "run", asked])
+        with pytest.raises(SystemExit, match="0"):
+            ledger.main()
+    assert chosen[-1] == "first-run"
+    assert len(chosen) == 5
+    assert all(name.startswith("4-mix-fashion/staged-0/") for name in chosen[:-1])
 
 
 @pytest.mark.parametrize(("found", "fits"), [(2.5, True), (2.77, True), (2.79, False), (2.2, False)])
