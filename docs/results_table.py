@@ -135,17 +135,28 @@ def cell(entries: Sequence[Mapping[str, Any]], column: str) -> str:
     >>> cell([{"numbers": {"ood: a": [0.9, 0.02]}}, {"numbers": {"ood: a": [0.9, 0.02]}}], "ood: a")
     '0.900 ± 0.020'
     """
-    told = [entry["numbers"][column] for entry in entries if column in entry["numbers"]]
-    found = [(value, error) for value, error in told if value is not None]
+    found = values_of(entries, column)
     if not found:
         return "–"
-    mean = fmean(value for value, _ in found)
-    error = found[0][1]
-    if len(found) > 1:
-        spread, own = stdev([value for value, _ in found]), [error or 0.0 for _, error in found]
-        measured = fmean(own) if column.startswith(SHARED) else math.hypot(*own) / len(own)
-        error = max(spread / math.sqrt(len(found)), measured)
-    return with_error(mean, error) + (f" ({len(found)} of {len(entries)})" if len(found) < len(entries) else "")
+    return with_error(*mean_of(found, column)) + (
+        f" ({len(found)} of {len(entries)})" if len(found) < len(entries) else ""
+    )
+
+
+def values_of(entries: Sequence[Mapping[str, Any]], column: str) -> list[tuple[float, float | None]]:
+    """Returns value and error of one number, of the trainings that have it."""
+    told = (entry["numbers"].get(column, (None, None)) for entry in entries)
+    return [(value, error) for value, error in told if value is not None]
+
+
+def mean_of(found: Sequence[tuple[float, float | None]], column: str) -> tuple[float, float | None]:
+    """Returns the mean of one number over trainings, and its standard error as in `cell`."""
+    values, errors = zip(*found, strict=True)
+    if len(found) == 1:
+        return values[0], errors[0]
+    own = [error or 0.0 for error in errors]
+    measured = fmean(own) if column.startswith(SHARED) else math.hypot(*own) / len(own)
+    return fmean(values), max(stdev(values) / math.sqrt(len(values)), measured)
 
 
 def with_error(value: float, error: float | None) -> str:
