@@ -35,7 +35,7 @@ def draw_curves(study: Study, folder: Path = HERE, images: Path = IMAGES) -> Pat
     figure, axes = pyplot.subplots(1, len(panels), figsize=size, squeeze=False, layout="constrained")
     for ax, (draw, across) in zip(axes[0], panels, strict=True):
         for index, (arm, seeds) in enumerate(measured.items()):
-            draw(ax, study, seeds, f"C{index}", arm)
+            draw(ax, study, seeds, index, arm)
         if draw is _gap:
             ax.set_yscale("symlog", linthresh=_usual_size(ax))  # one that diverges leaves the others visible
         elif draw is _seeds:
@@ -64,14 +64,13 @@ def curve_of(entry: Mapping[str, Any], column: str) -> tuple[list[float], list[f
     return minutes, [value for _, value in sorted(told)]
 
 
-def _seeds(ax: Axes, study: Study, seeds: Seeds, colour: str, label: str) -> None:
+def _seeds(ax: Axes, study: Study, seeds: Seeds, row: int, label: str) -> None:
     """Draws a number of each training as a dot, and their mean with its error, in the row of the arm."""
     found = values_of([entry for entry in seeds if "failed" not in entry], study.columns[0])
-    row = int(colour[1:])
     if found:
         mean, error = mean_of(found, study.columns[0])
-        ax.errorbar(mean, row, xerr=error, fmt="|", color=colour, markersize=14, capsize=3)
-        ax.plot([value for value, _ in found], len(found) * [row], "o", color=colour, alpha=0.6, markersize=4)
+        ax.errorbar(mean, row, xerr=error, fmt="|", color=f"C{row}", markersize=14, capsize=3)
+        ax.plot([value for value, _ in found], len(found) * [row], "o", color=f"C{row}", alpha=0.6, markersize=4)
 
 
 def _arms(ax: Axes, names: Sequence[str]) -> None:
@@ -88,21 +87,21 @@ def _arms(ax: Axes, names: Sequence[str]) -> None:
         ax.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
 
 
-def _curve(ax: Axes, study: Study, seeds: Seeds, colour: str, label: str) -> None:
+def _curve(ax: Axes, study: Study, seeds: Seeds, row: int, label: str) -> None:
     for index, entry in enumerate(entry for entry in seeds if "failed" not in entry):
         minutes, values = curve_of(entry, study.columns[0])
-        ax.plot(minutes, values, colour, marker="o", markersize=3, label="" if index else label)
+        ax.plot(minutes, values, f"C{row}", marker="o", markersize=3, label="" if index else label)
     ax.set_yscale("log")
     ax.set_ylabel(study.columns[0].partition(": ")[2])
     for axis_format in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
         axis_format("{x:g}")
 
 
-def _gap(ax: Axes, study: Study, seeds: Seeds, colour: str, label: str) -> None:
+def _gap(ax: Axes, study: Study, seeds: Seeds, row: int, label: str) -> None:
     for entry in seeds:
         trace = entry.get("trace", {})
         if "gap" in trace:
-            ax.plot(trace["step"], [_number(v) for v in trace["gap"]], colour, lw=1, label=label)
+            ax.plot(trace["step"], [_number(v) for v in trace["gap"]], f"C{row}", lw=1, label=label)
             label = ""
     ax.set_ylabel("E⁺ − E⁻")
 
