@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from results_study import ROOT, Arm, Study, run_command, words
@@ -19,6 +21,8 @@ TRACED = ("gap", "energy_positive", "gradient_norm.energy")
 
 QUARTERS = (1, 2, 3, 4)
 
+CODE = ("ebmkit", "plugins")
+"""Folders of the code that trains and judges."""
 
 DIVERGED = 1
 """Exit status of a training that fails by itself, and of an evaluation in which a metric has no numbers."""
@@ -44,13 +48,29 @@ class Spent:
     mib: float
 
 
+def git(*asked: str) -> str:
+    """Returns what git says; "" where there is none."""
+    return subprocess.run(["git", *asked], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def code_state() -> str:
+    """Returns what tells the code that trains and judges: the contents of its folders, and what was changed since."""
+    trees = git("rev-parse", *(f"HEAD:{folder}" for folder in CODE))
+    changed = git("diff", "HEAD", "--", *CODE)
+    return hashlib.sha256(f"{trees}\n{changed}".encode()).hexdigest()[:12]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """An arm of a study with one seed."""
+    """An arm of a study with one seed.
+
+    What it made before is taken where command, recipes and code are the same.
+    """
 
     study: Study
     arm: Arm
     seed: int
+    code: str = field(default_factory=code_state)
 
     @property
     def runs(self) -> Path:
@@ -73,20 +93,26 @@ class Cell:
         own = () if self.arm.name == "all" else self.study.judge.get(self.arm.name, ())
         return [*self.study.judge["all"], *own]
 
+    def last_words(self) -> str:
+        """Returns the last error that its commands printed, else their last line; "" where there is none."""
+        said = self.log.read_text(encoding="utf-8", errors="replace").splitlines() if self.log.exists() else []
+        errors = [line for line in said if re.match(r"(\w*Error\b|.*: No module )", line)]
+        return (errors or said or [""])[-1]
+
     def trained(self) -> dict[str, object]:
-        """Trains it, and returns seconds and MiB; raises Failed."""
+        """Trains it, and returns seconds, MiB and the date; raises Failed."""
         quarter = max(1, self.arm.steps // 4)
         keep = ("--set", f"checkpoint.every={quarter}", "--set", "checkpoint.keep=6", "--seed", str(self.seed))
         command = run_command(self.arm, self.arm.steps, self.out, *keep)
         known = self.runs / f"{self.out.name}.spent"
         told = json.loads(known.read_text(encoding="utf-8")) if known.exists() else {}
-        asked = {"command": command, "recipes": _contents(command)}
+        asked = {"command": command, "recipes": _contents(command), "code": self.code}
         if {name: told.get(name) for name in asked} != asked:
             known.unlink(missing_ok=True)
             shutil.rmtree(self.out, ignore_errors=True)
-            told = asdict(self._made(command, "training")) | asked
+            told = asdict(self._made(command, "training")) | asked | {"date": time.strftime("%Y-%m-%d")}
             known.write_text(json.dumps(told), encoding="utf-8")
-        return {"seconds": told["seconds"], "mib": told["mib"]}
+        return {name: told[name] for name in ("seconds", "mib", "date")}
 
     def judged(self) -> dict[str, object]:
         """Returns all numbers, how they were drawn, those over training, the seconds, and evaluations without any."""
@@ -148,7 +174,7 @@ class Cell:
         return [f"{metric}: {why}" for metric, why in failures.items()]
 
     def _told(self, *flags: str) -> Path:
-        key = hashlib.sha256(" ".join(flags).encode()).hexdigest()[:12]
+        key = hashlib.sha256(" ".join((self.code, *flags)).encode()).hexdigest()[:12]
         return self.runs / f"{self.out.name}-{key}.json"
 
     def _made(self, command: Sequence[str], what: str) -> Spent:

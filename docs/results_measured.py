@@ -22,12 +22,12 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import fmean
 
 sys.path.insert(0, str(Path(__file__).parent))
-from results_cell import Cell, Failed, timed, traced
+from results_cell import CODE, Cell, Failed, git, timed, traced
 from results_pictures import draw_curves
 from results_study import HERE, ROOT, Arm, Study, numbers_of, run_command, studies, study_of
 from results_table import write_page
@@ -41,7 +41,7 @@ def pilot(study: Study, folder: Path = HERE) -> None:
     """Measures the CPU time of a step of each arm, and writes down the steps that fill the study's time.
 
     Arms that differ in `[optim]` alone take the same steps: the mean of what they were measured at. Arms that have
-    results keep their steps.
+    results keep their steps. One that has the steps of another is timed at these.
     """
     kept = {path.name.rpartition("-")[0] for path in (folder / study.name).glob("*-[0-9]*.json")}
     arms = tuple(arm for arm in study.arms if not (arm.steps and arm.name in kept))
@@ -51,11 +51,12 @@ def pilot(study: Study, folder: Path = HERE) -> None:
     for arm in PILOT_ROUNDS * arms:
         spent.setdefault(arm.cost, []).append(_a_step(study, arm))
     found = numbers_of(folder / study.name / "pilot.json")
-    for arm in arms:
+    for arm in sorted(arms, key=lambda arm: arm.name in study.steps_of):
         a_step = fmean(spent[arm.cost])
         if a_step <= 0:
             sys.exit(f"A step of {arm.name} is too short to be timed: {1e3 * a_step:.2f} ms. Try once more.")
-        n_steps = max(1, int(60 * study.minutes / a_step))
+        other = study.steps_of.get(arm.name)
+        n_steps = int(found[other]["steps"]) if other else max(1, int(60 * study.minutes / a_step))
         found[arm.name] = {"steps": n_steps, "seconds": n_steps * a_step}
         sys.stdout.write(f"{arm.name}: {1e3 * a_step:.0f} ms of CPU time a step, {n_steps} steps\n")
     _write(folder / study.name / "pilot.json", found)
@@ -101,17 +102,12 @@ def measure(study: Study, arm: Arm, seed: int, folder: Path = HERE) -> None:
 
 def commit(run: Path) -> str:
     """Returns the commit of a run; that which is checked out has a + where ebmkit was changed since. May be ""."""
-
-    def git(*words: str) -> str:
-        found = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
-        return found.stdout.strip()
-
     head = git("rev-parse", "--short", "HEAD")
     told = run / "environment.json"
     trained = str(json.loads(told.read_text(encoding="utf-8")).get("commit") or head) if told.exists() else head
     if not head or not trained.startswith(head):
         return trained[: len(head) or 7]
-    return head + ("+" if git("status", "--porcelain", "--", "ebmkit", "plugins") else "")
+    return head + ("+" if git("status", "--porcelain", "--", *CODE) else "")
 
 
 def left(study: Study, arms: Sequence[str], seeds: Sequence[int], folder: Path = HERE) -> Iterator[tuple[Arm, int]]:
@@ -144,10 +140,14 @@ def run(study: Study, asked: argparse.Namespace, deadline: float, folder: Path =
 
     todo = list(left(study, asked.arms, asked.seeds, folder))
     if not todo:
-        again = f"docs/results/{study.name}/ARM-SEED.json"
+        again = f"docs/results/{study.name}/ARM-SEED.json and runs/results/{study.name}"
         sys.stdout.write(f"{study.name}: all is measured. To measure a training again, delete {again}\n")
     with ThreadPoolExecutor(asked.jobs) as pool:
-        return sum(not worked for worked in pool.map(lambda cell: _tried(study, *cell, deadline, folder), todo))
+        try:
+            return sum(not worked for worked in pool.map(lambda cell: _tried(study, *cell, deadline, folder), todo))
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _tried(study: Study, arm: Arm, seed: int, deadline: float, folder: Path) -> bool:
@@ -157,7 +157,12 @@ def _tried(study: Study, arm: Arm, seed: int, deadline: float, folder: Path) -> 
     if time.monotonic() + needs > deadline:
         sys.stdout.write(f"{name}: left out, it needs {needs / 60:.0f} minutes\n")
         return True
+    if missing := study.missing(arm):
+        sys.stdout.write(f"{name}: there is no {', no '.join(missing)}; docs/results/README.md says where it is from\n")
+        return False
     with claimed(ROOT / "runs" / "results" / study.name / f"{arm.name}-{seed}.lock") as free:
+        if not free:
+            sys.stdout.write(f"{name}: left out, another process measures it\n")
         if not free or (folder / study.name / f"{arm.name}-{seed}.json").exists():
             return True
         sys.stdout.write(f"{name}: begins\n")
@@ -165,8 +170,8 @@ def _tried(study: Study, arm: Arm, seed: int, deadline: float, folder: Path) -> 
         try:
             measure(study, arm, seed, folder)
         except (subprocess.CalledProcessError, OSError, ValueError, KeyError) as error:
-            log = Cell(study=study, arm=arm, seed=seed).log
-            sys.stdout.write(f"{name}: {error}\n  What it said is in {log}\n")
+            cell = Cell(study=study, arm=arm, seed=seed)
+            sys.stdout.write(f"{name}: {error}\n  It said: {cell.last_words()}\n  All of it is in {cell.log}\n")
             return False
     return True
 
@@ -189,6 +194,22 @@ def _write(path: Path, told: object) -> None:
     path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
+def _positive(text: str) -> float:
+    """Returns a number above 0."""
+    with suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+
+
+def _count(text: str) -> int:
+    """Returns a whole number from 1 on."""
+    with suppress(ValueError):
+        if int(text) >= 1:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 on")
+
+
 def main() -> None:
     """Does what the first word says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -196,10 +217,13 @@ def main() -> None:
     parser.add_argument("study", nargs="?", choices=studies(), help="unset, all of them")
     parser.add_argument("--arms", nargs="*", default=[])
     parser.add_argument("--seeds", nargs="*", type=int, default=[])
-    parser.add_argument("--minutes", type=float, default=60.0, help="of the clock; what does not fit is left out")
-    parser.add_argument("--jobs", type=int, default=2, help="trainings at once, each on one thread")
+    parser.add_argument("--minutes", type=_positive, default=60.0, help="of the clock; what does not fit is left out")
+    parser.add_argument("--jobs", type=_count, default=2, help="trainings at once, each on one thread")
     asked = parser.parse_args()
     deadline = time.monotonic() + 60 * asked.minutes
+    known = {arm.name for name in ([asked.study] if asked.study else studies()) for arm in study_of(name).arms}
+    if unknown := sorted(set(asked.arms) - known):
+        sys.exit(f"There is no arm {', '.join(unknown)}. There are: {', '.join(sorted(known))}.")
     n_failed = 0
     for name in [asked.study] if asked.study else studies():
         study = study_of(name)
@@ -220,4 +244,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("Stopped. What was finished is kept; a training that was not begins anew.")

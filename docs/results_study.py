@@ -14,8 +14,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE = ROOT / "docs" / "results"
-PLACES = {"{here}": str(HERE.relative_to(ROOT)), "{data}": os.environ.get("EBMKIT_DATA", "data")}
+PLACES = {"{here}": str(HERE.relative_to(ROOT)), "{data}": os.environ.get("EBMKIT_DATA") or "data"}
 """What stands in a study for a folder: of the studies, and of the data sets that do not come with ebmkit."""
+
+MNIST = ("mnist/t10k-images*", "t10k-images*")
+"""Where a file of it is, below the folder of data sets."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +62,7 @@ class Study:
         tables: further tables of the page, by name: their numbers.
         arms: the settings.
         once: arms that are measured with the first seed alone, where time is short.
+        steps_of: arms that take the steps of another, by name.
     """
 
     name: str
@@ -71,6 +75,16 @@ class Study:
     tables: Mapping[str, Sequence[str]]
     arms: tuple[Arm, ...]
     once: tuple[str, ...]
+    steps_of: Mapping[str, str]
+
+    def missing(self, arm: Arm) -> list[str]:
+        """Returns the files of other data that evaluations of an arm name, and that are not there."""
+        told = " ".join((*self.judge["all"], *self.judge.get(arm.name, ())))
+        data = ROOT / PLACES["{data}"]
+        missing = [name for name in dict.fromkeys(re.findall(r"{data}/([\w.-]+)", told)) if not (data / name).exists()]
+        if '"mnist"' in told and not any(any(data.glob(pattern)) for pattern in MNIST):
+            missing.insert(0, "mnist")
+        return [f"{PLACES['{data}']}/{name}" for name in missing]
 
 
 def study_of(name: str, folder: Path = HERE) -> Study:
@@ -93,6 +107,7 @@ def study_of(name: str, folder: Path = HERE) -> Study:
         tables=told.get("tables", {}),
         arms=tuple(arms),
         once=tuple(told.get("once", ())),
+        steps_of=told.get("steps_of", {}),
     )
 
 

@@ -55,19 +55,27 @@ def read(folder: Path, arms: Sequence[str]) -> dict[str, list[Mapping[str, Any]]
 
 
 def of_gap(entry: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
-    """Returns the mean size of E⁺ − E⁻ over the last quarter of a training, with its standard error.
+    """Returns means over the last quarters of a training, of E⁺ − E⁻ and of E⁺, each with its standard error.
 
-    There is none where a gap is not finite.
+    The errors are those of batches. There is none where a value is not finite.
 
-    >>> of_gap({"trace": {"step": [1, 2, 3, 4, 5, 6, 7, 8], "gap": [9.0, 9.0, 9.0, 9.0, 9.0, 9.0, -1.0, 3.0]}})
-    {'gap: mean size of E⁺ − E⁻, last quarter': (2.0, 1.0)}
+    >>> gap = [9.0, 9.0, 9.0, 9.0, 5.0, 5.0, -1.0, 3.0]
+    >>> of_gap({"trace": {"step": [1, 2, 3, 4, 5, 6, 7, 8], "gap": gap}})
+    {'gap: E⁺ − E⁻, third quarter': (5.0, 0.0), 'gap: E⁺ − E⁻, last quarter': (1.0, 2.0)}
     """
     told = entry.get("trace", {})
-    rows = zip(told["step"], told["gap"], strict=True) if "gap" in told else ()
-    last = [abs(gap) for step, gap in rows if gap is not None and step > 0.75 * told["step"][-1]]
-    if len(last) < 2 or not all(map(math.isfinite, last)):
-        return {}
-    return {"gap: mean size of E⁺ − E⁻, last quarter": (fmean(last), stdev(last) / math.sqrt(len(last)))}
+    parts = {
+        "gap: E⁺ − E⁻, third quarter": ("gap", 0.5, 0.75),
+        "gap: E⁺ − E⁻, last quarter": ("gap", 0.75, 1.0),
+        "gap: E⁺, last quarter": ("energy_positive", 0.75, 1.0),
+    }
+    found = {}
+    for name, (kept, begin, end) in parts.items():
+        rows = zip(told["step"], told[kept], strict=True) if kept in told else ()
+        part = [value for step, value in rows if value is not None and begin < step / told["step"][-1] <= end]
+        if len(part) > 1 and all(map(math.isfinite, part)):
+            found[name] = (fmean(part), stdev(part) / math.sqrt(len(part)))
+    return found
 
 
 def table(measured: Mapping[str, Sequence[Mapping[str, Any]]], columns: Sequence[str]) -> str:

@@ -319,3 +319,60 @@ def test_a_table_says_mean_and_error_over_seeds() -> None:
         "| x | 2.00 ± 0.58 | – |",
         "| y | – | – |",
     ]
+
+
+def test_an_arm_may_take_the_steps_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "small.toml").write_text(SMALL + '[steps_of]\nmala = "hmc"\n')
+    monkeypatch.setattr(results_measured, "_a_step", lambda _, arm: {"hmc": 0.002, "mala": 0.004}[arm.name])
+    results_measured.pilot(results_study.study_of("small", tmp_path), tmp_path)
+    found = {arm.name: (arm.steps, arm.seconds) for arm in results_study.study_of("small", tmp_path).arms}
+    assert found == {"mala": (30, 0.12), "hmc": (30, 0.06)}
+
+
+def test_a_change_of_the_code_is_measured_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def timed(command: list[str], log: Path) -> results_cell.Spent:
+        made.append(command[3])
+        if "--out" in command and command[3] == "eval":
+            Path(command[command.index("--out") + 1]).write_text('{"metrics": []}')
+        return results_cell.Spent(seconds=1.0, mib=1.0)
+
+    made: list[str] = []
+    monkeypatch.setattr(results_cell, "timed", timed)
+    monkeypatch.setattr(results_cell, "ROOT", tmp_path)
+    (tmp_path / "1-small.toml").write_text(SMALL.replace("curve =", "# curve ="))
+    study = results_study.study_of("1-small", tmp_path)
+    for code in ("old", "old", "new"):
+        cell = results_cell.Cell(study=study, arm=study.arms[0], seed=0, code=code)
+        cell.runs.mkdir(parents=True, exist_ok=True)
+        assert cell.trained()["date"] == time.strftime("%Y-%m-%d")
+        cell.judged()
+    assert made == 2 * ["run", "eval"]
+
+
+def test_files_of_other_data_are_asked_for_before_a_training(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setitem(results_study.PLACES, "{data}", str(tmp_path))
+    monkeypatch.setattr(results_measured, "ROOT", tmp_path)
+    (tmp_path / "small.toml").write_text(SMALL.replace("--metric chains -n 16 --t", "--set x=npz:{data}/o.npz --t"))
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small" / "pilot.json").write_text(json.dumps({arm: {"steps": 8} for arm in ("mala", "hmc")}))
+    asked = argparse.Namespace(arms=["hmc"], seeds=[0], minutes=10.0, jobs=1)
+    study = results_study.study_of("small", tmp_path)
+    assert results_measured.run(study, asked, time.monotonic() + 600, tmp_path) == 1
+    assert f"there is no {tmp_path}/o.npz" in capsys.readouterr().out
+    (tmp_path / "o.npz").touch()
+    assert study.missing(study.arms[0]) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--arms", "typo"], "no arm typo"),
+        (["--jobs", "0"], "not a whole number from 1 on"),
+        (["--minutes", "nan"], "not a number above 0"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(flags: list[str], said: str, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys, "argv", ["results_measured.py", "list", *flags])
+    with pytest.raises(SystemExit) as refused:
+        results_measured.main()
+    assert said in f"{refused.value} {capsys.readouterr().err}"
