@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import stdev
+from statistics import fmean, stdev, variance
 from typing import Any
 
 from ledger_entry import Entry
 from results_study import HERE, Arm, Study, studies, study_of
-from results_table import read, with_error
+from results_table import mean_of, read, values_of, with_error
 
 
 def study_entries(folder: Path = HERE) -> list[Entry]:
@@ -21,13 +22,14 @@ def study_entries(folder: Path = HERE) -> list[Entry]:
 def _of(study: Study, folder: Path) -> Iterator[Entry]:
     measured = read(folder / study.name, [arm.name for arm in study.arms])
     columns = dict.fromkeys(column for several in (study.columns, *study.tables.values()) for column in several)
-    for arm in study.arms:
-        for column in columns:
-            seeds = [entry for entry in measured[arm.name] if _has(entry, column)]
-            values = [float(entry["numbers"][column][0]) for entry in seeds]
+    for column in columns:
+        by_arm = {arm: [entry for entry in measured[arm.name] if _has(entry, column)] for arm in study.arms}
+        usual = spread([values_of(seeds, column) for seeds in by_arm.values()])
+        for arm, seeds in by_arm.items():
+            values = [value for value, _ in values_of(seeds, column)]
             for entry, value in zip(seeds, values, strict=True):
                 own = entry["numbers"][column][1] or 0.0
-                error = max(own, stdev(values)) if len(values) > 1 else own
+                error = max(own, usual, stdev(values) if len(values) > 1 else 0.0)
                 yield Entry(
                     id=f"{study.name}/{arm.name}-{entry['seed']}/{column}",
                     pages=(f"docs/results/{study.name}.md",),
@@ -42,6 +44,31 @@ def _of(study: Study, folder: Path) -> Iterator[Entry]:
                     date=entry["date"],
                     commit=entry.get("commit", ""),
                 )
+
+
+def spread(arms: Sequence[Sequence[tuple[float, float | None]]]) -> float:
+    """Returns the usual standard deviation of a number over seeds, of the arms that have several; 0.0 without any.
+
+    A training on another machine is another model, as with another seed: also where an arm has one seed alone.
+
+    >>> spread([[(1.0, 0.1), (3.0, 0.1)], [(5.0, 0.1)], [(2.0, None), (2.0, None)]])
+    1.0
+    """
+    several = [[value for value, _ in found] for found in arms if len(found) > 1]
+    return math.sqrt(fmean(variance(values) for values in several)) if several else 0.0
+
+
+def told_of(study: Study, folder: Path = HERE) -> list[tuple[float, float]]:
+    """Returns every number of a study with its error: of each training, of each quarter, and means over seeds."""
+    found = list[tuple[float, float | None]]()
+    for seeds in read(folder / study.name, [arm.name for arm in study.arms]).values():
+        worked = [entry for entry in seeds if "failed" not in entry]
+        quarters = zip(*(entry.get("curve", {}).values() for entry in worked), strict=False)
+        for several in ([entry["numbers"] for entry in worked], *map(list, quarters)):
+            for column in dict.fromkeys(name for numbers in several for name in numbers):
+                values = values_of([{"numbers": numbers} for numbers in several], column)
+                found += [*values, mean_of(values, column)] if values else []
+    return [(value, error) for value, error in found if error is not None]
 
 
 def _has(entry: Mapping[str, Any], column: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -14,9 +15,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
 from results_study import ROOT, Arm, Study, run_command, words
 
-TRACED = ("gap", "energy_positive", "gradient_norm.energy")
+TRACED = ("gap", "energy_positive", "gradient_norm.energy", "chain_accept_rate")
 """Of the numbers that training writes, those that a study keeps."""
 
 QUARTERS = (1, 2, 3, 4)
@@ -138,6 +140,8 @@ class Cell:
             seconds += took
             without += self._without(*self.study.curve, "--step", str(step))
         found = {"numbers": numbers, "drawn": drawn, "curve": curve, "judging": seconds}
+        if curve:
+            found["shares"] = shares_of_time(self.out, list(curve))
         return found | ({"without": without} if without else {})
 
     def _evaluated(self, *flags: str) -> tuple[dict[str, list[float | None]], float]:
@@ -208,6 +212,27 @@ def timed(command: Sequence[str], log: Path | None) -> Spent:
         raise subprocess.CalledProcessError(process.returncode, " ".join(command))
     a_mib = 2**20 if sys.platform == "darwin" else 2**10
     return Spent(seconds=used.ru_utime + used.ru_stime, mib=used.ru_maxrss / a_mib)
+
+
+def shares_of_time(run: Path, steps: Sequence[int]) -> dict[int, float]:
+    """Returns the shares of the time of training that had passed at these steps.
+
+    Stages take what they took by the clock; the steps of one are taken to be alike, as other work slows now these,
+    now those.
+    """
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    ends = [row["step"] for row, after in itertools.pairwise(rows) if row.get("stage") != after.get("stage")]
+    known = [0, *ends, rows[-1]["step"]]
+    passed = [end / known[-1] for end in known]
+    if ends:
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        written = EventAccumulator(str(run / "tensorboard"))
+        written.Reload()
+        at = {event.step: event.wall_time for tag in written.Tags()["scalars"] for event in written.Scalars(tag)}
+        begin, end = min(at.values()), max(at.values())
+        passed = [0.0, *((at[step] - begin) / (end - begin) for step in known[1:])]
+    return dict(zip(steps, np.interp(steps, known, passed).tolist(), strict=True))
 
 
 def traced(file: Path, most: int = 60) -> dict[str, list[float | None]]:

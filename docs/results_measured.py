@@ -29,7 +29,7 @@ from statistics import fmean
 sys.path.insert(0, str(Path(__file__).parent))
 from results_cell import CODE, Cell, Failed, git, timed, traced
 from results_pictures import draw_curves
-from results_study import HERE, ROOT, Arm, Study, numbers_of, run_command, studies, study_of
+from results_study import HERE, ROOT, Arm, Study, count, numbers_of, run_command, studies, study_of
 from results_table import write_page
 
 PILOT_STEPS = 15
@@ -202,14 +202,6 @@ def _positive(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
 
 
-def _count(text: str) -> int:
-    """Returns a whole number from 1 on."""
-    with suppress(ValueError):
-        if int(text) >= 1:
-            return int(text)
-    raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 on")
-
-
 def main() -> None:
     """Does what the first word says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -218,7 +210,7 @@ def main() -> None:
     parser.add_argument("--arms", nargs="*", default=[])
     parser.add_argument("--seeds", nargs="*", type=int, default=[])
     parser.add_argument("--minutes", type=_positive, default=60.0, help="of the clock; what does not fit is left out")
-    parser.add_argument("--jobs", type=_count, default=2, help="trainings at once, each on one thread")
+    parser.add_argument("--jobs", type=count, default=2, help="trainings at once, each on one thread")
     asked = parser.parse_args()
     deadline = time.monotonic() + 60 * asked.minutes
     known = {arm.name for name in ([asked.study] if asked.study else studies()) for arm in study_of(name).arms}

@@ -56,12 +56,13 @@ def curve_of(entry: Mapping[str, Any], column: str) -> tuple[list[float], list[f
     """Returns minutes and values of a number over one training.
 
     >>> curve = {"2": {"fd: a": [3.0, 0.1]}, "4": {"fd: a": [1.0, 0.1]}}
-    >>> curve_of({"steps": 4, "seconds": 240.0, "curve": curve}, "fd: a")
-    ([2.0, 4.0], [3.0, 1.0])
+    >>> curve_of({"seconds": 240.0, "curve": curve, "shares": {"2": 0.25, "4": 1.0}}, "fd: a")
+    ([1.0, 4.0], [3.0, 1.0])
     """
-    told = [(int(step), _number(numbers[column][0])) for step, numbers in entry["curve"].items() if column in numbers]
-    minutes = [entry["seconds"] / 60 * step / entry["steps"] for step, _ in sorted(told)]
-    return minutes, [value for _, value in sorted(told)]
+    told = [(step, _number(numbers[column][0])) for step, numbers in entry["curve"].items() if column in numbers]
+    told.sort(key=lambda found: int(found[0]))
+    minutes = [entry["seconds"] / 60 * entry["shares"][step] for step, _ in told]
+    return minutes, [value for _, value in told]
 
 
 def _seeds(ax: Axes, study: Study, seeds: Seeds, row: int, label: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import shlex
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,3 +139,11 @@ def run_command(arm: Arm, steps: int, out: Path, *more: str) -> list[str]:
 def numbers_of(path: Path) -> dict[str, dict[str, float]]:
     """Returns what a JSON file holds; nothing where there is none."""
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def count(text: str) -> int:
+    """Returns a whole number from 1 on."""
+    with suppress(ValueError):
+        if int(text) >= 1:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 on")

@@ -177,6 +177,7 @@ def test_an_evaluation_without_numbers_leaves_those_of_the_others(
     monkeypatch.setattr(results_cell.Cell, "_evaluated", evaluated)
     monkeypatch.setattr(results_cell.Cell, "_without", lambda cell, *flags: [])
     monkeypatch.setattr(results_cell.Cell, "said", lambda cell, *flags: ["64 chains"])
+    monkeypatch.setattr(results_cell, "shares_of_time", lambda run, steps: {})
     (tmp_path / "1-small.toml").write_text(SMALL.replace('["--metric', '["--metric fd", "--metric'))
     study = results_study.study_of("1-small", tmp_path)
     found = results_cell.Cell(study=study, arm=study.arms[0], seed=0).judged()
@@ -210,6 +211,19 @@ def test_the_commit_of_a_run_is_that_which_it_was_trained_at(tmp_path: Path) -> 
     assert head == subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, text=True).strip()
 
 
+def test_stages_take_the_time_that_they_took(tmp_path: Path) -> None:
+    from torch.utils.tensorboard import SummaryWriter
+
+    rows = [{"step": step, "stage": 1.0 if step <= 6 else 2.0} for step in (2, 4, 6, 8, 9)]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    with SummaryWriter(str(tmp_path / "tensorboard")) as writer:
+        for step, second in ((1, 100.0), (6, 102.0), (9, 108.0)):
+            writer.add_scalar("gap", 0.0, step, walltime=second)
+    assert results_cell.shares_of_time(tmp_path, [3, 6, 9]) == {3: 0.125, 6: 0.25, 9: 1.0}
+    (tmp_path / "metrics.jsonl").write_text('{"step": 8}')
+    assert results_cell.shares_of_time(tmp_path, [2, 8]) == {2: 0.25, 8: 1.0}
+
+
 @pytest.mark.parametrize("gap", [[9.0, -1.0, 3.0], [9.0, float("nan"), 3.0]])
 def test_a_gap_that_is_not_finite_has_no_mean(gap: list[float]) -> None:
     found = of_gap({"trace": {"step": [5, 9, 10], "gap": gap}})
@@ -234,6 +248,8 @@ def test_a_metric_without_numbers_leaves_those_of_the_others_and_is_told(
     cell = results_cell.Cell(study=study, arm=study.arms[0], seed=0)
     cell.runs.mkdir(parents=True)
     (cell.runs / f"{cell.out.name}.spent").write_text("{}")
+    cell.out.mkdir()
+    (cell.out / "metrics.jsonl").write_text('{"step": 8}')
     found = cell.judged()
     assert found["numbers"] == {"fd: fd-x": [1.0, 0.1]}
     assert list(found["drawn"].values()) == [["far", "few"]]
