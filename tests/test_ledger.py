@@ -14,7 +14,8 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "docs"))
 
 import ledger  # noqa: E402
-from ledger_studies import study_entries  # noqa: E402
+from ledger_studies import study_entries, told_of  # noqa: E402
+from results_study import study_of  # noqa: E402
 
 ENTRIES = ledger.entries()
 
@@ -42,6 +43,16 @@ def test_a_number_without_its_command_is_told(tmp_path: Path) -> None:
     told = next(entry for entry in ENTRIES if entry.pages == ("README.md",))
     (tmp_path / "README.md").write_text(f"It is fine.\nIt takes 2.5 ± .1 of them, {told.text}, and .30 ± .02.\n")
     assert list(ledger.untold(tmp_path)) == ["README.md:2: 2.5 ± .1", "README.md:2: .30 ± .02"]
+
+
+def test_numbers_in_the_words_of_a_study_are_its_own(tmp_path: Path) -> None:
+    page = tmp_path / "docs" / "results" / "4-mix-fashion.md"
+    page.parent.mkdir(parents=True)
+    (tmp_path / "README.md").touch()
+    words = "As `da` has 21.44 ± .18.\n<!-- measured -->\n99.9 ± .1\n<!-- end -->\n"
+    page.write_text(words + "Not 21.44 ± .19, and not 99.9 ± .1.\n")
+    told = list(ledger.untold(tmp_path))
+    assert told == [f"docs/results/4-mix-fashion.md:5: {said}" for said in ("21.44 ± .19", "99.9 ± .1")]
 
 
 def test_pages_and_their_commands_are_there() -> None:
@@ -82,6 +93,9 @@ def test_each_number_of_a_study_and_each_training_of_it_is_an_entry(tmp_path: Pa
     assert (of_classes.id, of_classes.value) == ("1-small/a-0/classes: n", 10.0)
     assert of_classes.commands == (first.commands[0], "ebmkit eval {out}/run --metric classes --out {out}/told.json")
     assert first.error == pytest.approx(0.5**0.5)
+    told = told_of(study_of("1-small", tmp_path), tmp_path)
+    assert (2.0, 0.1) in told, "of a training"
+    assert (2.5, 0.5) in told, "of the mean"
     assert first.minutes == 1.1
     assert first.commands == (
         "ebmkit run --recipe docs/results/1-small/a.toml --seed 0 --out {out}/run",
@@ -95,6 +109,10 @@ def test_a_page_that_says_something_else_is_told(tmp_path: Path) -> None:
     assert told == ["fd: page.md does not say 'It is 2.5 here.'"]
     told = ledger.wrong(an_entry(pages=("page.md",), text="It is 2.4 here.", shown="2.4"), tmp_path)
     assert told == ["fd: 2.4 is shown, and the value is 2.5"]
+    (tmp_path / "page.md").write_text("It is 2.5 ± .1.")
+    for error, fits in ((0.1, True), (0.17, True), (1000.0, False)):
+        told = ledger.wrong(an_entry(pages=("page.md",), text="It is 2.5 ± .1.", error=error), tmp_path)
+        assert (told == []) is fits, "the error of a mean over seeds is smaller than that of a seed"
 
 
 def test_a_number_is_made_again_and_one_that_is_off_is_flagged(capsys: pytest.CaptureFixture[str]) -> None:
