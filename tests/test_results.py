@@ -48,7 +48,7 @@ def test_every_arm_of_a_study_is_a_run(name: str, monkeypatch: pytest.MonkeyPatc
     study = results_study.study_of(name)
     assert study.columns and study.seeds and study.question.endswith("?")
     assert set(study.judge) <= {"all", *(arm.name for arm in study.arms)}
-    assert set(study.once) <= {arm.name for arm in study.arms}
+    assert {*study.once, *study.steps_of, *study.steps_of.values()} <= {arm.name for arm in study.arms}
     for arm in study.arms:
         asked = results_study.run_command(arm, 100, Path("unused"))[3:-2]
         assert main([*asked, "--dry-run"]) == 0, (arm.name, capsys.readouterr().err)
