@@ -114,7 +114,7 @@ def left(study: Study, arms: Sequence[str], seeds: Sequence[int], folder: Path =
     """Yields what is not measured yet: every arm with the first seed, then those that have more with the second."""
     for seed in seeds or study.seeds:
         for arm in study.arms:
-            wanted = arm.name in arms if arms else seed == study.seeds[0] or arm.name not in study.once
+            wanted = arm.name in arms if arms else seed in study.seeds_of.get(arm.name, (seed,))
             if wanted and not (folder / study.name / f"{arm.name}-{seed}.json").exists():
                 yield arm, seed
 

@@ -63,7 +63,7 @@ class Study:
         columns: numbers of the table, as METRIC: VALUE.
         tables: further tables of the page, by name: their numbers.
         arms: the settings.
-        once: arms that are measured with the first seed alone, where time is short.
+        seeds_of: the seeds of arms that have fewer than the others, where time is short: by name, or one (`once`).
         steps_of: arms that take the steps of another, by name.
     """
 
@@ -76,7 +76,7 @@ class Study:
     columns: tuple[str, ...]
     tables: Mapping[str, Sequence[str]]
     arms: tuple[Arm, ...]
-    once: tuple[str, ...]
+    seeds_of: Mapping[str, Sequence[int]]
     steps_of: Mapping[str, str]
 
     def missing(self, arm: Arm) -> list[str]:
@@ -108,7 +108,7 @@ def study_of(name: str, folder: Path = HERE) -> Study:
         columns=tuple(told["columns"]),
         tables=told.get("tables", {}),
         arms=tuple(arms),
-        once=tuple(told.get("once", ())),
+        seeds_of={name: told["seeds"][:1] for name in told.get("once", ())} | told.get("seeds_of", {}),
         steps_of=told.get("steps_of", {}),
     )
 

@@ -48,7 +48,7 @@ def test_every_arm_of_a_study_is_a_run(name: str, monkeypatch: pytest.MonkeyPatc
     study = results_study.study_of(name)
     assert study.columns and study.seeds and study.question.endswith("?")
     assert set(study.judge) <= {"all", *(arm.name for arm in study.arms)}
-    assert {*study.once, *study.steps_of, *study.steps_of.values()} <= {arm.name for arm in study.arms}
+    assert {*study.seeds_of, *study.steps_of, *study.steps_of.values()} <= {arm.name for arm in study.arms}
     for arm in study.arms:
         asked = results_study.run_command(arm, 100, Path("unused"))[3:-2]
         assert main([*asked, "--dry-run"]) == 0, (arm.name, capsys.readouterr().err)
@@ -70,6 +70,10 @@ def test_arms_that_are_measured_once_have_the_first_seed_alone(tmp_path: Path) -
     study = results_study.study_of("small", tmp_path)
     left = [(arm.name, seed) for arm, seed in results_measured.left(study, [], [], tmp_path)]
     assert left == [("mala", 0), ("hmc", 0), ("mala", 1)]
+    (tmp_path / "small.toml").write_text(SMALL + "[seeds_of]\nmala = [1]\n")
+    study = results_study.study_of("small", tmp_path)
+    left = [(arm.name, seed) for arm, seed in results_measured.left(study, [], [], tmp_path)]
+    assert left == [("hmc", 0), ("mala", 1), ("hmc", 1)]
     assert [arm.name for arm, _ in results_measured.left(study, ["hmc"], [1], tmp_path)] == ["hmc"], "where it is asked"
 
 
