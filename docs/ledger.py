@@ -40,7 +40,7 @@ WITH_ERROR = re.compile(r"(−?[\d.,]*\d) ± ([.\d]*\d)")
 OF_SEEDS = 2.0
 """A mean over seeds errs less than a training that is made again: by √3 with three seeds, and some for rounding."""
 MADE = re.compile(r"<!-- (?!end)[\w-]+ -->")
-"""Begins what a command writes into the page of a study."""
+"""Begins what a command writes into a page."""
 UNTOLD = ("docs/decisions/", "docs/parts.md")
 """Pages that are not asked: records of a day, and settings with their ranges."""
 
@@ -89,19 +89,20 @@ def pages(file: Path = LEDGER) -> Mapping[str, str]:
 def untold(root: Path = ROOT) -> Iterator[str]:
     """Yields the numbers of the documentation that have an error and no command in the ledger, with page and line.
 
-    Between the marks of a study's page stands what its command writes; in its words, numbers must be of the study.
+    Of a page that one command makes, that command has what stands between marks; all of it, where there are none. In
+    the words of a study, numbers must be of the study.
     """
     known, whole, measured = entries(), pages(), {f"docs/results/{name}.md": name for name in studies()}
     for path in sorted([root / "README.md", *root.glob("docs/**/*.md"), *root.glob("plugins/*/README.md")]):
         page = path.relative_to(root).as_posix()
-        if page.startswith(UNTOLD) or (page in whole and page not in measured):
+        lines = [" ".join(line.split()) for line in path.read_text(encoding="utf-8").splitlines()]
+        if page.startswith(UNTOLD) or (page in whole and not any(map(MADE.fullmatch, lines))):
             continue
         texts = [(" ".join(entry.text.split()), entry.shown) for entry in known if page in entry.pages]
         of_study = told_of(study_of(measured[page])) if page in measured else []
         made = False
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            line = " ".join(line.split())
-            made = page in measured and ((made and line != END) or bool(MADE.fullmatch(line)))
+        for number, line in enumerate(lines, 1):
+            made = page in whole and ((made and line != END) or bool(MADE.fullmatch(line)))
             told = {at + text.find(f"{shown} ±") for text, shown in texts if (at := line.find(text)) >= 0}
             for found in () if made else WITH_ERROR.finditer(line):
                 value, error = found.groups()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 
 Signals = Mapping[str, float]
@@ -34,12 +34,14 @@ class Looked:
         first: those of the first look of this call, before the first update.
         temperature: T of the run, nats.
         n_entries: d, entries of x.
+        usual: gradient norms as they are on average, by name; none before there were enough looks.
     """
 
     now: Signals
     first: Signals
     temperature: float
     n_entries: int
+    usual: Signals = field(default_factory=dict)
 
 
 def outside(look: Looked) -> float | None:
@@ -120,6 +122,12 @@ def gradient_growth(look: Looked) -> float | None:
     """Returns the largest growth of the gradient norm of an owner."""
     names = [name for name in look.now if name.startswith("gradient_norm.")]
     return max((look.now[name] / max(look.first.get(name, 0.0), SMALL_NORM) for name in names), default=None)
+
+
+def gradient_jump(look: Looked) -> float | None:
+    """Returns how many times its usual value the gradient norm of an owner has, the largest of them."""
+    jumps = (look.now[name] / usual for name, usual in look.usual.items() if name in look.now)
+    return max(jumps, default=None)
 
 
 def _unit(look: Looked) -> float:

@@ -218,6 +218,18 @@ ALARMS = (
         change="Lower the learning rate by ten, or bound the gradient by optim.OWNER.clip.",
     ),
     Alarm(
+        name="gradient-jump",
+        signal="largest gradient norm of an owner of parameters, over its usual value",
+        detail="the geometric mean of about the last 50 looks; from the 51st look of a run or stage on",
+        measure=measures.gradient_jump,
+        warn=8.0,
+        stop=inf,
+        warn_looks=3,
+        meaning="The gradient jumped and has not come back: an update may have thrown the network off",
+        change="Look at the samples; go back to a checkpoint before the jump. Bound the gradient by optim.OWNER.clip, "
+        "at a few times its usual value, or lower the learning rate.",
+    ),
+    Alarm(
         name="chain-not-finite",
         signal="chains with NaN or infinite values",
         meaning="A move led a chain to values, or to an energy, that are not finite",
