@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, stdev, variance
+from statistics import median, stdev
 from typing import Any
 
 from ledger_entry import Entry
@@ -29,7 +28,7 @@ def _of(study: Study, folder: Path) -> Iterator[Entry]:
             values = [value for value, _ in values_of(seeds, column)]
             for entry, value in zip(seeds, values, strict=True):
                 own = entry["numbers"][column][1] or 0.0
-                error = max(own, usual, stdev(values) if len(values) > 1 else 0.0)
+                error = max(own, stdev(values) if len(values) > 1 else usual)
                 yield Entry(
                     id=f"{study.name}/{arm.name}-{entry['seed']}/{column}",
                     pages=(f"docs/results/{study.name}.md",),
@@ -47,15 +46,14 @@ def _of(study: Study, folder: Path) -> Iterator[Entry]:
 
 
 def spread(arms: Sequence[Sequence[tuple[float, float | None]]]) -> float:
-    """Returns the usual standard deviation of a number over seeds, of the arms that have several; 0.0 without any.
+    """Returns the median over arms of the standard deviation of a number over seeds; 0.0 where no arm has several.
 
     A training on another machine is another model, as with another seed: also where an arm has one seed alone.
 
-    >>> spread([[(1.0, 0.1), (3.0, 0.1)], [(5.0, 0.1)], [(2.0, None), (2.0, None)]])
-    1.0
+    >>> spread([[(1.0, 0.1), (2.0, 0.1), (3.0, 0.1)], [(5.0, 0.1)], [(2.0, None), (2.0, None)]])
+    0.5
     """
-    several = [[value for value, _ in found] for found in arms if len(found) > 1]
-    return math.sqrt(fmean(variance(values) for values in several)) if several else 0.0
+    return median([stdev(value for value, _ in found) for found in arms if len(found) > 1] or [0.0])
 
 
 def told_of(study: Study, folder: Path = HERE) -> list[tuple[float, float]]:
